@@ -1,0 +1,151 @@
+//! The log's JSON views, as types. A view is an index to look things up with: what is shown or relied on is
+//! read from proven entries.
+
+use candor_core::Sha256;
+use candor_core::merkle::LeafIndex;
+use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/log`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogView {
+    /// What the log says to be.
+    pub origin: String,
+    /// What it says its key is. A claim: the key to trust comes from elsewhere.
+    pub key: String,
+    /// Who may register a publisher: `open` or `approved`.
+    #[serde(default)]
+    pub registration: String,
+}
+
+/// One record in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordView {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// Its statement digest.
+    pub statement: Sha256,
+    /// Its kind.
+    pub kind: Kind,
+    /// Who signed it.
+    pub publisher: PublisherName,
+    /// When the server took it, by the server's own clock.
+    #[serde(default)]
+    pub accepted_at: Option<String>,
+}
+
+/// `GET /api/v1/records`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RecordsView {
+    /// Newest first.
+    pub records: Vec<RecordView>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// One publisher in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublisherRow {
+    /// Its name.
+    pub name: PublisherName,
+    /// Where its newest `publisher` record stands.
+    pub index: LeafIndex,
+}
+
+/// `GET /api/v1/publishers`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublishersView {
+    /// By name.
+    pub publishers: Vec<PublisherRow>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// `GET /api/v1/publishers/{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublisherView {
+    /// Its name.
+    pub name: PublisherName,
+    /// Where its `publisher` records stand, ascending.
+    pub history: Vec<LeafIndex>,
+}
+
+/// One model in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// Its name.
+    pub name: ModelName,
+    /// How many releases it has.
+    pub releases: u64,
+    /// Its newest release.
+    pub latest: ReleaseName,
+}
+
+/// `GET /api/v1/models`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ModelsView {
+    /// By name.
+    pub models: Vec<ModelRow>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+/// One release of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseRow {
+    /// Its name.
+    pub name: ReleaseName,
+    /// Where its first record stands.
+    pub first_index: LeafIndex,
+    /// What there is about it.
+    pub kinds: Vec<Kind>,
+    /// The withdrawal, if it is withdrawn.
+    #[serde(default)]
+    pub withdrawn_by: Option<LeafIndex>,
+}
+
+/// `GET /api/v1/models/{publisher}/{model}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ModelView {
+    /// Its name.
+    pub name: ModelName,
+    /// Its releases.
+    pub releases: Vec<ReleaseRow>,
+}
+
+/// `GET /api/v1/releases/{publisher}/{model@version}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ReleaseView {
+    /// Its name.
+    pub name: ReleaseName,
+    /// Every record about it, by whomever, ascending.
+    pub records: Vec<RecordView>,
+}
+
+/// What `POST /api/v1/records` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublishedView {
+    /// A checkpoint of a tree that has all the records.
+    pub checkpoint: String,
+    /// One for each envelope, in their order.
+    pub records: Vec<PublishedRecordView>,
+}
+
+/// One record's place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PublishedRecordView {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// Its statement digest.
+    pub statement: Sha256,
+    /// Whether it is new.
+    pub created: bool,
+    /// C2SP `tlog-proof@v1`.
+    pub receipt: String,
+}

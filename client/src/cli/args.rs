@@ -1,0 +1,329 @@
+//! What can be typed. Parsing never acts; [`super::settings`] works out what is meant.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, where backticks would stand as they are"
+)]
+
+use std::path::PathBuf;
+
+use candor_core::record::{Kind, PublisherName, ReleaseName};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Publish what an AI model is, and check what others published.
+///
+/// Candor is a log of signed records about AI models: what a model is, which bits it is, how it was made,
+/// and what answers behind an API. `candor` publishes such records and verifies them without trusting the
+/// log's server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "candor",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 it holds, 1 it is refuted, 2 wrong usage or bad input, 3 could not tell."
+)]
+pub struct Cli {
+    /// What all commands have in common.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What all commands have in common.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Common {
+    /// The log's address [env: CANDOR_LOG]
+    #[arg(long, global = true, value_name = "URL")]
+    pub log: Option<String>,
+    /// The log's verifier key, from its operator [env: CANDOR_LOG_KEY]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub log_key: Option<String>,
+    /// Your signing key [env: CANDOR_KEY_FILE, or the key itself in CANDOR_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Where to remember the checkpoints that were seen [env: CANDOR_STATE_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print only what was asked for, and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a signing key
+    ///
+    /// Example: candor keygen
+    Keygen(KeygenArgs),
+    /// Register a publisher, show it, or change its keys
+    #[command(subcommand)]
+    Publisher(PublisherCommand),
+    /// Publish a folder as a release
+    ///
+    /// Signs a record for each thing that the folder holds (card, weights, training config), publishes
+    /// them together, and writes the .candor bundle with the proofs. Doing it again changes nothing.
+    ///
+    /// Example: candor release ./opt-125m --as meta-ai/opt-125m@1.0.0
+    Release(ReleaseArgs),
+    /// Publish one record from a file
+    ///
+    /// The file is a card, a config, evaluation results or a list of checksums, of which a record is made;
+    /// or a statement (in-toto), which is signed; or an envelope (DSSE), which is sent as it is.
+    ///
+    /// Example: candor publish results.json --as meta-ai/opt-125m@1.0.0 --author eleutherai
+    Publish(PublishArgs),
+    /// Check a bundle, a folder, a record or a proof
+    ///
+    /// Example: candor verify ./opt-125m --bundle opt-125m-1.0.0.candor
+    Verify(VerifyArgs),
+    /// Show a release, a model or a record
+    ///
+    /// Example: candor show meta-ai/opt-125m@1.0.0
+    Show(ShowArgs),
+    /// List records, publishers or models
+    ///
+    /// Example: candor list records --kind evaluation
+    List(ListArgs),
+    /// Walk through the log's entries, checking each
+    ///
+    /// Example: candor log --follow
+    Log(LogArgs),
+    /// Get the proof that an entry is in the log
+    ///
+    /// Example: candor proof 4711 -o 4711.tlog-proof
+    Proof(ProofArgs),
+    /// Get the log's newest checkpoint, checked against those seen before
+    ///
+    /// Example: candor checkpoint
+    Checkpoint,
+    /// Print completions for a shell
+    ///
+    /// Example: candor completions bash > ~/.local/share/bash-completion/completions/candor
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them
+    ///
+    /// Example: candor man --dir ~/.local/share/man/man1
+    Man {
+        /// Write one page for each command into this folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `candor keygen`.
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// Where to write the key; never overwrites
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Leave the key unencrypted
+    #[arg(long)]
+    pub no_passphrase: bool,
+}
+
+/// `candor publisher`.
+#[derive(Debug, Subcommand)]
+pub enum PublisherCommand {
+    /// Register a name with your key
+    ///
+    /// Example: candor publisher register meta-ai --display-name "Meta AI"
+    Register(RegisterArgs),
+    /// Show a publisher and its keys
+    ///
+    /// Example: candor publisher show meta-ai
+    Show {
+        /// Which publisher
+        name: PublisherName,
+    },
+    /// Replace your key by a new one
+    ///
+    /// Example: candor publisher rotate meta-ai --new-key new.pem
+    Rotate {
+        /// Which publisher
+        name: PublisherName,
+        /// The new key
+        #[arg(long, value_name = "FILE")]
+        new_key: PathBuf,
+        /// Keep the keys that count today beside the new one
+        #[arg(long)]
+        keep_old: bool,
+    },
+}
+
+/// `candor publisher register`.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// The name to register; it is yours for good
+    pub name: PublisherName,
+    /// What people call you [default: NAME]
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// Your page
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Where to report problems to
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<String>,
+    /// Write the signed registration to a file, for an operator to admit, and send nothing
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
+}
+
+/// `candor release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The folder with the release's files
+    pub folder: PathBuf,
+    /// The release's name: publisher/model@version
+    #[arg(long = "as", value_name = "RELEASE")]
+    pub release: ReleaseName,
+    /// The training config, where it is not found by itself
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Publish a record from this file too, such as an API version or an evaluation (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// Where to write the bundle [default: MODEL-VERSION.candor]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `candor publish`.
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// What to publish
+    pub file: PathBuf,
+    /// The release that it is about: publisher/model@version
+    #[arg(long = "as", value_name = "RELEASE")]
+    pub release: Option<ReleaseName>,
+    /// What it is, where that is not plain
+    #[arg(long)]
+    pub kind: Option<Kind>,
+    /// Who evaluated, for evaluations [default: the release's publisher]
+    #[arg(long, value_name = "PUBLISHER")]
+    pub author: Option<PublisherName>,
+    /// A document that a statement names (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+    /// Where the content comes from
+    #[arg(long, value_name = "URI")]
+    pub source_uri: Option<String>,
+    /// What is special about it
+    #[arg(long, value_name = "TEXT")]
+    pub source_note: Option<String>,
+    /// Write the release's bundle to this file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `candor verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A .candor bundle, a folder, a record (file, index or statement digest), a release's name, or a .tlog-proof
+    pub target: String,
+    /// Check the folder against this bundle, offline
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
+    /// Check the folder against this release in the log
+    #[arg(long = "as", value_name = "RELEASE", conflicts_with = "bundle")]
+    pub release: Option<ReleaseName>,
+    /// Check the record against this proof, offline
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
+    /// The record that the proof is about: an envelope, or the entry's bytes
+    #[arg(long, visible_alias = "entry", value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Never ask the log
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `candor show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A release (publisher/model@version), a model (publisher/model), an entry's index, or a statement digest
+    pub target: String,
+}
+
+/// `candor list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to list
+    #[arg(default_value = "records")]
+    pub what: Listed,
+    /// Only records of this kind
+    #[arg(long)]
+    pub kind: Option<Kind>,
+    /// Only what this publisher signed
+    #[arg(long, value_name = "NAME")]
+    pub publisher: Option<PublisherName>,
+    /// How many to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// Records, newest first
+    Records,
+    /// Publishers, by name
+    Publishers,
+    /// Models, by name
+    Models,
+}
+
+/// `candor log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Begin with this entry
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub from: u64,
+    /// Keep waiting for new entries
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Stop after this many entries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+/// `candor proof`.
+#[derive(Debug, Args)]
+pub struct ProofArgs {
+    /// Which entry
+    pub index: u64,
+    /// Write the proof to a file instead of the terminal
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the entry itself, the signed record, to a file too
+    #[arg(long, value_name = "FILE")]
+    pub entry: Option<PathBuf>,
+}

@@ -1,0 +1,138 @@
+//! `candor list`: records, publishers and models.
+//!
+//! The log's lists say where to look; what is printed about a record or a publisher comes from its entry,
+//! proven and checked. That a list is complete can't be checked; walking the log shows all of it.
+
+use serde_json::json;
+
+use crate::api::ModelRow;
+use crate::cli::args::{ListArgs, Listed};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::text::{Text, Tone, counted, table};
+use crate::cli::{Session, page};
+use crate::log_client::LogClient;
+use crate::replay::Replay;
+
+/// Runs it.
+pub fn run(args: &ListArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let client = session.settings.client()?;
+    match args.what {
+        Listed::Records => records(&client, args, session)?,
+        Listed::Publishers | Listed::Models if args.kind.is_some() || args.publisher.is_some() => {
+            return Err(CliError::Usage {
+                what: "`--kind` and `--publisher` choose among records".to_owned(),
+                hint: "leave them out, or list records: `candor list records --kind KIND`"
+                    .to_owned(),
+            });
+        }
+        Listed::Publishers => publishers(&client, args, session)?,
+        Listed::Models => models(&client, args, session)?,
+    }
+    Ok(Exit::Holds)
+}
+
+fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let kind = args.kind.map(|kind| format!("&kind={kind}"));
+    let publisher = args
+        .publisher
+        .as_ref()
+        .map(|name| format!("&publisher={name}"));
+    let filters: String = [kind, publisher].into_iter().flatten().collect();
+    let path = format!(
+        "/api/v1/records?limit={}{filters}",
+        args.limit.clamp(1, 100)
+    );
+    let mut rows = Vec::new();
+    let mut next = Some(path);
+    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+        let page = client.records_page(&path)?;
+        // A page without rows would have us ask for ever.
+        next = page.next.filter(|_| !page.records.is_empty());
+        rows.extend(page.records);
+    }
+    rows.truncate(args.limit);
+    let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
+    let mut replay = Replay::default();
+    let mut list = Vec::new();
+    for row in rows {
+        let entry = client.entry(row.index, &checkpoint)?;
+        let logged = replay.check_alone(client, &checkpoint, &entry)?;
+        session.printer.line(page::row(&logged));
+        list.push(page::record_json(&logged));
+    }
+    finish(list.len(), "record", session);
+    session.printer.json(
+        &json!({ "records": list, "checkpoint": page::checkpoint_json(&checkpoint.checkpoint) }),
+    );
+    Ok(())
+}
+
+fn publishers(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let mut rows = Vec::new();
+    let mut next = Some("/api/v1/publishers".to_owned());
+    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+        let page = client.publishers_page(&path)?;
+        next = page.next.filter(|_| !page.publishers.is_empty());
+        rows.extend(page.publishers);
+    }
+    rows.truncate(args.limit);
+    let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
+    let mut replay = Replay::default();
+    let mut list = Vec::new();
+    for row in rows {
+        let entry = client.entry(row.index, &checkpoint)?;
+        let logged = replay.check_alone(client, &checkpoint, &entry)?;
+        session.printer.line(page::row(&logged));
+        list.push(page::record_json(&logged));
+    }
+    finish(list.len(), "publisher", session);
+    session.printer.json(
+        &json!({ "publishers": list, "checkpoint": page::checkpoint_json(&checkpoint.checkpoint) }),
+    );
+    Ok(())
+}
+
+fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let mut rows = Vec::new();
+    let mut next = Some("/api/v1/models".to_owned());
+    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+        let page = client.models_page(&path)?;
+        next = page.next.filter(|_| !page.models.is_empty());
+        rows.extend(page.models);
+    }
+    rows.truncate(args.limit);
+    let row = |row: &ModelRow| {
+        let releases = counted(row.releases, "release", "releases");
+        vec![
+            row.name.to_string(),
+            releases,
+            format!("newest {}", row.latest),
+        ]
+    };
+    for line in table(&rows.iter().map(row).collect::<Vec<_>>()) {
+        session.printer.line(line);
+    }
+    if rows.is_empty() {
+        session.printer.note("no models");
+    } else {
+        session.printer.note(Text::of(
+            Tone::Dim,
+            "as the log lists them; `candor show NAME` checks what is behind a name",
+        ));
+    }
+    session.printer.json(&json!({ "models": rows }));
+    Ok(())
+}
+
+fn finish(count: usize, what: &str, session: &mut Session) {
+    let words = match count {
+        0 => format!("no {what}s"),
+        n => counted(
+            n as u64,
+            &format!("{what}, checked"),
+            &format!("{what}s, each checked"),
+        ),
+    };
+    session.printer.note(Text::of(Tone::Dim, words));
+}

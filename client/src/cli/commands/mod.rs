@@ -1,0 +1,13 @@
+//! One file for each command.
+
+pub mod checkpoint;
+pub mod keygen;
+pub mod list;
+pub mod log;
+pub mod manual;
+pub mod proof;
+pub mod publish;
+pub mod publisher;
+pub mod release;
+pub mod show;
+pub mod verify;

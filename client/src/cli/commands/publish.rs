@@ -1,0 +1,141 @@
+//! `candor publish`: records made of one file.
+
+use candor_core::bundle::VerifiedBundle;
+use candor_core::record::kinds::Source;
+use candor_core::record::{Kind, ReleaseName};
+use serde_json::{Value, json};
+
+use crate::bundle_maker::{BundleMakerError, make_bundle};
+use crate::cli::args::PublishArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::records::{Content, Read, Ready, Said, read};
+use crate::cli::text::{Text, Tone};
+use crate::cli::{Session, files, page};
+use crate::log_client::LogClient;
+use crate::memory::Memory;
+use crate::publish::{Published, publish};
+
+/// Runs it.
+pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let source = Source {
+        uri: args.source_uri.clone(),
+        note: args.source_note.clone(),
+    };
+    let said = Said {
+        release: args.release.as_ref(),
+        others_too: false,
+        kind: args.kind,
+        author: args.author.as_ref(),
+        attach: &args.attach,
+        source: (source.uri.is_some() || source.note.is_some()).then_some(&source),
+    };
+    let mut ready = Ready::default();
+    match read(&args.file, &said, &mut |release| {
+        content_in_log(&client, &memory, release)
+    })? {
+        Read::Signed(record, attachments) => ready.add(*record, attachments),
+        Read::Drafts(drafts) => {
+            warn(&drafts.warnings, session);
+            ready.sign(drafts.drafts, &session.settings.secret_key()?)?;
+        }
+    }
+    let release = ready
+        .records
+        .first()
+        .and_then(|record| record.statement().release().cloned());
+    if let (Some(file), Some(release)) = (&args.out, &release) {
+        files::check_bundle_path(file, release)?;
+    }
+    let published = publish(&client, &memory, &ready.records, &ready.attachments)?;
+    print(&published, session);
+    let mut object = json!({ "records": rows(&published) });
+    if let (Some(file), Some(release)) = (&args.out, &release) {
+        let made = make_bundle(&client, &memory, release)?;
+        files::write(file, made.bundle.to_json().as_bytes())?;
+        session
+            .printer
+            .line(Text::of(Tone::Dim, "bundle    ").plain(file.display().to_string()));
+        object["bundle"] = json!(file.display().to_string());
+    }
+    session.printer.json(&object);
+    Ok(Exit::Holds)
+}
+
+/// Says what was left out of a record, and why.
+pub(super) fn warn(warnings: &[String], session: &mut Session) {
+    for warning in warnings {
+        session.printer.warning(warning);
+    }
+}
+
+/// A line for each record, with its index.
+pub(super) fn print(published: &[Published], session: &mut Session) {
+    for it in published {
+        let done = if it.created {
+            "published "
+        } else {
+            "known     "
+        };
+        let line =
+            Text::of(Tone::Good, done).plain(format!("entry {:<6} {}", it.index.get(), it.kind));
+        session
+            .printer
+            .line(line.with(Tone::Dim, format!("  {}", it.statement)));
+    }
+}
+
+/// The same as JSON.
+pub(super) fn rows(published: &[Published]) -> Vec<Value> {
+    let row = |it: &Published| {
+        json!({
+            "index": it.index,
+            "kind": it.kind,
+            "statement": it.statement,
+            "created": it.created,
+            "receipt": it.receipt.to_string(),
+        })
+    };
+    published.iter().map(row).collect()
+}
+
+/// Which content of a release is meant: that of its weights, if the log has a record of them.
+fn content_in_log(
+    client: &LogClient,
+    memory: &Memory,
+    release: &ReleaseName,
+) -> Result<Content, CliError> {
+    let unknown = || CliError::Usage {
+        what: format!(
+            "the log has no record that says what {release} is, so nothing can be said about it"
+        ),
+        hint: "check the name; or have its publisher publish its card or its weights first"
+            .to_owned(),
+    };
+    match make_bundle(client, memory, release) {
+        Ok(made) => content(&made.verified).ok_or_else(unknown),
+        Err(BundleMakerError::NoSuchRelease(_)) => Err(unknown()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn content(bundle: &VerifiedBundle) -> Option<Content> {
+    let records = page::records_about(&bundle.release, &bundle.records);
+    let of_kind = |kind| {
+        let mut statements = records.iter().map(|logged| logged.record.statement());
+        let statement = statements.find(|statement| statement.kind() == kind)?;
+        Some(Content {
+            subject: statement.subject.sha256,
+            statement: Some(statement.digest),
+        })
+    };
+    [
+        Kind::Weights,
+        Kind::ApiVersion,
+        Kind::ModelCard,
+        Kind::TrainingConfig,
+    ]
+    .into_iter()
+    .find_map(of_kind)
+}

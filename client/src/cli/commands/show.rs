@@ -1,0 +1,130 @@
+//! `candor show`: what the log says about a release, a model or one record, from verified entries only.
+
+use candor_core::Sha256;
+use candor_core::merkle::LeafIndex;
+use candor_core::record::{ModelName, ReleaseName};
+use serde_json::{Value, json};
+
+use crate::bundle_maker::make_bundle;
+use crate::cli::args::ShowArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::text::{Text, Tone, table};
+use crate::cli::{Session, page};
+use crate::log_client::LogClient;
+use crate::replay::Replay;
+use crate::standing::{release_withdrawn, withdrawn};
+
+/// Runs it.
+pub fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let target = args.target.as_str();
+    let client = session.settings.client()?;
+    if let Ok(index) = target.parse() {
+        return record(&client, LeafIndex::new(index), session);
+    }
+    if let Ok(statement) = target.parse::<Sha256>() {
+        let index = client.record_by_statement(statement)?.index;
+        return record(&client, index, session);
+    }
+    if let Ok(name) = target.parse::<ReleaseName>() {
+        return release(&client, &name, session);
+    }
+    if let Ok(name) = target.parse::<ModelName>() {
+        return model(&client, &name, session);
+    }
+    Err(CliError::Usage {
+        what: format!("{target:?} is no release, model, entry or statement digest"),
+        hint: "write a release as publisher/model@version, a model as publisher/model, an entry as a number; `candor publisher show NAME` shows publishers".to_owned(),
+    })
+}
+
+fn release(
+    client: &LogClient,
+    name: &ReleaseName,
+    session: &mut Session,
+) -> Result<Exit, CliError> {
+    let made = make_bundle(client, &session.settings.memory()?, name)?;
+    for line in page::release(&made.verified) {
+        session.printer.line(line);
+    }
+    let records = page::records_about(name, &made.verified.records);
+    let rows: Vec<Value> = records
+        .iter()
+        .map(|logged| {
+            let mut row = page::record_json(logged);
+            row["withdrawnBy"] = json!(withdrawn(logged, &records).map(|it| it.by));
+            row
+        })
+        .collect();
+    session.printer.json(&json!({
+        "name": name,
+        "withdrawnBy": release_withdrawn(name, &records).map(|it| it.by),
+        "records": rows,
+        "checkpoint": page::checkpoint_json(&made.verified.checkpoint),
+    }));
+    Ok(Exit::Holds)
+}
+
+/// A model: its releases as the log lists them, and the newest in full.
+fn model(client: &LogClient, name: &ModelName, session: &mut Session) -> Result<Exit, CliError> {
+    let view = client.model(name).map_err(|error| {
+        if error.is_not_found() {
+            CliError::Usage {
+                what: format!("the log has no model {name}"),
+                hint: "check the name; `candor list models` lists them".to_owned(),
+            }
+        } else {
+            error.into()
+        }
+    })?;
+    let mut releases = view.releases;
+    releases.retain(|row| row.name.model() == name);
+    releases.sort_by_key(|row| row.first_index);
+    let out = &mut session.printer;
+    out.json(&json!({ "name": name, "releases": releases }));
+    let Some(newest) = releases.last().map(|row| row.name.clone()) else {
+        out.line(format!("{name} has no releases"));
+        return Ok(Exit::Holds);
+    };
+    if out.is_json() {
+        return Ok(Exit::Holds);
+    }
+    if releases.len() > 1 {
+        out.line(
+            Text::of(Tone::Strong, name.to_string())
+                .with(Tone::Dim, "  releases, as the log lists them"),
+        );
+        let rows: Vec<_> = releases.iter().map(release_row).collect();
+        for line in table(&rows) {
+            out.line(format!("  {line}"));
+        }
+        out.blank();
+    }
+    release(client, &newest, session)
+}
+
+fn release_row(row: &crate::api::ReleaseRow) -> Vec<String> {
+    let kinds: Vec<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+    let withdrawn = row
+        .withdrawn_by
+        .map(|by| format!("WITHDRAWN by entry {by}"));
+    vec![
+        row.name.to_string(),
+        format!("entry {}", row.first_index),
+        kinds.join(", "),
+        withdrawn.unwrap_or_default(),
+    ]
+}
+
+fn record(client: &LogClient, index: LeafIndex, session: &mut Session) -> Result<Exit, CliError> {
+    let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
+    let entry = client.entry(index, &checkpoint)?;
+    let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
+    for line in page::record(&logged, &checkpoint.checkpoint) {
+        session.printer.line(line);
+    }
+    let mut object = page::record_json(&logged);
+    object["checkpoint"] = page::checkpoint_json(&checkpoint.checkpoint);
+    session.printer.json(&object);
+    Ok(Exit::Holds)
+}

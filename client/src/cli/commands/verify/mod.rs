@@ -1,0 +1,253 @@
+//! `candor verify`: works out what the target is, has it checked, and reports.
+//!
+//! ```text
+//! bundle ─────────────────┐
+//! folder + bundle ────────┼─ offline ─► Bundle::verify ─► release::judge ─┐
+//! folder + release, name ─┼─ online ──► make_bundle ────► release::judge ─┼─► Report
+//! record + proof ─────────┼─ offline ─► Receipt::verify ──────────────────┤
+//! record, index, digest ──┘  online ──► proven entry, Replay ─────────────┘
+//! ```
+//!
+//! Not here: any check. Core judges bundles, receipts, records and manifests.
+
+mod record;
+mod release;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use candor_core::Sha256;
+use candor_core::Verified;
+use candor_core::bundle::VerifiedBundle;
+use candor_core::merkle::LeafIndex;
+use candor_core::record::ReleaseName;
+
+use crate::bundle_maker::make_bundle;
+use crate::cli::args::VerifyArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::{Session, files};
+use crate::log_client::SignedCheckpoint;
+use release::From;
+use report::Report;
+
+/// The most bytes of a file that are looked at to see what it is: what the largest, a bundle, may have.
+const FILE_BYTES_MAX: usize = candor_core::bundle::BUNDLE_BYTES_MAX;
+
+/// What is to be verified.
+enum Target {
+    /// A bundle's records.
+    Bundle(PathBuf),
+    /// A folder, against a bundle.
+    FolderOffline { folder: PathBuf, bundle: PathBuf },
+    /// A folder, against a release in the log.
+    FolderOnline {
+        folder: PathBuf,
+        release: ReleaseName,
+    },
+    /// A record, against a proof.
+    RecordOffline { record: PathBuf, proof: PathBuf },
+    /// A record, against the log.
+    RecordOnline(PathBuf),
+    /// An entry of the log.
+    Index(LeafIndex),
+    /// A record of the log.
+    Statement(Sha256),
+    /// A release in the log.
+    Release(ReleaseName),
+}
+
+/// Runs it.
+pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let target = target(args)?;
+    if args.offline && target.needs_log() {
+        return Err(CliError::Usage {
+            what: format!("{:?} can't be verified offline by itself", args.target),
+            hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`".to_owned(),
+        });
+    }
+    verify(&target, session)?.finish(session)
+}
+
+impl Target {
+    fn needs_log(&self) -> bool {
+        match self {
+            Self::Bundle(_) | Self::FolderOffline { .. } | Self::RecordOffline { .. } => false,
+            Self::FolderOnline { .. }
+            | Self::RecordOnline(_)
+            | Self::Index(_)
+            | Self::Statement(_)
+            | Self::Release(_) => true,
+        }
+    }
+}
+
+/// What is meant: by what is there, and then by what it looks like.
+fn target(args: &VerifyArgs) -> Result<Target, CliError> {
+    let path = PathBuf::from(&args.target);
+    if path.is_dir() {
+        return match (&args.bundle, &args.release) {
+            (Some(bundle), _) => Ok(Target::FolderOffline { folder: path, bundle: bundle.clone() }),
+            (None, Some(release)) => Ok(Target::FolderOnline { folder: path, release: release.clone() }),
+            (None, None) => Err(CliError::Usage {
+                what: format!("{} is a folder, and nothing says which release it should be", path.display()),
+                hint: "name its bundle with `--bundle FILE`, or the release in the log with `--as publisher/model@version`".to_owned(),
+            }),
+        };
+    }
+    if args.bundle.is_some() || args.release.is_some() {
+        return Err(CliError::Usage {
+            what: format!(
+                "`--bundle` and `--as` are for folders, and {:?} is none",
+                args.target
+            ),
+            hint: "name the folder, or leave them out".to_owned(),
+        });
+    }
+    if path.exists() {
+        return file_target(path, args);
+    }
+    if let Ok(index) = args.target.parse() {
+        return Ok(Target::Index(LeafIndex::new(index)));
+    }
+    if let Ok(statement) = args.target.parse() {
+        return Ok(Target::Statement(statement));
+    }
+    args.target
+        .parse()
+        .map(Target::Release)
+        .map_err(|_| CliError::Usage {
+            what: format!(
+                "{:?} is no file or folder here, and no index, statement digest or release",
+                args.target
+            ),
+            hint: "check the path; a release is written publisher/model@version".to_owned(),
+        })
+}
+
+fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
+    let bytes = files::read(&path, FILE_BYTES_MAX)?;
+    if record::is_proof(&bytes) {
+        let record = args.record.clone().ok_or_else(|| CliError::Usage {
+            what: format!("{} is a proof, and nothing says of what", path.display()),
+            hint: "name the record with `--record FILE`".to_owned(),
+        })?;
+        return Ok(Target::RecordOffline {
+            record,
+            proof: path,
+        });
+    }
+    if record::is_bundle(&bytes)
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "candor")
+    {
+        return Ok(Target::Bundle(path));
+    }
+    Ok(match &args.proof {
+        Some(proof) => Target::RecordOffline {
+            record: path,
+            proof: proof.clone(),
+        },
+        None => Target::RecordOnline(path),
+    })
+}
+
+fn verify(target: &Target, session: &mut Session) -> Result<Report, CliError> {
+    let settings = &session.settings;
+    match target {
+        Target::Bundle(path) => {
+            let bundle = read_bundle(path, session)?;
+            let mut report = Report::new(bundle.verified.release.to_string());
+            release::judge(&bundle.verified, From::Bundle, &mut report);
+            compare_offline(&bundle.checkpoint, session, &mut report)?;
+            Ok(report)
+        }
+        Target::FolderOffline { folder, bundle } => {
+            let bundle = read_bundle(bundle, session)?;
+            let mut report = judge_folder(folder, &bundle.verified, From::Bundle, session)?;
+            compare_offline(&bundle.checkpoint, session, &mut report)?;
+            Ok(report)
+        }
+        Target::FolderOnline { folder, release } => {
+            let made = make_bundle(&settings.client()?, &settings.memory()?, release)?;
+            judge_folder(folder, &made.verified, From::Log, session)
+        }
+        Target::Release(name) => {
+            let made = make_bundle(&settings.client()?, &settings.memory()?, name)?;
+            let mut report = Report::new(name.to_string());
+            release::judge(&made.verified, From::Log, &mut report);
+            Ok(report)
+        }
+        Target::RecordOffline { record, proof } => {
+            let (mut report, checkpoint) =
+                record::against_proof(record, proof, &settings.log_key()?)?;
+            compare_offline(&checkpoint, session, &mut report)?;
+            Ok(report)
+        }
+        Target::RecordOnline(path) => {
+            record::file_in_log(path, &settings.client()?, &settings.memory()?)
+        }
+        Target::Index(index) => {
+            record::index_in_log(*index, &settings.client()?, &settings.memory()?)
+        }
+        Target::Statement(digest) => {
+            let client = settings.client()?;
+            let index = client.record_by_statement(*digest)?.index;
+            record::statement_in_log(*digest, index, &client, &settings.memory()?)
+        }
+    }
+}
+
+/// A bundle from a file, after its checks.
+struct ReadBundle {
+    verified: Verified<VerifiedBundle>,
+    checkpoint: SignedCheckpoint,
+}
+
+fn read_bundle(path: &Path, session: &Session) -> Result<ReadBundle, CliError> {
+    let key = session.settings.log_key()?;
+    let bundle = files::read_bundle(path)?;
+    let refused = |error| CliError::Bundle {
+        path: path.to_owned(),
+        error: Box::new(error),
+    };
+    let verified = bundle.verify(&key).map_err(refused)?;
+    let checkpoint =
+        SignedCheckpoint::verify(bundle.checkpoint, &key).map_err(|e| refused(e.into()))?;
+    Ok(ReadBundle {
+        verified,
+        checkpoint,
+    })
+}
+
+/// Holds a checkpoint from a file against the newest that was seen of its log.
+fn compare_offline(
+    checkpoint: &SignedCheckpoint,
+    session: &Session,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    // Without a place for what was seen, nothing was.
+    let Ok(memory) = session.settings.memory() else {
+        return Ok(());
+    };
+    let seen = memory.compare_offline(&session.settings.log_key()?, checkpoint)?;
+    if let Some(seen) = seen.filter(|seen| *seen != checkpoint.size()) {
+        report.not_checked.push(format!(
+            "whether this checkpoint and the one of {seen} entries that was seen before are of one history"
+        ));
+    }
+    Ok(())
+}
+
+fn judge_folder(
+    folder: &Path,
+    bundle: &VerifiedBundle,
+    from: From,
+    session: &Session,
+) -> Result<Report, CliError> {
+    let mut report = Report::new(format!("{} as {}", folder.display(), bundle.release));
+    release::judge(bundle, from, &mut report);
+    release::judge_folder(bundle, folder, &session.printer, &mut report)?;
+    Ok(report)
+}

@@ -1,0 +1,235 @@
+//! One record: against a proof file, or against the log.
+
+use std::path::Path;
+
+use candor_core::Sha256;
+use candor_core::bundle::{LoggedRecord, Receipt};
+use candor_core::merkle::{Entry, LeafIndex};
+use candor_core::note::LogKey;
+use candor_core::record::{Envelope, ReleaseName, SignedRecord, parse_strict, to_canonical_json};
+use serde_json::Value;
+
+use super::release::signers;
+use super::report::{Finding, Report, Signer};
+use crate::bundle_maker::make_bundle;
+use crate::cli::error::CliError;
+use crate::cli::files;
+use crate::cli::page;
+use crate::log_client::{LogClient, SignedCheckpoint};
+use crate::memory::Memory;
+use crate::publish::PublishError;
+use crate::replay::Replay;
+use crate::standing::{release_withdrawn, withdrawn};
+
+/// The most bytes of a record's file: an envelope, spread out for people.
+const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// The most bytes of a proof's file; longer ones are refused when they are read.
+const PROOF_BYTES_MAX: usize = 1 << 20;
+
+/// A record in a file.
+pub(super) enum InFile {
+    /// With its signatures.
+    Envelope(Box<SignedRecord>),
+    /// Without: the digests that its payload may have, as it is and in canonical form.
+    Statement([Sha256; 2]),
+}
+
+/// Reads a record's file.
+pub(super) fn read(path: &Path) -> Result<InFile, CliError> {
+    let form = |what: &str| CliError::Form {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        hint: "name an envelope (DSSE) or a statement (in-toto), as JSON; `candor proof INDEX --entry FILE` writes one",
+    };
+    let bytes = files::read(path, RECORD_BYTES_MAX)?;
+    let json = parse_strict(&bytes).map_err(|e| form(&format!("is no record: {e}")))?;
+    if json.get("payloadType").is_some() {
+        let envelope =
+            Envelope::from_json(&json).map_err(|e| PublishError::from(Box::new(e.into())))?;
+        let record =
+            SignedRecord::from_envelope(envelope).map_err(|e| PublishError::from(Box::new(e)))?;
+        return Ok(InFile::Envelope(Box::new(record)));
+    }
+    if json.get("_type").is_some() {
+        return Ok(InFile::Statement([
+            Sha256::of(&bytes),
+            Sha256::of(to_canonical_json(&json)),
+        ]));
+    }
+    Err(form("is no record: it has neither payloadType nor _type"))
+}
+
+/// A record against a proof, offline.
+pub(super) fn against_proof(
+    record: &Path,
+    proof: &Path,
+    key: &LogKey,
+) -> Result<(Report, SignedCheckpoint), CliError> {
+    let InFile::Envelope(signed) = read(record)? else {
+        return Err(CliError::Form {
+            path: record.to_owned(),
+            what: "is a statement without its signatures, and a proof is about both".to_owned(),
+            hint: "name the envelope: `candor proof INDEX --entry FILE` writes it; or leave out `--proof` to ask the log",
+        });
+    };
+    let refused = |error| CliError::Receipt {
+        path: proof.to_owned(),
+        error: Box::new(error),
+    };
+    let text = String::from_utf8_lossy(&files::read(proof, PROOF_BYTES_MAX)?).into_owned();
+    let receipt: Receipt = text.parse().map_err(refused)?;
+    let entry = Entry::new(signed.envelope().to_canonical_json()).map_err(|e| CliError::Form {
+        path: record.to_owned(),
+        what: format!("is in no log: {e}"),
+        hint: "name another record",
+    })?;
+    let logged = receipt.verify(&entry, key).map_err(refused)?;
+    let statement = signed.statement();
+    let mut report = Report::new(format!("entry {}", logged.index));
+    report.checked.push(format!(
+        "the {} record of {} is in the log, at entry {}",
+        statement.kind(),
+        statement.subject.name,
+        logged.index
+    ));
+    for signature in signed.envelope().signatures() {
+        if let Ok(keyid) = signature.keyid.parse() {
+            report.signers.push(Signer {
+                publisher: statement.publisher().clone(),
+                keyid,
+                records: vec![(statement.kind().to_string(), logged.index)],
+                retired_by: None,
+                checked: false,
+            });
+        }
+    }
+    report.checkpoint = Some((*logged.checkpoint).clone());
+    report.not_checked = vec![
+        format!(
+            "the signature: a lone proof does not say which keys are {}'s; a .candor bundle does, and so does the log",
+            statement.publisher()
+        ),
+        format!(
+            "whether the record was withdrawn: `candor verify {}` asks the log",
+            logged.index
+        ),
+    ];
+    let checkpoint = SignedCheckpoint {
+        text: receipt.checkpoint,
+        checkpoint: logged.checkpoint.clone(),
+    };
+    Ok((report, checkpoint))
+}
+
+/// A record's file against the log.
+pub(super) fn file_in_log(
+    path: &Path,
+    client: &LogClient,
+    memory: &Memory,
+) -> Result<Report, CliError> {
+    let digests = match read(path)? {
+        InFile::Envelope(record) => vec![record.statement().digest],
+        InFile::Statement(digests) => digests.to_vec(),
+    };
+    for digest in &digests {
+        match client.record_by_statement(*digest) {
+            Ok(view) => return statement_in_log(*digest, view.index, client, memory),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut report = Report::new(path.display().to_string());
+    report.doubts.push(format!(
+        "the log says that it has no record with the statement digest {}, which nobody can prove",
+        digests[0]
+    ));
+    Ok(report)
+}
+
+/// A statement digest against the log, which says where the record is.
+pub(super) fn statement_in_log(
+    digest: Sha256,
+    index: LeafIndex,
+    client: &LogClient,
+    memory: &Memory,
+) -> Result<Report, CliError> {
+    let (mut report, logged) = judge(index, client, memory)?;
+    if logged.record.statement().digest != digest {
+        let words = format!(
+            "the log names entry {index} as the record with statement digest {digest}, and it is another"
+        );
+        report.findings.push(Finding::Broken { words });
+    }
+    Ok(report)
+}
+
+/// An entry of the log.
+pub(super) fn index_in_log(
+    index: LeafIndex,
+    client: &LogClient,
+    memory: &Memory,
+) -> Result<Report, CliError> {
+    Ok(judge(index, client, memory)?.0)
+}
+
+fn judge(
+    index: LeafIndex,
+    client: &LogClient,
+    memory: &Memory,
+) -> Result<(Report, LoggedRecord), CliError> {
+    let (checkpoint, _) = memory.fetch(client)?;
+    let entry = client.entry(index, &checkpoint)?;
+    let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
+    let statement = logged.record.statement();
+    let mut report = Report::new(format!("entry {index}"));
+    report.checked.push(format!(
+        "the {} record of {} is in the log, at entry {index}, and signed by those who had to",
+        statement.kind(),
+        statement.subject.name
+    ));
+    report.checkpoint = Some((*checkpoint.checkpoint).clone());
+    report.signers = signers(std::slice::from_ref(&logged), &[]);
+    report.not_checked.push(
+        "whether the log's lists leave records out: `candor log` walks through all entries"
+            .to_owned(),
+    );
+    if let Some(release) = statement.release() {
+        judge_standing(&logged, release, client, memory, &mut report)?;
+    }
+    Ok((report, logged))
+}
+
+/// Whether the record was withdrawn, by the release's other records.
+fn judge_standing(
+    logged: &LoggedRecord,
+    release: &ReleaseName,
+    client: &LogClient,
+    memory: &Memory,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let made = make_bundle(client, memory, release)?;
+    report.signers = signers(std::slice::from_ref(logged), &made.verified.records);
+    let records = page::records_about(release, &made.verified.records);
+    let by_record = withdrawn(logged, &records);
+    if let Some(it) = by_record
+        .or_else(|| release_withdrawn(release, &records))
+        .filter(|it| it.by != logged.index)
+    {
+        let words = format!("the record is {}", page::withdrawn_words(&it));
+        report
+            .findings
+            .push(Finding::Withdrawn { words, by: it.by });
+    }
+    Ok(())
+}
+
+/// Whether a file's beginning is that of a tlog-proof.
+pub(super) fn is_proof(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"c2sp.org/tlog-proof@")
+}
+
+/// Whether JSON is that of a bundle.
+pub(super) fn is_bundle(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(bytes).is_ok_and(|json| json.get("bundle").is_some())
+}

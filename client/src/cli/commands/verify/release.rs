@@ -1,0 +1,265 @@
+//! A release: from a bundle or from the log, with or without the folder that should be it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candor_core::bundle::{LoggedRecord, VerifiedBundle};
+use candor_core::merkle::LeafIndex;
+use candor_core::record::kinds::{Strength, Weights};
+use candor_core::record::{Predicate, PublisherName, PublisherState};
+use candor_core::weights::{Change, Comparison, Manifest};
+
+use super::report::{Finding, Report, Signer};
+use crate::cli::error::CliError;
+use crate::cli::page;
+use crate::cli::printer::Printer;
+use crate::cli::progress::HashingBar;
+use crate::cli::text::{algorithms, bytes, counted};
+use crate::folder::hash_listed;
+use crate::standing::{release_withdrawn, withdrawn};
+
+/// Where a release comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// A file, without asking anybody.
+    Bundle,
+    /// The log, as it is now.
+    Log,
+}
+
+/// What the records of a release come to. The bundle has been verified; this says what that means.
+pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
+    let records = page::records_about(&bundle.release, &bundle.records);
+    let entries: Vec<_> = records
+        .iter()
+        .map(|logged| logged.index.to_string())
+        .collect();
+    let word = if entries.len() == 1 {
+        "entry"
+    } else {
+        "entries"
+    };
+    report.checked.push(format!(
+        "{} of {} {} in the log, at {word} {}, and signed by those who had to",
+        counted(records.len() as u64, "record", "records"),
+        bundle.release,
+        if records.len() == 1 { "is" } else { "are" },
+        entries.join(", ")
+    ));
+    report.signers = signers(&records, &bundle.records);
+    report.checkpoint = Some((*bundle.checkpoint).clone());
+    if let Some((index, weights)) =
+        weights_of(bundle).filter(|(_, it)| it.strength == Strength::Weak)
+    {
+        report.remarks.push(format!(
+            "the weights record (entry {index}) has only digests by {}, which are weak: a file that has them may be another one",
+            algorithms(&weights.algorithms)
+        ));
+    }
+    judge_standing(bundle, &records, report);
+    let size = bundle.checkpoint.head.size;
+    match from {
+        From::Bundle => report.not_checked.push(format!(
+            "whether anything was withdrawn, or a key taken off its list, after the checkpoint's {size} entries: `candor verify {}` asks the log",
+            bundle.release
+        )),
+        From::Log => report.not_checked.push(
+            "whether the log's lists leave records out: `candor log` walks through all entries".to_owned(),
+        ),
+    }
+    if records.iter().any(|logged| {
+        matches!(
+            logged.record.statement().predicate,
+            Predicate::Evaluation(_)
+        )
+    }) {
+        report.not_checked.push(
+            "whether the evaluations' values are right: they are what their authors measured"
+                .to_owned(),
+        );
+    }
+}
+
+/// Withdrawals: of the release or of what its publisher said it is, they refute; others are remarks.
+fn judge_standing(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut Report) {
+    if let Some(it) = release_withdrawn(&bundle.release, records) {
+        let words = format!("{} is {}", bundle.release, page::withdrawn_words(&it));
+        report
+            .findings
+            .push(Finding::Withdrawn { words, by: it.by });
+        return;
+    }
+    for logged in records {
+        let Some(it) = withdrawn(logged, records) else {
+            continue;
+        };
+        let kind = logged.record.statement().kind();
+        let words = format!(
+            "{kind} (entry {}) is {}",
+            logged.index,
+            page::withdrawn_words(&it)
+        );
+        if kind.is_once_per_release() {
+            report
+                .findings
+                .push(Finding::Withdrawn { words, by: it.by });
+        } else {
+            report.remarks.push(words);
+        }
+    }
+}
+
+/// Which keys signed which of `records`, and whether `all` show that they count no longer.
+pub(super) fn signers(records: &[LoggedRecord], all: &[LoggedRecord]) -> Vec<Signer> {
+    let mut states: BTreeMap<PublisherName, PublisherState> = BTreeMap::new();
+    for logged in all {
+        let name = logged.record.statement().publisher();
+        if let Some(state) = PublisherState::after(states.get(name), &logged.record, logged.index) {
+            states.insert(name.clone(), state);
+        }
+    }
+    let mut signers: Vec<Signer> = Vec::new();
+    for logged in records {
+        let statement = logged.record.statement();
+        let publisher = statement.publisher();
+        for key in logged.record.signed_by() {
+            let what = (statement.kind().to_string(), logged.index);
+            let known = signers
+                .iter_mut()
+                .find(|it| it.keyid == key.keyid() && it.publisher == *publisher);
+            if let Some(known) = known {
+                known.records.push(what);
+                continue;
+            }
+            let retired = states
+                .get(publisher)
+                .into_iter()
+                .flat_map(|state| &state.retired);
+            signers.push(Signer {
+                publisher: publisher.clone(),
+                keyid: key.keyid(),
+                records: vec![what],
+                retired_by: retired.filter(|it| it.key == *key).map(|it| it.at).next(),
+                checked: true,
+            });
+        }
+    }
+    signers
+}
+
+/// Holds a folder against the release's weights.
+pub(super) fn judge_folder(
+    bundle: &VerifiedBundle,
+    folder: &Path,
+    printer: &Printer,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let Some((index, weights)) = weights_of(bundle) else {
+        report.doubts.push(format!(
+            "{} has no weights record, so nothing says which files it is",
+            bundle.release
+        ));
+        return Ok(());
+    };
+    let Some(manifest) = bundle.attachments.get(&weights.manifest.digest.sha256) else {
+        report
+            .doubts
+            .push("the manifest, the list of the release's files, is not in the bundle".to_owned());
+        return Ok(());
+    };
+    let manifest =
+        match Manifest::parse(manifest).and_then(|it| it.check_statement(weights).map(|()| it)) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                let words = format!(
+                    "the manifest is not what the weights record (entry {index}) says: {error}"
+                );
+                report.findings.push(Finding::Broken { words });
+                return Ok(());
+            }
+        };
+    let bar = HashingBar::new(printer);
+    let found = hash_listed(folder, &manifest, &mut |progress| bar.show(progress))?;
+    drop(bar);
+    let comparison = Comparison::new(&manifest, &found.files);
+    if !found.ignored.is_empty() {
+        report.remarks.push(format!(
+            "left out of the folder: {}",
+            found.ignored.join(", ")
+        ));
+    }
+    if comparison.is_proven() {
+        let size = manifest
+            .total_bytes()
+            .map(|total| format!(", {}", bytes(total)));
+        let files = counted(manifest.files().len() as u64, "file", "files");
+        report.checked.push(format!(
+            "{files}{}, are those of the weights record (entry {index})",
+            size.unwrap_or_default()
+        ));
+    }
+    compare(&comparison, weights, report);
+    Ok(())
+}
+
+fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
+    let findings = &mut report.findings;
+    findings.extend(comparison.changed.iter().map(|change| Finding::Changed {
+        path: change.listed.path.to_string(),
+        how: how(change),
+    }));
+    findings.extend(comparison.missing.iter().map(|path| Finding::Missing {
+        path: path.to_string(),
+    }));
+    findings.extend(comparison.extra.iter().map(|path| Finding::Extra {
+        path: path.to_string(),
+    }));
+    let weak = comparison.only_weakly_same.len() + comparison.not_compared.len();
+    if weak > 0 {
+        let files = counted(weak as u64, "file has", "files have");
+        let names = algorithms(&weights.algorithms);
+        let why = match weights.strength {
+            Strength::Weak => {
+                "which were not compared: other files can be made to have the same ones"
+            }
+            Strength::Strong => "which this program does not compute",
+        };
+        report
+            .doubts
+            .push(format!("{files} only digests by {names}, {why}"));
+    }
+}
+
+fn how(change: &Change) -> String {
+    if let (Some(listed), Some(found)) = (change.listed.size, change.found.size)
+        && listed != found
+    {
+        return format!("{found} bytes instead of {listed}");
+    }
+    let differing = change.listed.digest.iter().find_map(|(algorithm, listed)| {
+        let found = change
+            .found
+            .digest
+            .by(algorithm)
+            .filter(|found| *found != listed)?;
+        Some(format!(
+            "{algorithm} {}… instead of {}…",
+            page::short(found),
+            page::short(listed)
+        ))
+    });
+    differing.unwrap_or_default()
+}
+
+/// The weights record of the release's own publisher.
+fn weights_of(bundle: &VerifiedBundle) -> Option<(LeafIndex, &Weights)> {
+    bundle.records.iter().find_map(|logged| {
+        let statement = logged.record.statement();
+        match &statement.predicate {
+            Predicate::Weights(weights) if statement.release() == Some(&bundle.release) => {
+                Some((logged.index, weights))
+            }
+            _ => None,
+        }
+    })
+}

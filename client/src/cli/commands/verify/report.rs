@@ -1,0 +1,261 @@
+//! What a verification came to, for people and as JSON.
+
+use candor_core::Sha256;
+use candor_core::merkle::LeafIndex;
+use candor_core::note::Checkpoint;
+use candor_core::record::PublisherName;
+use serde_json::{Value, json};
+
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::text::{Text, Tone, counted, wrapped};
+use crate::cli::{Session, page};
+
+/// How wide a sentence gets.
+const WIDTH: usize = 90;
+
+/// The most findings that are printed one by one; a wholly different folder has thousands.
+const FINDINGS_MAX: usize = 50;
+
+/// A verification, being made.
+#[derive(Default)]
+pub(super) struct Report {
+    /// What was verified.
+    pub(super) target: String,
+    /// What was checked, and holds.
+    pub(super) checked: Vec<String>,
+    /// Who signed.
+    pub(super) signers: Vec<Signer>,
+    /// The tree that proofs led to.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// What speaks against it.
+    pub(super) findings: Vec<Finding>,
+    /// What leaves it open.
+    pub(super) doubts: Vec<String>,
+    /// What is worth knowing, and changes nothing.
+    pub(super) remarks: Vec<String>,
+    /// What was not checked.
+    pub(super) not_checked: Vec<String>,
+}
+
+/// A key that signed, and what.
+pub(super) struct Signer {
+    pub(super) publisher: PublisherName,
+    pub(super) keyid: Sha256,
+    /// Kind and index of each record.
+    pub(super) records: Vec<(String, LeafIndex)>,
+    /// The entry that took the key off its publisher's list, if one did.
+    pub(super) retired_by: Option<LeafIndex>,
+    /// Whether the signature was checked; offline, a lone record leaves it open.
+    pub(super) checked: bool,
+}
+
+/// What speaks against a claim.
+pub(super) enum Finding {
+    /// A file is not as listed.
+    Changed { path: String, how: String },
+    /// A listed file is not there.
+    Missing { path: String },
+    /// A file is there and not listed.
+    Extra { path: String },
+    /// The release, or a record of it, was withdrawn.
+    Withdrawn { words: String, by: LeafIndex },
+    /// Anything else.
+    Broken { words: String },
+}
+
+impl Finding {
+    fn words(&self) -> String {
+        match self {
+            Self::Changed { path, how } => format!("changed: {path} ({how})"),
+            Self::Missing { path } => format!("missing: {path}"),
+            Self::Extra { path } => format!("not listed: {path}"),
+            Self::Withdrawn { words, .. } | Self::Broken { words } => words.clone(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Changed { path, how } => {
+                json!({ "finding": "changed", "path": path, "detail": how })
+            }
+            Self::Missing { path } => json!({ "finding": "missing", "path": path }),
+            Self::Extra { path } => json!({ "finding": "not-listed", "path": path }),
+            Self::Withdrawn { words, by } => {
+                json!({ "finding": "withdrawn", "by": by, "detail": words })
+            }
+            Self::Broken { words } => json!({ "finding": "broken", "detail": words }),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(target: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if !self.findings.is_empty() {
+            Exit::Refuted
+        } else if self.doubts.is_empty() {
+            Exit::Holds
+        } else {
+            Exit::CouldNotTell
+        }
+    }
+
+    /// Prints the report. What does not hold is an error besides, for people and their scripts.
+    pub(super) fn finish(self, session: &mut Session) -> Result<Exit, CliError> {
+        let exit = self.exit();
+        session.printer.json(&self.to_json());
+        if session.printer.is_json() {
+            return Ok(exit);
+        }
+        self.print(session);
+        let target = self.target;
+        match exit {
+            Exit::Holds => Ok(exit),
+            Exit::CouldNotTell | Exit::BadInput => Err(CliError::CouldNotTell {
+                what: format!("there is no telling whether {target} holds"),
+                context: self.doubts,
+                hint: "look for stronger evidence, such as SHA-256 digests from the publisher"
+                    .to_owned(),
+            }),
+            Exit::Refuted => Err(refuted(&target, &self.findings)),
+        }
+    }
+
+    fn print(&self, session: &mut Session) {
+        let out = &mut session.printer;
+        let (tone, word) = match self.exit() {
+            Exit::Holds => (Tone::Good, "holds"),
+            Exit::Refuted => (Tone::Bad, "refuted"),
+            Exit::CouldNotTell | Exit::BadInput => (Tone::Warning, "unclear"),
+        };
+        out.line(
+            Text::of(tone, word)
+                .plain("  ")
+                .with(Tone::Strong, &self.target),
+        );
+        let mut rows = |title: &str, sentences: &[String]| {
+            let mut title = title;
+            for line in sentences
+                .iter()
+                .flat_map(|sentence| wrapped(sentence, WIDTH))
+            {
+                out.line(Text::of(Tone::Dim, format!("  {title:<13}")).plain(line));
+                title = "";
+            }
+        };
+        rows("checked", &self.checked);
+        rows(
+            "signed by",
+            &self.signers.iter().map(Signer::words).collect::<Vec<_>>(),
+        );
+        rows("remarks", &self.remarks);
+        let head = self.checkpoint.as_ref().map(|it| {
+            format!(
+                "{}, {}, root {}",
+                it.origin,
+                counted(it.head.size.get(), "entry", "entries"),
+                it.head.root
+            )
+        });
+        rows("checkpoint", head.as_slice());
+        rows("not checked", &self.not_checked);
+    }
+
+    fn to_json(&self) -> Value {
+        let exit = self.exit();
+        let verdict = match exit {
+            Exit::Holds => "holds",
+            Exit::Refuted => "refuted",
+            Exit::CouldNotTell | Exit::BadInput => "could-not-tell",
+        };
+        json!({
+            "verdict": verdict,
+            "exit": exit.code(),
+            "target": self.target,
+            "checked": self.checked,
+            "signedBy": self.signers.iter().map(Signer::to_json).collect::<Vec<_>>(),
+            "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+            "doubts": self.doubts,
+            "remarks": self.remarks,
+            "notChecked": self.not_checked,
+            "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
+        })
+    }
+}
+
+fn refuted(target: &str, findings: &[Finding]) -> CliError {
+    let mut context: Vec<String> = findings
+        .iter()
+        .take(FINDINGS_MAX)
+        .map(Finding::words)
+        .collect();
+    if let Some(more) = findings
+        .len()
+        .checked_sub(FINDINGS_MAX)
+        .filter(|more| *more > 0)
+    {
+        context.push(format!("and {more} more; `--json` lists all"));
+    }
+    let is_withdrawn = findings
+        .iter()
+        .all(|finding| matches!(finding, Finding::Withdrawn { .. }));
+    let (what, hint) = if is_withdrawn {
+        (
+            format!("{target} is in the log, and was withdrawn"),
+            "don't use it; the withdrawal says why, and what to use instead",
+        )
+    } else {
+        (
+            format!("{target} does not hold"),
+            "don't use it; fetch it again from its publisher, and verify that",
+        )
+    };
+    CliError::Refuted {
+        what,
+        context,
+        hint: hint.to_owned(),
+    }
+}
+
+impl Signer {
+    fn words(&self) -> String {
+        let records: Vec<_> = self
+            .records
+            .iter()
+            .map(|(kind, index)| format!("{kind} (entry {index})"))
+            .collect();
+        let retired = self
+            .retired_by
+            .map(|by| format!("; the key counts no longer since entry {by}"));
+        let open = if self.checked {
+            ""
+        } else {
+            ", as the record says"
+        };
+        format!(
+            "{}{open}, key {}: {}{}",
+            self.publisher,
+            self.keyid,
+            records.join(", "),
+            retired.unwrap_or_default()
+        )
+    }
+
+    fn to_json(&self) -> Value {
+        let records = self.records.iter();
+        json!({
+            "publisher": self.publisher,
+            "keyid": self.keyid,
+            "checked": self.checked,
+            "records": records.map(|(kind, index)| json!({ "kind": kind, "index": index })).collect::<Vec<_>>(),
+            "retiredBy": self.retired_by,
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! What goes wrong on the command line: the library's errors, and those of typing and files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::note::{CheckpointError, NoteError, VerifierKeyError};
+use candor_core::record::ReleaseName;
+
+use crate::bundle_maker::BundleMakerError;
+use crate::config::ConfigError;
+use crate::folder::FolderError;
+use crate::keys::KeyError;
+use crate::log_client::LogError;
+use crate::memory::MemoryError;
+use crate::problem::Problem;
+use crate::publish::PublishError;
+use crate::replay::ReplayError;
+use crate::sources::SourceError;
+
+/// Why a command did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The command does not make sense as typed.
+    #[error("{what}")]
+    Usage {
+        /// What does not.
+        what: String,
+        /// How it would.
+        hint: String,
+    },
+    /// No log is named.
+    #[error("no log is named")]
+    NoLog,
+    /// The log's key is not known.
+    #[error("the log's key is not known, and nothing can be checked without it")]
+    NoLogKey,
+    /// The log's key is none.
+    #[error("the log's key can't be used: {0}")]
+    LogKey(VerifierKeyError),
+    /// There is no place for files.
+    #[error("there is no home folder to keep keys and state in")]
+    NoHome,
+    /// The configuration file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The signing key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A file can't be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A file would be overwritten.
+    #[error("{} is there already", path.display())]
+    FileExists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A file is larger than anything of its sort.
+    #[error("{} has more than {bytes_max} bytes", path.display())]
+    FileTooLong {
+        /// Which file.
+        path: PathBuf,
+        /// How many are read at most.
+        bytes_max: usize,
+    },
+    /// A file is not what it should be.
+    #[error("{} {what}", path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// What would be right.
+        hint: &'static str,
+    },
+    /// A folder can't be read as a release.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file of which no record can be made.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The log could not be asked, or gave something that does not hold.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log's checkpoint does not fit what was seen before.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A release could not be had from the log.
+    #[error(transparent)]
+    BundleMaker(#[from] BundleMakerError),
+    /// Records could not be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// An entry should not be in the log.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A bundle does not hold.
+    #[error("{}: {error}", path.display())]
+    Bundle {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Box<BundleError>,
+    },
+    /// A proof does not hold.
+    #[error("{}: {error}", path.display())]
+    Receipt {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Box<ReceiptError>,
+    },
+    /// What was to be verified does not hold.
+    #[error("{what}")]
+    Refuted {
+        /// What does not.
+        what: String,
+        /// Each finding.
+        context: Vec<String>,
+        /// What to do next.
+        hint: String,
+    },
+    /// What was to be verified may hold or not.
+    #[error("{what}")]
+    CouldNotTell {
+        /// What may.
+        what: String,
+        /// What is missing.
+        context: Vec<String>,
+        /// What to do next.
+        hint: String,
+    },
+}
+
+impl CliError {
+    /// What the reader can do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Usage { hint, .. } | Self::Refuted { hint, .. } | Self::CouldNotTell { hint, .. } => hint.clone(),
+            Self::NoLog => "name it with `--log URL` or CANDOR_LOG, or in the configuration file under [log] as url".to_owned(),
+            Self::NoLogKey => "get it from the log's operator, and name it with `--log-key KEY` or CANDOR_LOG_KEY, or in the configuration file under [log] as key".to_owned(),
+            Self::LogKey(_) => "copy the whole key from the log's operator: <name>+<key id>+<base64>".to_owned(),
+            Self::NoHome => "set HOME, or name the places with `--key FILE` and `--state-dir DIR`".to_owned(),
+            Self::Config(error) => error.hint().to_owned(),
+            Self::Key(error) => error.hint(),
+            Self::File { .. } => "check the path and its permissions".to_owned(),
+            Self::FileExists { .. } => "name another file, or move this one away".to_owned(),
+            Self::FileTooLong { .. } => "check that this is the file that you mean".to_owned(),
+            Self::Form { hint, .. } => (*hint).to_owned(),
+            Self::Folder(error) => error.hint().to_string(),
+            Self::Source(error) => error.hint().to_string(),
+            Self::Log(error) => error.hint(),
+            Self::Memory(error) => error.hint(),
+            Self::BundleMaker(error) => error.hint(),
+            Self::Publish(error) => error.hint(),
+            Self::Replay(error) => error.hint(),
+            Self::Bundle { error, .. } => bundle_hint(error),
+            Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
+        }
+    }
+
+    /// Further lines.
+    pub fn context(&self) -> Vec<String> {
+        match self {
+            Self::Refuted { context, .. } | Self::CouldNotTell { context, .. } => context.clone(),
+            Self::Source(SourceError::Schema { violations, .. }) => {
+                violations.iter().map(ToString::to_string).collect()
+            }
+            Self::Log(LogError::Problem(problem)) => problem.context(),
+            Self::Memory(error) | Self::BundleMaker(BundleMakerError::Memory(error)) => {
+                error.context()
+            }
+            Self::Publish(error) => error.context(),
+            Self::Usage { .. }
+            | Self::NoLog
+            | Self::NoLogKey
+            | Self::LogKey(_)
+            | Self::NoHome
+            | Self::Config(_)
+            | Self::Key(_)
+            | Self::File { .. }
+            | Self::FileExists { .. }
+            | Self::FileTooLong { .. }
+            | Self::Form { .. }
+            | Self::Folder(_)
+            | Self::Source(_)
+            | Self::Log(_)
+            | Self::BundleMaker(_)
+            | Self::Replay(_)
+            | Self::Bundle { .. }
+            | Self::Receipt { .. } => Vec::new(),
+        }
+    }
+
+    /// The log's own words, if it was the log that refused.
+    pub fn problem(&self) -> Option<&Problem> {
+        let (Self::Log(error)
+        | Self::Memory(MemoryError::Log(error))
+        | Self::BundleMaker(BundleMakerError::Log(error))
+        | Self::Publish(PublishError::Log(error))
+        | Self::Replay(ReplayError::Log(error))) = self
+        else {
+            return None;
+        };
+        match error {
+            LogError::Problem(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// For errors with files.
+    pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |error| Self::File { path, error }
+    }
+}
+
+fn bundle_hint(error: &BundleError) -> String {
+    match error {
+        BundleError::TooLong { .. } | BundleError::Json(_) | BundleError::Form(_) => {
+            "check that this is a .candor bundle, and that all of it arrived".to_owned()
+        }
+        BundleError::Checkpoint(error) => checkpoint_hint(error).to_owned(),
+        BundleError::Inclusion(error) => receipt_hint(error).to_owned(),
+        BundleError::Authority { error, .. } => error.hint().to_owned(),
+        BundleError::NothingAbout(release) => fetch_hint(release),
+        BundleError::Order(_)
+        | BundleError::Record { .. }
+        | BundleError::Attachment { .. }
+        | BundleError::AttachmentEncoding(_) => {
+            "the bundle was changed or damaged: fetch it again from whoever published it".to_owned()
+        }
+    }
+}
+
+fn fetch_hint(release: &ReleaseName) -> String {
+    format!("ask the log itself: `candor verify {release}`")
+}
+
+fn receipt_hint(error: &ReceiptError) -> &'static str {
+    match error {
+        ReceiptError::Form { .. } | ReceiptError::TooLong { .. } => {
+            "check that this is a C2SP tlog-proof, such as `candor proof INDEX` writes"
+        }
+        ReceiptError::Checkpoint(error) => checkpoint_hint(error),
+        ReceiptError::NotInTree { .. } | ReceiptError::NotIncluded { .. } => {
+            "the record, or its proof, was changed or belongs elsewhere: get both again, with `candor proof INDEX --entry FILE`"
+        }
+    }
+}
+
+fn checkpoint_hint(error: &CheckpointError) -> &'static str {
+    match error {
+        CheckpointError::Note(
+            NoteError::BadSignature { .. } | NoteError::NoTrustedSignature { .. },
+        )
+        | CheckpointError::OtherOrigin { .. } => {
+            "check that `--log-key` is the key of the log that this is from"
+        }
+        CheckpointError::Note(
+            NoteError::TooLong { .. }
+            | NoteError::NotUtf8 { .. }
+            | NoteError::ControlCharacter { .. }
+            | NoteError::NoSignatures
+            | NoteError::BadSignatureLine { .. }
+            | NoteError::TooManySignatures,
+        ) => "check that all of it arrived, as it was sent",
+        CheckpointError::TooFewLines { .. }
+        | CheckpointError::Size(_)
+        | CheckpointError::Root(_)
+        | CheckpointError::Extensions
+        | CheckpointError::EmptyTreeRoot => {
+            "tell the log's operator: the log signed a checkpoint that is none"
+        }
+    }
+}

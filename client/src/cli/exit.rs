@@ -1,0 +1,190 @@
+//! Exit codes: the one place that decides what a result means for scripts.
+
+use std::process::ExitCode;
+
+use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::note::{CheckpointError, NoteError};
+
+use super::error::CliError;
+use crate::bundle_maker::BundleMakerError;
+use crate::log_client::LogError;
+use crate::memory::MemoryError;
+use crate::problem::Problem;
+use crate::publish::PublishError;
+use crate::replay::ReplayError;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: it holds, or is done.
+    Holds,
+    /// 1: it does not hold.
+    Refuted,
+    /// 2: the command or its input was wrong.
+    BadInput,
+    /// 3: there is no telling: out of reach, stale, or too weak a claim.
+    CouldNotTell,
+}
+
+impl Exit {
+    /// As scripts see it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Holds => 0,
+            Self::Refuted => 1,
+            Self::BadInput => 2,
+            Self::CouldNotTell => 3,
+        }
+    }
+
+    /// What an error means.
+    pub fn of_error(error: &CliError) -> Self {
+        match error {
+            CliError::Usage { .. }
+            | CliError::NoLog
+            | CliError::NoLogKey
+            | CliError::LogKey(_)
+            | CliError::NoHome
+            | CliError::Config(_)
+            | CliError::Key(_)
+            | CliError::File { .. }
+            | CliError::FileExists { .. }
+            | CliError::FileTooLong { .. }
+            | CliError::Source(_)
+            | CliError::Folder(_)
+            | CliError::Form { .. } => Self::BadInput,
+            CliError::Log(error) => Self::of_log(error),
+            CliError::Memory(error) => Self::of_memory(error),
+            CliError::BundleMaker(error) => Self::of_bundle_maker(error),
+            CliError::Publish(error) => Self::of_publish(error),
+            CliError::Replay(error) => Self::of_replay(error),
+            CliError::Bundle { error, .. } => Self::of_bundle(error),
+            CliError::Receipt { error, .. } => Self::of_receipt(error),
+            CliError::Refuted { .. } => Self::Refuted,
+            CliError::CouldNotTell { .. } => Self::CouldNotTell,
+        }
+    }
+
+    fn of_log(error: &LogError) -> Self {
+        match error {
+            LogError::Url { .. } | LogError::NoSuchEntry { .. } => Self::BadInput,
+            LogError::Transport(_) | LogError::Answer { .. } | LogError::Attachment { .. } => {
+                Self::CouldNotTell
+            }
+            LogError::Problem(problem) => Self::of_problem(problem),
+            LogError::Status { status, .. } => Self::of_status(*status),
+            LogError::Checkpoint(_) | LogError::NotInTree { .. } => Self::Refuted,
+        }
+    }
+
+    fn of_problem(problem: &Problem) -> Self {
+        Self::of_status(problem.status)
+    }
+
+    /// 4xx says that the request was wrong; 408 and 429, like all of 5xx, that it may be right later.
+    fn of_status(status: u16) -> Self {
+        match status {
+            400..=407 | 409..=428 | 430..=499 => Self::BadInput,
+            0..=399 | 408 | 429 | 500.. => Self::CouldNotTell,
+        }
+    }
+
+    fn of_memory(error: &MemoryError) -> Self {
+        match error {
+            MemoryError::Fork { .. } | MemoryError::Unproven { .. } => Self::Refuted,
+            MemoryError::Stale { .. } => Self::CouldNotTell,
+            MemoryError::Remembered { .. } | MemoryError::Io { .. } => Self::BadInput,
+            MemoryError::Log(error) => Self::of_log(error),
+        }
+    }
+
+    fn of_bundle_maker(error: &BundleMakerError) -> Self {
+        match error {
+            BundleMakerError::NoSuchRelease(_) => Self::BadInput,
+            BundleMakerError::Log(error) => Self::of_log(error),
+            BundleMakerError::Memory(error) => Self::of_memory(error),
+            BundleMakerError::Replay(error) => Self::of_replay(error),
+            BundleMakerError::Refused { .. } => Self::Refuted,
+        }
+    }
+
+    fn of_publish(error: &PublishError) -> Self {
+        match error {
+            PublishError::Schema { .. }
+            | PublishError::Statement(_)
+            | PublishError::Record(_)
+            | PublishError::TooLong { .. }
+            | PublishError::Count(_)
+            | PublishError::AttachmentSize { .. }
+            | PublishError::AttachmentUnnamed(_)
+            | PublishError::Manifest(_)
+            | PublishError::Key(_) => Self::BadInput,
+            PublishError::Log(error) => Self::of_log(error),
+            PublishError::Memory(error) => Self::of_memory(error),
+            PublishError::Replay(error) => Self::of_replay(error),
+            PublishError::OtherAnswer(_) | PublishError::Receipt { .. } => Self::Refuted,
+        }
+    }
+
+    fn of_replay(error: &ReplayError) -> Self {
+        match error {
+            ReplayError::Log(error) => Self::of_log(error),
+            ReplayError::Record { .. }
+            | ReplayError::Authority { .. }
+            | ReplayError::NotTheirs { .. } => Self::Refuted,
+        }
+    }
+
+    fn of_bundle(error: &BundleError) -> Self {
+        match error {
+            BundleError::TooLong { .. } | BundleError::Json(_) | BundleError::Form(_) => {
+                Self::BadInput
+            }
+            BundleError::Checkpoint(error) => Self::of_checkpoint(error),
+            BundleError::Order(_)
+            | BundleError::Record { .. }
+            | BundleError::Authority { .. }
+            | BundleError::NothingAbout(_)
+            | BundleError::Attachment { .. }
+            | BundleError::AttachmentEncoding(_) => Self::Refuted,
+            BundleError::Inclusion(error) => Self::of_receipt(error),
+        }
+    }
+
+    fn of_receipt(error: &ReceiptError) -> Self {
+        match error {
+            ReceiptError::Form { .. } | ReceiptError::TooLong { .. } => Self::BadInput,
+            ReceiptError::Checkpoint(error) => Self::of_checkpoint(error),
+            ReceiptError::NotInTree { .. } | ReceiptError::NotIncluded { .. } => Self::Refuted,
+        }
+    }
+
+    /// A checkpoint in a file: half a note is bad input, a whole one with another signature is refuted.
+    fn of_checkpoint(error: &CheckpointError) -> Self {
+        match error {
+            CheckpointError::Note(
+                NoteError::TooLong { .. }
+                | NoteError::NotUtf8 { .. }
+                | NoteError::ControlCharacter { .. }
+                | NoteError::NoSignatures
+                | NoteError::BadSignatureLine { .. }
+                | NoteError::TooManySignatures,
+            ) => Self::BadInput,
+            CheckpointError::Note(
+                NoteError::BadSignature { .. } | NoteError::NoTrustedSignature { .. },
+            )
+            | CheckpointError::OtherOrigin { .. }
+            | CheckpointError::TooFewLines { .. }
+            | CheckpointError::Size(_)
+            | CheckpointError::Root(_)
+            | CheckpointError::Extensions
+            | CheckpointError::EmptyTreeRoot => Self::Refuted,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

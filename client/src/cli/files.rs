@@ -1,0 +1,93 @@
+//! Reading files with a limit, and writing them so that no half of one is left.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
+use candor_core::record::ReleaseName;
+
+use super::error::CliError;
+use crate::folder::FolderError;
+
+/// Reads a file of at most `bytes_max` bytes.
+pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
+    let file = File::open(path).map_err(CliError::file(path))?;
+    if file.metadata().map_err(CliError::file(path))?.is_dir() {
+        return Err(CliError::Form {
+            path: path.to_owned(),
+            what: "is a folder, and should be a file".to_owned(),
+            hint: "name the file",
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(CliError::file(path))?;
+    if bytes.len() > bytes_max {
+        return Err(CliError::FileTooLong {
+            path: path.to_owned(),
+            bytes_max,
+        });
+    }
+    Ok(bytes)
+}
+
+/// Writes a file, in place of what is there. It is complete or not there, also after a crash.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let name = path.file_name().ok_or_else(|| CliError::Form {
+        path: path.to_owned(),
+        what: "names no file".to_owned(),
+        hint: "name the file to write",
+    })?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(hidden);
+    let written = File::create(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| {
+        // What is left of the attempt is of no use to anybody.
+        let _ = fs::remove_file(&new);
+        CliError::file(path)(error)
+    })
+}
+
+/// Reads a bundle, which proves nothing before it is verified.
+pub fn read_bundle(path: &Path) -> Result<Bundle, CliError> {
+    let bytes = read(path, BUNDLE_BYTES_MAX)?;
+    Bundle::parse(&bytes).map_err(|error| CliError::Bundle {
+        path: path.to_owned(),
+        error: Box::new(error),
+    })
+}
+
+/// Where the bundle of `release` goes when nobody says.
+pub fn bundle_path(release: &ReleaseName) -> PathBuf {
+    PathBuf::from(format!(
+        "{}-{}.candor",
+        release.model().model(),
+        release.version()
+    ))
+}
+
+/// Refuses to overwrite anything but an earlier bundle of the same release.
+pub fn check_bundle_path(path: &Path, release: &ReleaseName) -> Result<(), CliError> {
+    if !path.exists() {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        return match dir {
+            Some(dir) if !dir.is_dir() => Err(FolderError::NotAFolder {
+                path: dir.to_owned(),
+            }
+            .into()),
+            _ => Ok(()),
+        };
+    }
+    match read_bundle(path) {
+        Ok(bundle) if bundle.release == *release => Ok(()),
+        _ => Err(CliError::FileExists {
+            path: path.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,120 @@
+//! The command `candor`.
+//!
+//! ```text
+//! argv ──► args (what was typed) ──► settings (what is meant) ──► commands ──► printer
+//!                                                                    └──► CliError ──► exit
+//! ```
+//!
+//! Always: only [`printer`] writes to the terminal, and only [`exit`] decides exit codes.
+
+pub mod args;
+pub mod commands;
+pub mod error;
+pub mod exit;
+pub mod files;
+pub mod page;
+pub mod printer;
+pub mod progress;
+pub mod records;
+pub mod settings;
+pub mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command, Common, PublisherCommand};
+use error::CliError;
+use exit::Exit;
+use printer::Printer;
+use settings::{Settings, Surroundings};
+
+/// What a command works with.
+pub struct Session {
+    /// What is meant.
+    pub settings: Settings,
+    /// Where it goes.
+    pub printer: Printer,
+}
+
+/// Runs the process's own command line.
+pub fn main() -> ExitCode {
+    run_with(std::env::args_os(), Surroundings::of_process(), |common| {
+        Printer::of_process(common.color, common.json, common.quiet)
+    })
+    .into()
+}
+
+/// Runs a command line in surroundings, and with a printer, of the caller's making.
+pub fn run_with(
+    args: impl IntoIterator<Item = OsString>,
+    around: Surroundings,
+    printer: impl FnOnce(&Common) -> Printer,
+) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match Cli::try_parse_from(&args) {
+        Ok(cli) => {
+            let printer = printer(&cli.common);
+            run(cli, around, printer)
+        }
+        Err(error) => {
+            // What could not be parsed still says whether a program is reading.
+            let json = args.iter().any(|arg| arg == "--json");
+            printer(&Common {
+                json,
+                ..Common::default()
+            })
+            .usage(&error);
+            // Help and version go to stdout and are no errors; the rest is wrong usage.
+            if error.use_stderr() {
+                Exit::BadInput
+            } else {
+                Exit::Holds
+            }
+        }
+    }
+}
+
+fn run(cli: Cli, around: Surroundings, printer: Printer) -> Exit {
+    let mut session = match Settings::new(cli.common, around) {
+        Ok(settings) => Session { settings, printer },
+        Err(error) => return fail(printer, &error),
+    };
+    match dispatch(cli.command, &mut session) {
+        Ok(exit) => exit,
+        Err(error) => fail(session.printer, &error),
+    }
+}
+
+fn fail(mut printer: Printer, error: &CliError) -> Exit {
+    printer.error(error);
+    Exit::of_error(error)
+}
+
+fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
+    match command {
+        Command::Keygen(args) => commands::keygen::run(&args, session),
+        Command::Publisher(PublisherCommand::Register(args)) => {
+            commands::publisher::register(&args, session)
+        }
+        Command::Publisher(PublisherCommand::Show { name }) => {
+            commands::publisher::show(&name, session)
+        }
+        Command::Publisher(PublisherCommand::Rotate {
+            name,
+            new_key,
+            keep_old,
+        }) => commands::publisher::rotate(&name, &new_key, keep_old, session),
+        Command::Release(args) => commands::release::run(&args, session),
+        Command::Publish(args) => commands::publish::run(&args, session),
+        Command::Verify(args) => commands::verify::run(&args, session),
+        Command::Show(args) => commands::show::run(&args, session),
+        Command::List(args) => commands::list::run(&args, session),
+        Command::Log(args) => commands::log::run(&args, session),
+        Command::Proof(args) => commands::proof::run(&args, session),
+        Command::Checkpoint => commands::checkpoint::run(session),
+        Command::Completions { shell } => Ok(commands::manual::completions(shell, session)),
+        Command::Man { dir } => commands::manual::man(dir.as_deref(), session),
+    }
+}

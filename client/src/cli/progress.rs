@@ -1,0 +1,36 @@
+//! A bar while files are read, where somebody watches.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::printer::Printer;
+use crate::folder::Progress;
+
+/// A bar that is drawn only on a terminal, and is gone when the work is done.
+pub struct HashingBar(ProgressBar);
+
+impl HashingBar {
+    /// A bar at nothing.
+    pub fn new(printer: &Printer) -> Self {
+        let target = if printer.shows_progress() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {wide_msg}")
+            .expect("the template is right");
+        Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
+    }
+
+    /// Shows how far it has come.
+    pub fn show(&self, progress: Progress<'_>) {
+        self.0.set_length(progress.bytes_total);
+        self.0.set_position(progress.bytes);
+        self.0.set_message(progress.file.to_string());
+    }
+}
+
+impl Drop for HashingBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,168 @@
+//! What is meant: flags, environment and configuration file, put together.
+
+use std::path::{Path, PathBuf};
+
+use candor_core::note::LogKey;
+use etcetera::BaseStrategy as _;
+use etcetera::base_strategy::Xdg;
+use zeroize::Zeroizing;
+
+use super::args::Common;
+use super::error::CliError;
+use crate::config::Config;
+use crate::keys::{KeyError, KeyPem, SecretKey};
+use crate::log_client::LogClient;
+use crate::memory::Memory;
+use crate::transport::{HttpTransport, Transport};
+
+/// The passphrase of encrypted keys, for machines.
+const PASSPHRASE_VARIABLE: &str = "CANDOR_PASSPHRASE";
+
+/// The key itself, for machines.
+const KEY_VARIABLE: &str = "CANDOR_KEY";
+
+/// What a command finds around it. Tests put their own in its place.
+pub struct Surroundings {
+    /// Reads an environment variable.
+    pub variable: Box<dyn Fn(&str) -> Option<String>>,
+    /// Opens the way to a log.
+    pub transport: Box<dyn Fn() -> Box<dyn Transport>>,
+    /// Asks the person at the terminal for a passphrase; `None` if nobody is there.
+    pub ask: Box<dyn Fn(&str) -> Option<Zeroizing<String>>>,
+    /// Where configuration is kept: `$XDG_CONFIG_HOME`.
+    pub config_home: Option<PathBuf>,
+    /// Where state is kept: `$XDG_STATE_HOME`.
+    pub state_home: Option<PathBuf>,
+}
+
+/// What is meant.
+pub struct Settings {
+    flags: Common,
+    config: Config,
+    around: Surroundings,
+}
+
+impl Surroundings {
+    /// Those of the process.
+    pub fn of_process() -> Self {
+        let xdg = Xdg::new().ok();
+        Self {
+            // An empty variable is one that is not set, as shells and CI systems write it.
+            variable: Box::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
+            transport: Box::new(|| Box::new(HttpTransport::new())),
+            ask: Box::new(|prompt| rpassword::prompt_password(prompt).ok().map(Zeroizing::new)),
+            config_home: xdg.as_ref().map(|xdg| xdg.config_dir()),
+            state_home: xdg.as_ref().and_then(|xdg| xdg.state_dir()),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the configuration file, and keeps the rest for when it is needed.
+    pub fn new(flags: Common, around: Surroundings) -> Result<Self, CliError> {
+        let config = match &around.config_home {
+            Some(home) => Config::read(&home.join("candor/config.toml"))?,
+            None => Config::default(),
+        };
+        Ok(Self {
+            flags,
+            config,
+            around,
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.around.variable)(name)
+    }
+
+    /// The key that the log is held to.
+    pub fn log_key(&self) -> Result<LogKey, CliError> {
+        let text = self
+            .flags
+            .log_key
+            .clone()
+            .or_else(|| self.variable("CANDOR_LOG_KEY"));
+        match text {
+            Some(text) => text.trim().parse().map_err(CliError::LogKey),
+            None => self.config.log.key.clone().ok_or(CliError::NoLogKey),
+        }
+    }
+
+    /// A client of the log.
+    pub fn client(&self) -> Result<LogClient, CliError> {
+        let configured = || self.config.log.url.clone();
+        let url = self
+            .flags
+            .log
+            .clone()
+            .or_else(|| self.variable("CANDOR_LOG"))
+            .or_else(configured);
+        let url = url.ok_or(CliError::NoLog)?.parse()?;
+        Ok(LogClient::new(
+            url,
+            self.log_key()?,
+            (self.around.transport)(),
+        ))
+    }
+
+    /// What was seen of logs before.
+    pub fn memory(&self) -> Result<Memory, CliError> {
+        let flag = self.flags.state_dir.clone();
+        let dir = flag
+            .or_else(|| self.variable("CANDOR_STATE_DIR").map(PathBuf::from))
+            .or_else(|| Some(self.around.state_home.as_ref()?.join("candor")));
+        dir.map(Memory::new).ok_or(CliError::NoHome)
+    }
+
+    /// Where the signing key is, or a new one goes.
+    pub fn key_path(&self) -> Result<PathBuf, CliError> {
+        let flag = self.flags.key.clone();
+        flag.or_else(|| self.variable("CANDOR_KEY_FILE").map(PathBuf::from))
+            .or_else(|| Some(self.around.config_home.as_ref()?.join("candor/key.pem")))
+            .ok_or(CliError::NoHome)
+    }
+
+    /// The signing key: the file of `--key`, else the key in the environment, else the usual file.
+    pub fn secret_key(&self) -> Result<SecretKey, CliError> {
+        let in_variable = self
+            .variable(KEY_VARIABLE)
+            .filter(|_| self.flags.key.is_none());
+        let pem = match in_variable {
+            Some(text) => KeyPem::from_variable(KEY_VARIABLE, text),
+            None => KeyPem::read(&self.key_path()?)?,
+        };
+        Ok(self.open(&pem)?)
+    }
+
+    /// Another key, by its file.
+    pub fn secret_key_in(&self, path: &Path) -> Result<SecretKey, CliError> {
+        Ok(self.open(&KeyPem::read(path)?)?)
+    }
+
+    fn open(&self, pem: &KeyPem) -> Result<SecretKey, KeyError> {
+        if !pem.is_encrypted() {
+            return pem.open(None);
+        }
+        let passphrase = self.variable(PASSPHRASE_VARIABLE).map(Zeroizing::new);
+        let passphrase =
+            passphrase.or_else(|| (self.around.ask)(&format!("Passphrase for {}: ", pem.source())));
+        pem.open(passphrase.as_ref().map(|text| text.as_str()))
+    }
+
+    /// A passphrase for a new key: from the environment, or typed twice.
+    pub fn new_passphrase(&self) -> Result<Zeroizing<String>, KeyError> {
+        if let Some(passphrase) = self.variable(PASSPHRASE_VARIABLE) {
+            return Ok(Zeroizing::new(passphrase));
+        }
+        let ask = |prompt| (self.around.ask)(prompt).ok_or(KeyError::NoPassphraseForNewKey);
+        let first = ask("Passphrase for the new key: ")?;
+        if first.is_empty() {
+            return Err(KeyError::EmptyPassphrase);
+        }
+        if *ask("The same again: ")? == *first {
+            Ok(first)
+        } else {
+            Err(KeyError::PassphrasesDiffer)
+        }
+    }
+}

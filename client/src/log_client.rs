@@ -1,0 +1,555 @@
+//! Talks to one log, and believes nothing that its key and its tree do not bear out.
+//!
+//! ```text
+//! GET /checkpoint ──log key──► SignedCheckpoint ─┐
+//! GET /tile/…     ──ProofPlan──► proof ──────────┼──verify──► ProvenEntry
+//! GET /tile/entries/… ──► entry ─────────────────┘
+//! ```
+//!
+//! Always: proofs are built here from tiles and verified against a checkpoint whose signature was checked;
+//! the log's own proofs are never asked for. Every answer has a size limit.
+//!
+//! Not here: what was seen before ([`crate::memory`]), who may sign what (core, through [`crate::replay`]).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use candor_core::merkle::{
+    ConsistencyProof, ENTRY_BYTES_MAX, Entry, EntryBundle, EntryBundlePath, Hash, InclusionProof,
+    LeafHash, LeafIndex, ProofError, ProofPlan, TILE_WIDTH, Tile, TileIndex, TilePath, TileWidth,
+    TreeHead, TreeSize,
+};
+use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
+use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use candor_core::{Sha256, Verified};
+use serde::de::DeserializeOwned;
+
+use crate::api::{
+    LogView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView,
+    RecordsView, ReleaseView,
+};
+use crate::problem::Problem;
+use crate::transport::{Request, RequestBody, Response, Transport, TransportError};
+
+/// A full tile: 256 hashes of 32 bytes.
+const TILE_BYTES_MAX: usize = TILE_WIDTH as usize * 32;
+
+/// A full entry bundle of the longest entries, each behind its length.
+const ENTRY_BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX);
+
+/// A JSON view: a release with 256 evaluations of 64 KiB each, statements spelled out, is 16 MiB.
+const VIEW_BYTES_MAX: usize = 32 << 20;
+
+/// The most tiles that are kept in memory: 32 MiB of them.
+const TILES_KEPT_MAX: usize = 4096;
+
+/// The most entry bundles that are kept in memory; at worst 16 MiB each.
+const ENTRY_BUNDLES_KEPT_MAX: usize = 8;
+
+/// How often a log that says to be overloaded is asked again.
+const RETRIES_MAX: u32 = 4;
+
+/// The longest wait between two tries, whatever the log asks for.
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// A log: where it is, and the key that everything it says is held against.
+pub struct LogClient {
+    base: LogUrl,
+    key: LogKey,
+    transport: Box<dyn Transport>,
+    tiles: Mutex<HashMap<TilePath, Tile>>,
+    entry_bundles: Mutex<HashMap<EntryBundlePath, EntryBundle>>,
+}
+
+/// The address that a log's paths follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogUrl(String);
+
+/// A checkpoint whose signature was checked, and its text as the log signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// The signed note.
+    pub text: String,
+    /// What it says.
+    pub checkpoint: Verified<Checkpoint>,
+}
+
+/// An entry that was shown to stand at its index in a checkpoint's tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenEntry {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// Its bytes.
+    pub entry: Entry,
+}
+
+/// Why a log did not give what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Text that is no address.
+    #[error("{found:?} is no address of a log: {rule}")]
+    Url {
+        /// The text.
+        found: String,
+        /// What it should be like.
+        rule: &'static str,
+    },
+    /// No answer.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The log refuses, and says why.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// The log, or something before it, refuses without a reason that can be read.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// An answer of the wrong form.
+    #[error("the answer from {url} can't be read: {reason}")]
+    Answer {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The checkpoint does not hold.
+    #[error("the log's checkpoint does not hold: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The log's tiles or entries don't belong to its checkpoint.
+    #[error("entry {index}, as the log serves it, is not in the tree that the log signed: {error}")]
+    NotInTree {
+        /// Which entry.
+        index: LeafIndex,
+        /// Why.
+        error: ProofError,
+    },
+    /// An index past the end.
+    #[error("the log has no entry {index}: its checkpoint has {size} entries")]
+    NoSuchEntry {
+        /// Which entry.
+        index: LeafIndex,
+        /// How many there are.
+        size: TreeSize,
+    },
+    /// A document that is not what was asked for.
+    #[error("the log serves attachment {asked} with bytes whose digest is {found}")]
+    Attachment {
+        /// The digest that was asked for.
+        asked: Sha256,
+        /// The digest of what came.
+        found: Sha256,
+    },
+}
+
+impl LogError {
+    /// What the reader can do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
+            Self::Transport(error) => error.hint().to_owned(),
+            Self::Problem(problem) => problem.hint.clone().unwrap_or_default(),
+            Self::Status { status: 404, .. } => {
+                "check the name, and that the address is a Candor log's (`--log URL`)".to_owned()
+            }
+            Self::Status { .. } => "try again later, or tell the log's operator".to_owned(),
+            Self::Answer { .. } => {
+                "check that the address is a Candor log's (`--log URL`), and that `candor` is up to date"
+                    .to_owned()
+            }
+            Self::Checkpoint(_) => {
+                "check that the key is this log's (`--log-key KEY`); if it is, what answers is not the log"
+                    .to_owned()
+            }
+            Self::NotInTree { .. } => {
+                "try again; if it stays so, the log is damaged or lies: tell its operator and a witness"
+                    .to_owned()
+            }
+            Self::NoSuchEntry { .. } => {
+                "`candor checkpoint` shows how many entries there are; they are counted from 0".to_owned()
+            }
+            Self::Attachment { .. } => {
+                "try again; if it stays so, tell the log's operator that the attachment is damaged"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Whether the log says that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.status == 404,
+            Self::Status { status, .. } => *status == 404,
+            Self::NoSuchEntry { .. } => true,
+            Self::Url { .. }
+            | Self::Transport(_)
+            | Self::Answer { .. }
+            | Self::Checkpoint(_)
+            | Self::NotInTree { .. }
+            | Self::Attachment { .. } => false,
+        }
+    }
+}
+
+impl std::str::FromStr for LogUrl {
+    type Err = LogError;
+    fn from_str(text: &str) -> Result<Self, LogError> {
+        let error = |rule| LogError::Url {
+            found: text.chars().take(200).collect(),
+            rule,
+        };
+        let host = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .ok_or_else(|| error("it must begin with https:// or http://"))?;
+        if host.is_empty() || host.starts_with(['/', ':']) {
+            return Err(error("it names no host"));
+        }
+        if text.contains(|c: char| c.is_whitespace() || c.is_control() || "?#@".contains(c)) {
+            return Err(error("it must have no spaces and none of ? # @"));
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl std::fmt::Display for LogUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl SignedCheckpoint {
+    /// Checks the log's signature.
+    pub fn verify(text: String, key: &LogKey) -> Result<Self, CheckpointError> {
+        let checkpoint = key.verify_checkpoint(text.as_bytes())?;
+        Ok(Self { text, checkpoint })
+    }
+
+    /// Size and root.
+    pub fn head(&self) -> TreeHead {
+        self.checkpoint.head
+    }
+
+    /// How many entries the tree has.
+    pub fn size(&self) -> TreeSize {
+        self.checkpoint.head.size
+    }
+}
+
+impl LogClient {
+    /// A client of the log at `base` with the key `key`.
+    pub fn new(base: LogUrl, key: LogKey, transport: Box<dyn Transport>) -> Self {
+        Self {
+            base,
+            key,
+            transport,
+            tiles: Mutex::default(),
+            entry_bundles: Mutex::default(),
+        }
+    }
+
+    /// The key that the log is held to.
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    /// Where the log is.
+    pub fn base(&self) -> &LogUrl {
+        &self.base
+    }
+
+    /// The newest checkpoint, its signature checked. It has not been held against earlier ones: that is
+    /// what [`crate::memory::Memory::advance`] does.
+    pub fn checkpoint(&self) -> Result<SignedCheckpoint, LogError> {
+        let bytes = self.fetch("checkpoint", NOTE_BYTES_MAX)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| self.bad_answer("checkpoint", "it is not UTF-8"))?;
+        Ok(SignedCheckpoint::verify(text, &self.key)?)
+    }
+
+    /// A tile, which nothing vouches for until a proof from it holds.
+    pub fn tile(&self, path: TilePath) -> Result<Tile, LogError> {
+        if let Some(tile) = locked(&self.tiles).get(&path) {
+            return Ok(tile.clone());
+        }
+        let full = TilePath {
+            width: TileWidth::FULL,
+            ..path
+        };
+        let (bytes, served) = self.fetch_or_full(
+            [
+                (path.to_string(), path.width),
+                (full.to_string(), full.width),
+            ],
+            TILE_BYTES_MAX,
+        )?;
+        let mut tile = Tile::parse(&bytes, served)
+            .map_err(|e| self.bad_answer(&path.to_string(), &e.to_string()))?;
+        if served != path.width {
+            tile = Tile::new(tile.hashes()[..path.width.count()].to_vec())
+                .expect("a width is at least 1");
+        }
+        let mut tiles = locked(&self.tiles);
+        if tiles.len() >= TILES_KEPT_MAX {
+            tiles.clear();
+        }
+        tiles.insert(path, tile.clone());
+        Ok(tile)
+    }
+
+    /// An entry bundle, which nothing vouches for until its entries are proven.
+    pub fn entry_bundle(&self, path: EntryBundlePath) -> Result<EntryBundle, LogError> {
+        if let Some(bundle) = locked(&self.entry_bundles).get(&path) {
+            return Ok(bundle.clone());
+        }
+        let full = EntryBundlePath {
+            width: TileWidth::FULL,
+            ..path
+        };
+        let (bytes, served) = self.fetch_or_full(
+            [
+                (path.to_string(), path.width),
+                (full.to_string(), full.width),
+            ],
+            ENTRY_BUNDLE_BYTES_MAX,
+        )?;
+        let mut bundle = EntryBundle::parse(&bytes, served)
+            .map_err(|e| self.bad_answer(&path.to_string(), &e.to_string()))?;
+        if served != path.width {
+            let mut entries = bundle.into_entries();
+            entries.truncate(path.width.count());
+            bundle = EntryBundle::new(entries).expect("a width is 1 to 256");
+        }
+        let mut bundles = locked(&self.entry_bundles);
+        if bundles.len() >= ENTRY_BUNDLES_KEPT_MAX {
+            bundles.clear();
+        }
+        bundles.insert(path, bundle.clone());
+        Ok(bundle)
+    }
+
+    /// Forgets what was fetched, so that it is fetched again.
+    pub fn forget_tiles(&self) {
+        locked(&self.tiles).clear();
+        locked(&self.entry_bundles).clear();
+    }
+
+    /// The entry at `index`, proven to be in the checkpoint's tree.
+    pub fn entry(
+        &self,
+        index: LeafIndex,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<ProvenEntry, LogError> {
+        Ok(self.entry_and_proof(index, checkpoint)?.0)
+    }
+
+    /// The same, with the inclusion proof's hashes.
+    pub fn entry_and_proof(
+        &self,
+        index: LeafIndex,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<(ProvenEntry, Vec<Hash>), LogError> {
+        let size = checkpoint.size();
+        let at = size
+            .leaf(index)
+            .ok_or(LogError::NoSuchEntry { index, size })?;
+        let bundle = TileIndex::new(index.get() / u64::from(TILE_WIDTH));
+        let bundle = EntryBundlePath::in_tree(bundle, size)
+            .expect("the bundle of an entry inside the tree is inside the tree");
+        let entry = self.entry_bundle(bundle)?.entries()[EntryBundle::offset(index)].clone();
+        let path = self.hashes(&ProofPlan::inclusion(at))?;
+        let proof = InclusionProof { at, path };
+        proof
+            .verify(LeafHash::of(&entry), &checkpoint.head())
+            .map_err(|error| LogError::NotInTree { index, error })?;
+        Ok((ProvenEntry { index, entry }, proof.path))
+    }
+
+    /// A consistency proof made of the log's tiles. It proves nothing until it is verified against both heads.
+    pub fn consistency(&self, old: TreeSize, new: TreeSize) -> Result<ConsistencyProof, LogError> {
+        let plan = ProofPlan::consistency(old, new)
+            .map_err(|e| self.bad_answer("checkpoint", &e.to_string()))?;
+        Ok(ConsistencyProof {
+            old,
+            new,
+            path: self.hashes(&plan)?,
+        })
+    }
+
+    /// Computes what is planned from tiles.
+    pub fn hashes(&self, plan: &ProofPlan) -> Result<Vec<Hash>, LogError> {
+        let tiles = plan
+            .tiles()
+            .into_iter()
+            .map(|path| Ok((path, self.tile(path)?)))
+            .collect::<Result<HashMap<_, _>, LogError>>()?;
+        Ok(plan
+            .hashes(&tiles)
+            .expect("each planned tile was fetched with its width"))
+    }
+
+    /// What the log says of itself.
+    pub fn log_view(&self) -> Result<LogView, LogError> {
+        self.view("api/v1/log")
+    }
+
+    /// A page of records, newest first. `path` is the first page's, or `next` of the page before.
+    pub fn records_page(&self, path: &str) -> Result<RecordsView, LogError> {
+        self.view(self.page_path(path)?)
+    }
+
+    /// The record with this statement digest.
+    pub fn record_by_statement(&self, statement: Sha256) -> Result<RecordView, LogError> {
+        self.view(&format!("api/v1/records/{statement}"))
+    }
+
+    /// A page of publishers.
+    pub fn publishers_page(&self, path: &str) -> Result<PublishersView, LogError> {
+        self.view(self.page_path(path)?)
+    }
+
+    /// One publisher.
+    pub fn publisher(&self, name: &PublisherName) -> Result<PublisherView, LogError> {
+        self.view(&format!("api/v1/publishers/{name}"))
+    }
+
+    /// A page of models.
+    pub fn models_page(&self, path: &str) -> Result<ModelsView, LogError> {
+        self.view(self.page_path(path)?)
+    }
+
+    /// One model.
+    pub fn model(&self, name: &ModelName) -> Result<ModelView, LogError> {
+        self.view(&format!("api/v1/models/{name}"))
+    }
+
+    /// One release.
+    pub fn release(&self, name: &ReleaseName) -> Result<ReleaseView, LogError> {
+        // A plus sign means itself in a path, but some servers and proxies read it as a space.
+        let path = name.to_string().replace('+', "%2B");
+        self.view(&format!("api/v1/releases/{path}"))
+    }
+
+    /// An attachment, whose bytes are what the digest says.
+    pub fn attachment(&self, sha256: Sha256, bytes_max: usize) -> Result<Vec<u8>, LogError> {
+        let bytes = self.fetch(&format!("api/v1/attachments/{sha256}"), bytes_max)?;
+        let found = Sha256::of(&bytes);
+        if found == sha256 {
+            Ok(bytes)
+        } else {
+            Err(LogError::Attachment {
+                asked: sha256,
+                found,
+            })
+        }
+    }
+
+    /// Sends records. What comes back is for the caller to verify ([`crate::publish`]).
+    pub fn send_records(&self, body: &RequestBody) -> Result<PublishedView, LogError> {
+        let path = "api/v1/records";
+        let answer = self.ask(path, Some(body), VIEW_BYTES_MAX)?;
+        self.read_json(path, &answer)
+    }
+
+    fn view<T: DeserializeOwned>(&self, path: &str) -> Result<T, LogError> {
+        let body = self.fetch(path, VIEW_BYTES_MAX)?;
+        self.read_json(path, &body)
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, LogError> {
+        serde_json::from_slice(body).map_err(|e| self.bad_answer(path, &e.to_string()))
+    }
+
+    /// Pages name the next one; only paths of this API are followed.
+    fn page_path<'a>(&self, path: &'a str) -> Result<&'a str, LogError> {
+        path.strip_prefix('/')
+            .filter(|path| path.starts_with("api/v1/"))
+            .filter(|path| path.bytes().all(|b| b.is_ascii_graphic()))
+            .ok_or_else(|| {
+                self.bad_answer("api/v1", "it names a next page that is none of the API's")
+            })
+    }
+
+    fn fetch(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, LogError> {
+        self.ask(path, None, bytes_max)
+    }
+
+    /// Fetches a partial tile or bundle. A log may drop those once the full one is there, so that is tried
+    /// second (C2SP `tlog-tiles`, "Partial Tiles").
+    fn fetch_or_full(
+        &self,
+        [partial, full]: [(String, TileWidth); 2],
+        bytes_max: usize,
+    ) -> Result<(Vec<u8>, TileWidth), LogError> {
+        match self.fetch(&partial.0, bytes_max) {
+            Ok(bytes) => Ok((bytes, partial.1)),
+            Err(error) if error.is_not_found() && !partial.1.is_full() => {
+                // If neither is there, the first error names what was needed.
+                let bytes = self.fetch(&full.0, bytes_max).map_err(|_| error)?;
+                Ok((bytes, full.1))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks, and asks again while the log says to be overloaded.
+    fn ask(
+        &self,
+        path: &str,
+        body: Option<&RequestBody>,
+        answer_bytes_max: usize,
+    ) -> Result<Vec<u8>, LogError> {
+        let url = format!("{}/{path}", self.base);
+        let request = Request {
+            url: &url,
+            body,
+            answer_bytes_max,
+        };
+        let mut tries = 0;
+        loop {
+            let answer = self.transport.send(&request)?;
+            let overloaded = answer.status == 503;
+            match answer.retry_after {
+                Some(wait) if overloaded && tries < RETRIES_MAX => {
+                    self.transport.wait(wait.min(RETRY_WAIT_MAX));
+                    tries += 1;
+                }
+                _ => return read_status(url, answer),
+            }
+        }
+    }
+
+    fn bad_answer(&self, path: &str, reason: &str) -> LogError {
+        LogError::Answer {
+            url: format!("{}/{path}", self.base),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// The body of a success, or the error that the status means.
+fn read_status(url: String, answer: Response) -> Result<Vec<u8>, LogError> {
+    let status = answer.status;
+    if matches!(status, 200 | 201) {
+        return Ok(answer.body);
+    }
+    let is_problem = answer.content_type.starts_with("application/problem+json");
+    let problem = is_problem
+        .then(|| Problem::parse(status, &answer.body))
+        .flatten();
+    Err(problem.map_or(LogError::Status { url, status }, |problem| {
+        LogError::Problem(Box::new(problem))
+    }))
+}
+
+/// A panic while a cache was held leaves a cache, so the poison does not matter.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Problem documents (RFC 9457): how a log says that it refuses something, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What the types of a log's problems begin with.
+const TYPE_PREFIX: &str = "urn:candor:problem:";
+
+/// A log's reason for not doing what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Which problem: `urn:candor:problem:NAME`, or `about:blank`.
+    #[serde(rename = "type", default)]
+    pub problem_type: String,
+    /// In a few words.
+    #[serde(default)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// What exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where in the statement: a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Which of several records, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
+    /// Where a statement is not as its schema says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+}
+
+/// One place where a statement is not as its schema says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// A JSON pointer into the statement.
+    #[serde(default)]
+    pub pointer: String,
+    /// The schema's keyword.
+    #[serde(default)]
+    pub rule: String,
+    /// In words.
+    #[serde(default)]
+    pub message: String,
+}
+
+impl Problem {
+    /// Reads a problem document; `None` if the body is none.
+    pub fn parse(status: u16, body: &[u8]) -> Option<Self> {
+        let mut problem: Self = serde_json::from_slice(body).ok()?;
+        // The status line counts, whatever the document repeats.
+        problem.status = status;
+        Some(problem)
+    }
+
+    /// NAME of `urn:candor:problem:NAME`; empty for other types.
+    pub fn name(&self) -> &str {
+        self.problem_type
+            .strip_prefix(TYPE_PREFIX)
+            .unwrap_or_default()
+    }
+
+    /// Further lines: which record, and each violation.
+    pub fn context(&self) -> Vec<String> {
+        let record = self
+            .record
+            .map(|n| format!("record {} of those that were sent", n + 1));
+        let pointer = self.pointer.as_ref().filter(|_| self.violations.is_empty());
+        let pointer = pointer.map(|pointer| format!("at {pointer}"));
+        let violations = self.violations.iter().map(|violation| {
+            let at = match violation.pointer.as_str() {
+                "" => "/",
+                pointer => pointer,
+            };
+            format!("{at}: {}", violation.message)
+        });
+        record
+            .into_iter()
+            .chain(pointer)
+            .chain(violations)
+            .collect()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.detail, self.title.as_str()) {
+            (Some(detail), _) => f.write_str(detail),
+            (None, "") => write!(f, "the log refuses this with status {}", self.status),
+            (None, title) => f.write_str(title),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_where_and_what() {
+        let body = br#"{"type":"urn:candor:problem:schema","title":"Not as its schema says",
+            "status":200,"detail":"the statement is not as its schema says","record":1,"pointer":"/predicate",
+            "violations":[{"pointer":"/predicate/results/0/value","rule":"type","message":"\"x\" is no number"}]}"#;
+        let problem = Problem::parse(422, body).expect("it is one");
+        assert_eq!(problem.name(), "schema");
+        assert_eq!(problem.status, 422);
+        assert_eq!(
+            problem.context(),
+            [
+                "record 2 of those that were sent",
+                "/predicate/results/0/value: \"x\" is no number"
+            ]
+        );
+        assert_eq!(Problem::parse(502, b"<html>Bad Gateway</html>"), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! What became of a release: which of its records were withdrawn, and by whom.
+//!
+//! Reads nothing but verified records, so that a bundle and the log are judged alike. What a withdrawal
+//! covers is as `schemas/withdrawal.schema.json` says.
+
+use candor_core::bundle::LoggedRecord;
+use candor_core::merkle::LeafIndex;
+use candor_core::record::kinds::{Scope, Withdrawal};
+use candor_core::record::{Predicate, ReleaseName, Statement};
+
+/// A withdrawal, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Withdrawn<'a> {
+    /// The entry of the withdrawal.
+    pub by: LeafIndex,
+    /// What it says.
+    pub withdrawal: &'a Withdrawal,
+}
+
+/// The withdrawal that covers `logged`, if one of `records` does; of several, the first.
+pub fn withdrawn<'a>(logged: &LoggedRecord, records: &'a [LoggedRecord]) -> Option<Withdrawn<'a>> {
+    let statement = logged.record.statement();
+    withdrawals(records).find_map(|(by, it, withdrawal)| {
+        let covers = it.publisher() == statement.publisher()
+            && it.release() == statement.release()
+            && by > logged.index
+            && match withdrawal.scope {
+                Scope::Record => it.subject.sha256 == statement.digest,
+                Scope::Release => true,
+            };
+        covers.then_some(Withdrawn { by, withdrawal })
+    })
+}
+
+/// The withdrawal of the whole release by its publisher, if one of `records` is that.
+pub fn release_withdrawn<'a>(
+    release: &ReleaseName,
+    records: &'a [LoggedRecord],
+) -> Option<Withdrawn<'a>> {
+    withdrawals(records).find_map(|(by, it, withdrawal)| {
+        let all = withdrawal.scope == Scope::Release
+            && it.release() == Some(release)
+            && it.publisher() == release.publisher();
+        all.then_some(Withdrawn { by, withdrawal })
+    })
+}
+
+fn withdrawals(
+    records: &[LoggedRecord],
+) -> impl Iterator<Item = (LeafIndex, &Statement, &Withdrawal)> {
+    records.iter().filter_map(|logged| {
+        let statement = logged.record.statement();
+        match &statement.predicate {
+            Predicate::Withdrawal(withdrawal) => Some((logged.index, statement, withdrawal)),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,207 @@
+//! Reading a folder: what is listed, left out and refused.
+
+use std::fs;
+use std::path::Path;
+
+use candor_client::folder::{FolderError, hash_folder, hash_listed, list_folder};
+use candor_client::sources::checksums;
+use candor_core::Sha256;
+use candor_core::weights::{Comparison, Manifest};
+
+use super::folder;
+
+fn folder_error(folder: &Path) -> FolderError {
+    let error = hash_folder(folder, &mut |_| {}).expect_err("refused");
+    assert!(!error.hint().is_empty());
+    error
+}
+
+#[test]
+fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
+    let folder = folder(&[
+        ("b.txt", b"b"),
+        ("a/z", b""),
+        ("a.b", b"dot sorts before slash"),
+        (".git/HEAD", b"ref"),
+        (".gitattributes", b"x"),
+        ("opt.candor", b"{}"),
+        ("a/inner.candor", b"kept"),
+        ("a/.git/HEAD", b"kept"),
+    ]);
+    fs::create_dir(folder.path().join("empty")).expect("made");
+    let mut steps = Vec::new();
+    let found = hash_folder(folder.path(), &mut |progress| {
+        steps.push((
+            progress.file.to_string(),
+            progress.bytes,
+            progress.bytes_total,
+        ));
+    })
+    .expect("a release");
+    let paths: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            ".gitattributes",
+            "a.b",
+            "a/.git/HEAD",
+            "a/inner.candor",
+            "a/z",
+            "b.txt"
+        ]
+    );
+    assert_eq!(found.ignored, [".git", "opt.candor"]);
+    assert_eq!(found.files[4].size, Some(0));
+    assert_eq!(found.files[4].digest.to_sha256(), Some(Sha256::of("")));
+    assert_eq!(found.files[5].digest.to_sha256(), Some(Sha256::of("b")));
+    assert_eq!(steps.first().expect("a step").1, 0);
+    assert_eq!(steps.last().expect("a step"), &("b.txt".to_owned(), 32, 32));
+    let listed = list_folder(folder.path()).expect("a release").files;
+    let sized: Vec<_> = found
+        .files
+        .iter()
+        .map(|f| (f.path.clone(), f.size.expect("known")))
+        .collect();
+    assert_eq!(listed, sized);
+}
+
+#[test]
+fn a_folder_without_files_is_refused() {
+    let empty = folder(&[]);
+    fs::create_dir(empty.path().join("inner")).expect("made");
+    assert!(matches!(
+        folder_error(empty.path()),
+        FolderError::Empty { .. }
+    ));
+    let only_hidden = folder(&[(".git/HEAD", b"ref"), ("x.candor", b"{}")]);
+    assert!(matches!(
+        folder_error(only_hidden.path()),
+        FolderError::Empty { .. }
+    ));
+    let file = folder(&[("a", b"a")]);
+    assert!(matches!(
+        folder_error(&file.path().join("a")),
+        FolderError::NotAFolder { .. }
+    ));
+    assert!(matches!(
+        folder_error(&file.path().join("b")),
+        FolderError::Io { .. }
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_refused_by_name_wherever_they_point() {
+    use std::os::unix::fs::symlink;
+    for (target, at) in [
+        ("a.txt", "link"),
+        ("inner", "link"),
+        ("/etc/passwd", "inner/link"),
+        ("gone", "x.candor"),
+        ("..", "inner/link"),
+    ] {
+        let folder = folder(&[("a.txt", b"a"), ("inner/b.txt", b"b")]);
+        symlink(target, folder.path().join(at)).expect("made");
+        let error = folder_error(folder.path());
+        assert!(matches!(error, FolderError::Link { .. }), "{error}");
+        assert!(error.to_string().contains(at), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sockets_and_names_that_can_not_be_listed_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let socket = folder(&[("a", b"a")]);
+    let _bound = std::os::unix::net::UnixListener::bind(socket.path().join("s")).expect("bound");
+    assert!(matches!(
+        folder_error(socket.path()),
+        FolderError::Special { .. }
+    ));
+    let latin1 = folder(&[("a", b"a")]);
+    fs::write(latin1.path().join(OsStr::from_bytes(b"caf\xe9")), b"x").expect("written");
+    let error = folder_error(latin1.path());
+    assert!(matches!(error, FolderError::NotUtf8 { .. }), "{error}");
+    assert!(error.to_string().contains("caf\u{fffd}"), "{error}");
+    for name in ["a\nb", "a\u{202e}b", "e\u{301}", "a\\b"] {
+        let error = folder_error(folder(&[(name, b"x")]).path());
+        assert!(matches!(error, FolderError::Name { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_refused() {
+    let contents = vec![1; 1 << 20];
+    for (what, change) in [
+        ("longer", vec![1; (1 << 20) + 1]),
+        ("shorter", vec![1; 300_000]),
+        ("other bytes", vec![2; 1 << 20]),
+    ] {
+        let folder = folder(&[("a", b"a"), ("b", &contents)]);
+        // Some file systems keep times to the second only, and this file must look old.
+        let old = fs::File::options()
+            .append(true)
+            .open(folder.path().join("b"))
+            .expect("there");
+        old.set_modified(std::time::UNIX_EPOCH).expect("set");
+        let mut changes = 0;
+        let result = hash_folder(folder.path(), &mut |progress| {
+            assert!(progress.bytes <= progress.bytes_total, "{progress:?}");
+            if progress.file.as_str() == "b" && progress.bytes > 300_000 && changes == 0 {
+                changes += 1;
+                fs::write(folder.path().join("b"), &change).expect("written");
+            }
+        });
+        assert_eq!(changes, 1);
+        let error = result.expect_err(what);
+        assert!(
+            matches!(&error, FolderError::Changed { path } if path.ends_with("b")),
+            "{what}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_changed_added_or_removed_file_shows_against_the_manifest() {
+    let folder = folder(&[("a", b"a"), ("b/c", b"c"), ("d", b"d")]);
+    let files = hash_folder(folder.path(), &mut |_| {})
+        .expect("a release")
+        .files;
+    let manifest = Manifest::new(files).expect("a manifest");
+    let compare = || {
+        let found = hash_listed(folder.path(), &manifest, &mut |_| {})
+            .expect("files")
+            .files;
+        Comparison::new(&manifest, &found)
+    };
+    fs::write(folder.path().join("release.candor"), b"{}").expect("written");
+    assert!(compare().is_proven());
+    fs::write(folder.path().join("b/c"), b"C").expect("written");
+    fs::write(folder.path().join("b/e"), b"new").expect("written");
+    fs::remove_file(folder.path().join("d")).expect("removed");
+    let comparison = compare();
+    assert_eq!(comparison.changed[0].listed.path.as_str(), "b/c");
+    assert_eq!(comparison.extra[0].as_str(), "b/e");
+    assert_eq!(comparison.missing[0].as_str(), "d");
+}
+
+#[test]
+fn a_manifest_that_lists_what_is_left_out_by_default_has_it_read() {
+    let path = |path: &str| (path.to_owned(), "d41d8cd98f00b204e9800998ecf8427e");
+    let lines: Vec<_> = [path("x.candor"), path(".git/HEAD"), path("a")]
+        .map(|(path, md5)| format!("{md5}  {path}"))
+        .into();
+    let manifest = checksums::manifest("MD5SUMS", lines.join("\n").as_bytes()).expect("a list");
+    let folder = folder(&[
+        ("a", b""),
+        ("x.candor", b""),
+        (".git/HEAD", b""),
+        ("y.candor", b""),
+    ]);
+    let found = hash_listed(folder.path(), &manifest, &mut |_| {}).expect("files");
+    assert_eq!(found.ignored, ["y.candor"]);
+    let comparison = Comparison::new(&manifest, &found.files);
+    assert_eq!(comparison.not_compared.len(), 3);
+    assert!(!comparison.is_refuted() && !comparison.is_proven());
+}

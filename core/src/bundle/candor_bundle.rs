@@ -1,0 +1,275 @@
+//! The `.candor` bundle: a release, its records and their proofs in one JSON file.
+//!
+//! ```text
+//! { "bundle": "urn:candor:bundle:v1",
+//!   "release": "meta-ai/opt-125m@1.0.0",
+//!   "checkpoint": "example.org/candor\n…",          one for all proofs
+//!   "records": [                                    by index; the publishers' own records come first
+//!     { "index": 4, "entry": { …the envelope… }, "proof": ["gSKy…=", …] }, … ],
+//!   "attachments": [                                at least the manifest
+//!     { "sha256": "…", "mediaType": "…", "data": "base64" }, … ] }
+//! ```
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::tlog_proof::{ReceiptError, verify_inclusion};
+use crate::merkle::{Hash, LeafIndex};
+use crate::note::{Checkpoint, CheckpointError, LogKey};
+use crate::record::{
+    AuthorityError, Envelope, JsonError, PublisherName, PublisherState, Record, RecordError,
+    ReleaseName, SignedRecord, parse_strict,
+};
+use crate::{Sha256, Verified};
+
+/// The media type of bundles.
+pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.candor.bundle+json";
+
+/// The most bytes of a bundle that are read.
+pub const BUNDLE_BYTES_MAX: usize = 128 << 20;
+
+const BUNDLE_TYPE: &str = "urn:candor:bundle:v1";
+
+/// A bundle as it was received. It means nothing until [`Bundle::verify`] has checked it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    #[serde(rename = "bundle")]
+    form: String,
+    /// What it is about.
+    pub release: ReleaseName,
+    /// The log's signed checkpoint, as it was served.
+    pub checkpoint: String,
+    /// The release's records, and those of the publishers who signed them; in the order of the log.
+    pub records: Vec<BundledRecord>,
+    /// Documents that the records name.
+    #[serde(default)]
+    pub attachments: Vec<BundledAttachment>,
+}
+
+/// One entry of the log with its proof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundledRecord {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// The envelope.
+    pub entry: Value,
+    /// The inclusion proof's hashes, the leaf's sibling first.
+    pub proof: Vec<Hash>,
+}
+
+/// A document that a record names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BundledAttachment {
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes, as base64.
+    pub data: String,
+}
+
+/// A record and its proven place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedRecord {
+    /// Where it stands in the log.
+    pub index: LeafIndex,
+    /// The record.
+    pub record: Verified<Record>,
+}
+
+/// What a bundle proves. Comes only as `Verified<VerifiedBundle>`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedBundle {
+    /// What it is about.
+    pub release: ReleaseName,
+    /// The tree that all the records are in.
+    pub checkpoint: Verified<Checkpoint>,
+    /// The records, in the order of the log.
+    pub records: Vec<LoggedRecord>,
+    /// Documents by their digest.
+    pub attachments: BTreeMap<Sha256, Vec<u8>>,
+}
+
+/// Why a bundle is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BundleError {
+    /// Over [`BUNDLE_BYTES_MAX`].
+    #[error("the bundle has {bytes} bytes, and at most {BUNDLE_BYTES_MAX} are read")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// Not strict JSON.
+    #[error("the bundle is not strict JSON: {0}")]
+    Json(#[from] JsonError),
+    /// JSON, but no bundle.
+    #[error("this is not a bundle: {0}")]
+    Form(String),
+    /// The checkpoint does not hold.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The records are not in the order of the log, or one is there twice.
+    #[error("record {0} of the log is out of order, or there twice")]
+    Order(LeafIndex),
+    /// An entry that is no record.
+    #[error("entry {index}: {error}")]
+    Record {
+        /// Which.
+        index: LeafIndex,
+        /// Why.
+        error: RecordError,
+    },
+    /// An entry that is not where the bundle says.
+    #[error(transparent)]
+    Inclusion(ReceiptError),
+    /// An entry that was not signed by those who had to.
+    #[error("entry {index}: {error}")]
+    Authority {
+        /// Which.
+        index: LeafIndex,
+        /// Why.
+        error: AuthorityError,
+    },
+    /// No record about the release that the bundle names.
+    #[error("the bundle says to be about {0}, and has no record of it")]
+    NothingAbout(ReleaseName),
+    /// A document that is not what it says to be.
+    #[error("attachment {stated}: its bytes have the digest {actual}")]
+    Attachment {
+        /// The digest that it is filed under.
+        stated: Sha256,
+        /// The digest of its bytes.
+        actual: Sha256,
+    },
+    /// A document that can't be read.
+    #[error("attachment {0}: its data is not base64")]
+    AttachmentEncoding(Sha256),
+}
+
+impl Bundle {
+    /// Puts a bundle together. `records` are in the order of the log.
+    pub fn new(release: ReleaseName, checkpoint: String, records: Vec<BundledRecord>) -> Self {
+        Self {
+            form: BUNDLE_TYPE.to_owned(),
+            release,
+            checkpoint,
+            records,
+            attachments: Vec::new(),
+        }
+    }
+
+    /// Adds a document.
+    pub fn attach(&mut self, media_type: &str, bytes: &[u8]) {
+        let data = BASE64_STANDARD.encode(bytes);
+        let attachment = BundledAttachment {
+            sha256: Sha256::of(bytes),
+            media_type: media_type.to_owned(),
+            data,
+        };
+        self.attachments.push(attachment);
+    }
+
+    /// Reads a bundle from strict JSON.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+        if bytes.len() > BUNDLE_BYTES_MAX {
+            return Err(BundleError::TooLong { bytes: bytes.len() });
+        }
+        let bundle: Self = serde_json::from_value(parse_strict(bytes)?)
+            .map_err(|e| BundleError::Form(e.to_string()))?;
+        if bundle.form != BUNDLE_TYPE {
+            return Err(BundleError::Form(format!(
+                "its type is not {BUNDLE_TYPE:?}"
+            )));
+        }
+        Ok(bundle)
+    }
+
+    /// As JSON for a file.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("a bundle is JSON");
+        json.push('\n');
+        json
+    }
+
+    /// Checks everything in the bundle against the log's key.
+    ///
+    /// In the order of the log: each entry is in the checkpoint's tree, is a record, and is signed by keys
+    /// that its publisher's records before it list. What no bundle can show is that the log has no further
+    /// `publisher` record or withdrawal; for that, ask the log, or follow it.
+    pub fn verify(&self, key: &LogKey) -> Result<Verified<VerifiedBundle>, BundleError> {
+        let checkpoint = key.verify_checkpoint(self.checkpoint.as_bytes())?;
+        let mut publishers: BTreeMap<PublisherName, PublisherState> = BTreeMap::new();
+        let mut records: Vec<LoggedRecord> = Vec::new();
+        for bundled in &self.records {
+            let index = bundled.index;
+            if records.last().is_some_and(|last| last.index >= index) {
+                return Err(BundleError::Order(index));
+            }
+            let record = bundled.verify(&checkpoint, &publishers)?;
+            let publisher = record.statement().publisher().clone();
+            if let Some(state) = PublisherState::after(publishers.get(&publisher), &record, index) {
+                publishers.insert(publisher, state);
+            }
+            records.push(LoggedRecord { index, record });
+        }
+        if !records
+            .iter()
+            .any(|logged| logged.record.statement().release() == Some(&self.release))
+        {
+            return Err(BundleError::NothingAbout(self.release.clone()));
+        }
+        let attachments = self
+            .attachments
+            .iter()
+            .map(BundledAttachment::verify)
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
+        Ok(Verified::attest(VerifiedBundle {
+            release: self.release.clone(),
+            checkpoint,
+            records,
+            attachments,
+        }))
+    }
+}
+
+impl BundledRecord {
+    fn verify(
+        &self,
+        checkpoint: &Verified<Checkpoint>,
+        publishers: &BTreeMap<PublisherName, PublisherState>,
+    ) -> Result<Verified<Record>, BundleError> {
+        let index = self.index;
+        let malformed = |error| BundleError::Record { index, error };
+        let envelope = Envelope::from_json(&self.entry).map_err(|e| malformed(e.into()))?;
+        let entry = crate::merkle::Entry::new(envelope.to_canonical_json())
+            .map_err(|e| BundleError::Form(e.to_string()))?;
+        verify_inclusion(&entry, index, &self.proof, checkpoint).map_err(BundleError::Inclusion)?;
+        let signed = SignedRecord::from_envelope(envelope).map_err(malformed)?;
+        let publisher = publishers.get(signed.statement().publisher());
+        signed
+            .verify(publisher)
+            .map_err(|error| BundleError::Authority { index, error })
+    }
+}
+
+impl BundledAttachment {
+    fn verify(&self) -> Result<(Sha256, Vec<u8>), BundleError> {
+        let bytes = BASE64_STANDARD
+            .decode(&self.data)
+            .map_err(|_| BundleError::AttachmentEncoding(self.sha256))?;
+        let actual = Sha256::of(&bytes);
+        if actual != self.sha256 {
+            return Err(BundleError::Attachment {
+                stated: self.sha256,
+                actual,
+            });
+        }
+        Ok((actual, bytes))
+    }
+}

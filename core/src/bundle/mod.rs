@@ -1,0 +1,16 @@
+//! What travels: proofs that are checked without asking anybody.
+//!
+//! - [`Receipt`]: one entry's place in the log, in the public format C2SP `tlog-proof@v1`;
+//! - [`Bundle`]: a release's records, their proofs, one checkpoint, and the documents that it takes to check
+//!   a folder, in one `.candor` file.
+//!
+//! Both are checked against a [`crate::note::LogKey`] and nothing else.
+
+mod candor_bundle;
+mod tlog_proof;
+
+pub use candor_bundle::{
+    BUNDLE_BYTES_MAX, BUNDLE_MEDIA_TYPE, Bundle, BundleError, BundledAttachment, BundledRecord,
+    LoggedRecord, VerifiedBundle,
+};
+pub use tlog_proof::{Logged, Receipt, ReceiptError};

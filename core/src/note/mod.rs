@@ -1,0 +1,20 @@
+//! Signed text: what a log says about itself.
+//!
+//! ```text
+//! bytes ──► SignedNote ──► signatures checked against VerifierKeys ──► text ──► Checkpoint ──► Verified
+//! ```
+//!
+//! One file per specification: `signed_note` for C2SP signed-note, `verifier_key` for its keys, `checkpoint`
+//! for C2SP tlog-checkpoint.
+//!
+//! Not here: the signatures of records ([`crate::record::Envelope`]), and where keys come from.
+
+mod checkpoint;
+mod signed_note;
+mod verifier_key;
+
+pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError};
+pub use signed_note::{
+    NOTE_BYTES_MAX, NoteError, NoteSignature, NoteSigner, SIGNATURES_MAX, SignedNote, VerifiedNote,
+};
+pub use verifier_key::{KeyId, KeyName, KeyNameError, VerifierKey, VerifierKeyError};

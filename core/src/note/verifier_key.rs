@@ -1,0 +1,235 @@
+//! Key names, key IDs and verifier keys (C2SP `signed-note`, "Signatures" and "Verifier keys").
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256};
+
+use crate::ed25519::is_usable;
+
+/// The type byte of plain Ed25519 note signatures.
+const ED25519: u8 = 0x01;
+
+/// Who signed a note: non-empty, no Unicode spaces, no plus sign. By convention a URL without its scheme.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyName(String);
+
+/// A short identifier of a key, which tells keys with one name apart. Not a cryptographic commitment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct KeyId([u8; 4]);
+
+/// A name and an Ed25519 public key: `<name>+<hex key id>+<base64(0x01 || key)>`.
+///
+/// ```
+/// # use candor_core::note::VerifierKey;
+/// let text = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+/// let key: VerifierKey = text.parse()?;
+/// assert_eq!(key.name().as_str(), "example.com/foo");
+/// assert_eq!(key.to_string(), text);
+/// # Ok::<_, candor_core::note::VerifierKeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VerifierKey {
+    name: KeyName,
+    id: KeyId,
+    key: VerifyingKey,
+}
+
+/// Text that can't name a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{found:?} can't name a key: it must have at least one character, and no spaces, plus signs or ASCII control characters"
+)]
+pub struct KeyNameError {
+    found: String,
+}
+
+/// Text that is no verifier key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifierKeyError {
+    /// Not three parts.
+    #[error("a verifier key has three parts, <name>+<key id>+<key>, and {0:?} has not")]
+    Form(String),
+    /// The name is not allowed.
+    #[error(transparent)]
+    Name(#[from] KeyNameError),
+    /// The key is not the base64 of a type byte and 32 bytes.
+    #[error("the key in {0:?} is not the base64 of a type byte and a key")]
+    Encoding(String),
+    /// A kind of key that this program can't check.
+    #[error("the key in {text:?} is of type {kind:#04x}, and only Ed25519 (0x01) is supported")]
+    Unsupported {
+        /// The type byte.
+        kind: u8,
+        /// The verifier key.
+        text: String,
+    },
+    /// No point on the curve, or one of small order, for which anybody can make signatures.
+    #[error("the key in {0:?} is not a usable Ed25519 public key")]
+    WeakKey(String),
+    /// The key ID is not the hash of name and key.
+    #[error(
+        "the key id in {text:?} does not belong to its name and key, for which it is {computed}"
+    )]
+    KeyIdMismatch {
+        /// The verifier key.
+        text: String,
+        /// What the ID should be.
+        computed: KeyId,
+    },
+}
+
+impl KeyName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = KeyNameError;
+    fn from_str(text: &str) -> Result<Self, KeyNameError> {
+        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c < ' ' || c == '+') {
+            return Err(KeyNameError {
+                found: text.chars().take(100).collect(),
+            });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl KeyId {
+    /// The four bytes at the beginning of a signature.
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The four bytes.
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+
+    /// `SHA-256(key name || 0x0A || 0x01 || public key)[:4]`.
+    fn of_ed25519(name: &KeyName, key: &VerifyingKey) -> Self {
+        let hash = Sha256::new_with_prefix(&name.0)
+            .chain_update([0x0A, ED25519])
+            .chain_update(key.as_bytes())
+            .finalize();
+        Self([hash[0], hash[1], hash[2], hash[3]])
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl VerifierKey {
+    /// Names a public key. The caller has made sure that it is not of small order.
+    pub fn new(name: KeyName, key: VerifyingKey) -> Self {
+        Self {
+            id: KeyId::of_ed25519(&name, &key),
+            name,
+            key,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// Its ID.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The Ed25519 public key.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+}
+
+impl FromStr for VerifierKey {
+    type Err = VerifierKeyError;
+    fn from_str(text: &str) -> Result<Self, VerifierKeyError> {
+        let form = || VerifierKeyError::Form(text.chars().take(200).collect());
+        // The base64 of the key may contain plus signs, the name and the ID can't.
+        let mut parts = text.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(form());
+        };
+        let name: KeyName = name.parse()?;
+        let mut stated_id = [0; 4];
+        if id.bytes().any(|b| b.is_ascii_uppercase())
+            || hex::decode_to_slice(id, &mut stated_id).is_err()
+        {
+            return Err(form());
+        }
+        let key = BASE64_STANDARD
+            .decode(key)
+            .map_err(|_| VerifierKeyError::Encoding(text.to_owned()))?;
+        let (kind, key) = key
+            .split_first()
+            .ok_or_else(|| VerifierKeyError::Encoding(text.to_owned()))?;
+        if *kind != ED25519 {
+            return Err(VerifierKeyError::Unsupported {
+                kind: *kind,
+                text: text.to_owned(),
+            });
+        }
+        let key: &[u8; 32] = key
+            .try_into()
+            .map_err(|_| VerifierKeyError::Encoding(text.to_owned()))?;
+        let key = VerifyingKey::from_bytes(key)
+            .ok()
+            .filter(is_usable)
+            .ok_or_else(|| VerifierKeyError::WeakKey(text.to_owned()))?;
+        let verifier_key = Self::new(name, key);
+        if verifier_key.id != KeyId(stated_id) {
+            return Err(VerifierKeyError::KeyIdMismatch {
+                text: text.to_owned(),
+                computed: verifier_key.id,
+            });
+        }
+        Ok(verifier_key)
+    }
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = vec![ED25519];
+        key.extend_from_slice(self.key.as_bytes());
+        write!(
+            f,
+            "{}+{}+{}",
+            self.name,
+            self.id,
+            BASE64_STANDARD.encode(key)
+        )
+    }
+}
+
+impl Serialize for VerifierKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifierKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}

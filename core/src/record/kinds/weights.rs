@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Annotations, Attachment};
+use crate::record::Algorithm;
+use crate::weights::FilesRoot;
+
+/// Which bits a release is. Subject: the release; its digest is the manifest's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Weights {
+    /// The list of files ([`crate::weights::Manifest`]), which is too long for an entry.
+    pub manifest: Attachment,
+    /// How many files it lists.
+    pub files: u64,
+    /// Their sizes in all; none where sizes were never published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Merkle root over the manifest's files: path, size and digests of each.
+    pub root: FilesRoot,
+    /// The algorithms that every file has a digest of.
+    pub algorithms: Vec<Algorithm>,
+    /// Whether one of them says for sure which bytes are meant.
+    pub strength: Strength,
+    /// The weights' file format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// How many parameters the model has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// Where the digests come from, when the publisher has not computed them from the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Free.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
+}
+
+/// How much the digests say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strength {
+    /// A file with the right digest is the right file.
+    Strong,
+    /// Only MD5 or SHA-1: a file with the right digest may have been made to have it.
+    Weak,
+}
+
+/// Where digests come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where they were published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// In words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}

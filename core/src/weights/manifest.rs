@@ -1,0 +1,289 @@
+//! The manifest: the list of a release's files, in one canonical form.
+
+use std::collections::BTreeSet;
+
+use rs_merkle::{Hasher, MerkleTree};
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use super::FilePath;
+use crate::Sha256;
+use crate::record::kinds::{Attachment, Strength, Weights};
+use crate::record::{Algorithm, DigestSet, JsonError, parse_strict, to_canonical_json};
+
+/// The media type of manifests.
+pub const MANIFEST_MEDIA_TYPE: &str = "application/vnd.candor.manifest+json";
+
+/// The most files of one release: at some 150 bytes each, an attachment of 30 MB.
+pub const MANIFEST_FILES_MAX: usize = 200_000;
+
+/// The largest size of a file: 2^53 (RFC 8785 section 3.2.2.3).
+const FILE_BYTES_MAX: u64 = 1 << 53;
+
+/// What a manifest says to be.
+const MANIFEST_TYPE: &str = "urn:candor:manifest:v1";
+
+/// The files of a release: at least one, in the order of their paths, each path once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    files: Vec<ManifestFile>,
+}
+
+/// One file of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestFile {
+    /// Where it is in the release's folder.
+    pub path: FilePath,
+    /// Its size in bytes. Only lists that others made long ago, without strong digests, may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Its digests.
+    pub digest: DigestSet,
+}
+
+/// RFC 6962 root over a manifest's files. The data of each leaf is the file's entry in the manifest, as
+/// canonical JSON: digests, path and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FilesRoot(Sha256);
+
+/// Why a list of files is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not strict JSON.
+    #[error("the manifest is not strict JSON: {0}")]
+    Json(#[from] JsonError),
+    /// JSON, but no manifest.
+    #[error("this is not a manifest: {0}")]
+    Form(String),
+    /// Another spelling of a manifest, whose digest would be another.
+    #[error(
+        "the manifest is not in canonical form (RFC 8785), or its files are not sorted by path"
+    )]
+    NotCanonical,
+    /// None, or too many.
+    #[error("a manifest lists 1 to {MANIFEST_FILES_MAX} files, and this one lists {0}")]
+    Count(usize),
+    /// A path twice.
+    #[error("{0} is listed twice")]
+    Duplicate(FilePath),
+    /// A path that is a file and a folder.
+    #[error("{0} is listed as a file, and other files are listed inside it")]
+    FileAndFolder(FilePath),
+    /// A size is missing where it must be known.
+    #[error("{0} has a strong digest and no size: whoever computed the digest knows the size")]
+    SizeMissing(FilePath),
+    /// A size that not every JSON reader keeps.
+    #[error(
+        "{0} is larger than {FILE_BYTES_MAX} bytes, the largest number that JSON keeps exactly"
+    )]
+    FileTooLarge(FilePath),
+    /// No algorithm that all files have, so nothing to compare a folder by.
+    #[error(
+        "no digest algorithm is there for every file: add one that all of them have, such as sha256"
+    )]
+    NoCommonAlgorithm,
+    /// The statement says something else about the manifest.
+    #[error("/predicate/{field}: the statement says {stated}, and its manifest {actual}")]
+    Disagrees {
+        /// Which field of the `weights` predicate.
+        field: &'static str,
+        /// What it says.
+        stated: String,
+        /// What the manifest says.
+        actual: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestJson {
+    manifest: String,
+    files: Vec<ManifestFile>,
+}
+
+impl Manifest {
+    /// Sorts and checks a list of files.
+    pub fn new(mut files: Vec<ManifestFile>) -> Result<Self, ManifestError> {
+        if files.is_empty() || files.len() > MANIFEST_FILES_MAX {
+            return Err(ManifestError::Count(files.len()));
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(ManifestError::Duplicate(pair[0].path.clone()));
+        }
+        let folders: BTreeSet<&str> = files.iter().flat_map(|file| file.path.folders()).collect();
+        for file in &files {
+            if folders.contains(file.path.as_str()) {
+                return Err(ManifestError::FileAndFolder(file.path.clone()));
+            }
+            if file.size.is_none() && file.digest.is_strong() {
+                return Err(ManifestError::SizeMissing(file.path.clone()));
+            }
+            if file.size.is_some_and(|size| size > FILE_BYTES_MAX) {
+                return Err(ManifestError::FileTooLarge(file.path.clone()));
+            }
+        }
+        let manifest = Self { files };
+        if manifest.algorithms().is_empty() {
+            return Err(ManifestError::NoCommonAlgorithm);
+        }
+        Ok(manifest)
+    }
+
+    /// Reads a manifest, which must be in canonical form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let json: ManifestJson = serde_json::from_value(parse_strict(bytes)?)
+            .map_err(|e| ManifestError::Form(e.to_string()))?;
+        if json.manifest != MANIFEST_TYPE {
+            return Err(ManifestError::Form(format!(
+                "its type is not {MANIFEST_TYPE:?}"
+            )));
+        }
+        let manifest = Self::new(json.files)?;
+        if manifest.to_bytes() == bytes {
+            Ok(manifest)
+        } else {
+            Err(ManifestError::NotCanonical)
+        }
+    }
+
+    /// The canonical form, whose digest is the release's subject digest.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_canonical_json(&ManifestJson {
+            manifest: MANIFEST_TYPE.to_owned(),
+            files: self.files.clone(),
+        })
+    }
+
+    /// The files, sorted by path.
+    pub fn files(&self) -> &[ManifestFile] {
+        &self.files
+    }
+
+    /// The Merkle root over the files.
+    pub fn root(&self) -> FilesRoot {
+        let leaves: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| Rfc6962::hash(&to_canonical_json(file)))
+            .collect();
+        let root = MerkleTree::<Rfc6962>::from_leaves(&leaves)
+            .root()
+            .expect("a manifest has at least one file");
+        FilesRoot(Sha256::from_bytes(root))
+    }
+
+    /// The sizes of all files together, in bytes; `None` if one is not known.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.files
+            .iter()
+            .try_fold(0_u64, |total, file| total.checked_add(file.size?))
+    }
+
+    /// The algorithms that every file has a digest of; those of git, whose objects are not files, aside.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let has_all = |algorithm: &Algorithm| {
+            self.files
+                .iter()
+                .all(|file| file.digest.by(*algorithm).is_some())
+        };
+        Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| algorithm.is_of_bytes() && has_all(algorithm))
+            .collect()
+    }
+
+    /// What the `weights` statement says of this manifest.
+    pub fn to_weights(&self) -> Weights {
+        let algorithms = self.algorithms();
+        let strong = algorithms.iter().copied().any(Algorithm::is_strong);
+        Weights {
+            manifest: Attachment::describe("manifest.json", MANIFEST_MEDIA_TYPE, &self.to_bytes()),
+            files: self.files.len() as u64,
+            bytes: self.total_bytes(),
+            root: self.root(),
+            algorithms,
+            strength: if strong {
+                Strength::Strong
+            } else {
+                Strength::Weak
+            },
+            format: None,
+            parameters: None,
+            source: None,
+            annotations: serde_json::Map::new(),
+        }
+    }
+
+    /// Checks that a `weights` statement says of this manifest what is so.
+    pub fn check_statement(&self, stated: &Weights) -> Result<(), ManifestError> {
+        fn same<T: PartialEq + Serialize>(
+            field: &'static str,
+            stated: &T,
+            actual: &T,
+        ) -> Result<(), ManifestError> {
+            if stated == actual {
+                return Ok(());
+            }
+            Err(ManifestError::Disagrees {
+                field,
+                stated: in_json(stated),
+                actual: in_json(actual),
+            })
+        }
+        let actual = self.to_weights();
+        same(
+            "manifest/digest/sha256",
+            &stated.manifest.digest.sha256,
+            &actual.manifest.digest.sha256,
+        )?;
+        same("root", &stated.root, &actual.root)?;
+        same("files", &stated.files, &actual.files)?;
+        same("bytes", &stated.bytes, &actual.bytes)?;
+        let sorted = |algorithms: &[Algorithm]| algorithms.iter().copied().collect::<BTreeSet<_>>();
+        same(
+            "algorithms",
+            &sorted(&stated.algorithms),
+            &sorted(&actual.algorithms),
+        )
+    }
+}
+
+/// As it stands in the statement.
+fn in_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("numbers, digests and names are JSON")
+}
+
+impl std::fmt::Display for FilesRoot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// RFC 6962 hashing for `rs_merkle`, which leaves domain separation to its hasher.
+#[derive(Clone)]
+struct Rfc6962;
+
+impl Hasher for Rfc6962 {
+    type Hash = [u8; 32];
+
+    fn hash(data: &[u8]) -> [u8; 32] {
+        sha2::Sha256::new_with_prefix([0x00])
+            .chain_update(data)
+            .finalize()
+            .into()
+    }
+
+    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
+        // A node without a right sibling moves up as it is.
+        right.map_or(*left, |right| {
+            sha2::Sha256::new_with_prefix([0x01])
+                .chain_update(left)
+                .chain_update(right)
+                .finalize()
+                .into()
+        })
+    }
+}

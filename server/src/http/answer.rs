@@ -1,0 +1,145 @@
+//! Answers that caches understand, pages of lists, and parameters with messages that say what is wrong.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use candor_core::Sha256;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::{Name, Problem};
+
+/// How many items a page of a list has unless the client asks for fewer or more.
+const PAGE_ITEMS: u32 = 50;
+
+/// The most items that a client can ask for.
+const PAGE_ITEMS_MAX: u32 = 500;
+
+/// For what never changes: a year, as caches understand it.
+pub(super) const IMMUTABLE: HeaderValue =
+    HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// For what changes with every batch.
+pub(super) const CHANGING: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A JSON answer with an `ETag`; 304 without a body when the client has it already.
+pub(super) fn json(request: &HeaderMap, body: &impl Serialize) -> Response {
+    let bytes = serde_json::to_vec(body).expect("answers are JSON");
+    cached(
+        request,
+        header::HeaderValue::from_static("application/json"),
+        CHANGING,
+        bytes,
+    )
+}
+
+/// An answer with an `ETag`; 304 without a body when the client has it already.
+pub(super) fn cached(
+    request: &HeaderMap,
+    content_type: HeaderValue,
+    cache_control: HeaderValue,
+    bytes: Vec<u8>,
+) -> Response {
+    let etag = format!("\"{}\"", &Sha256::of(&bytes).to_string()[..32]);
+    let etag_value = HeaderValue::from_str(&etag).expect("hexadecimal digits in quotes");
+    let known = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|value| value.trim().trim_start_matches("W/"))
+        .any(|value| value == etag || value == "*");
+    let headers = [
+        (header::ETAG, etag_value),
+        (header::CACHE_CONTROL, cache_control),
+    ];
+    if known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
+}
+
+/// How many items a page has, by the client's wish.
+pub(super) fn page_items(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(PAGE_ITEMS) {
+        limit @ 1..=PAGE_ITEMS_MAX => Ok(limit),
+        limit => Err(Problem::parameter(
+            "limit",
+            &format!("{limit} is not from 1 to {PAGE_ITEMS_MAX}"),
+        )),
+    }
+}
+
+/// Cuts a page to `limit` rows, and returns whether there are more. Handlers ask for one row more than they
+/// show, so that no page leads to an empty one.
+pub(super) fn cut_page<T>(rows: &mut Vec<T>, limit: u32) -> bool {
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    more
+}
+
+/// The path of the next page: the same question, from where this page ends.
+pub(super) fn next_page(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let parameters: Vec<String> = parameters
+        .iter()
+        .filter_map(|(name, value)| {
+            // Names have no other characters that mean something in a query.
+            let value = value.as_ref()?.replace('/', "%2F").replace('+', "%2B");
+            Some(format!("{name}={value}"))
+        })
+        .collect();
+    format!("{path}?{}", parameters.join("&"))
+}
+
+/// A parameter in text form, read as what it should be.
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error: T::Err| Problem::parameter(name, &error.to_string()))
+}
+
+/// Parts of the path; what can't be read is a problem document.
+pub(super) struct PathOf<T>(pub(super) T);
+
+/// The query; what can't be read, or is not known, is a problem document.
+pub(super) struct QueryOf<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value))
+            .map_err(|error| Problem::parameter("path", &error.body_text()))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(value)| Self(value)).map_err(|error| {
+            let text = error.body_text();
+            let rule = text.split_once("query string: ").map(|(_, rule)| rule);
+            Problem::parameter("query", rule.unwrap_or(&text))
+        })
+    }
+}
+
+/// A problem of this name, for things that are not there.
+pub(super) fn missing(what: &str, hint: &str) -> Problem {
+    Problem::new(Name::NotFound, format!("{what} is not in this log")).hint(hint)
+}
+
+/// An answer that is made anew each time.
+pub(super) fn fresh(status: StatusCode, body: &impl Serialize) -> Response {
+    (
+        status,
+        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+        Json(body),
+    )
+        .into_response()
+}

@@ -1,0 +1,187 @@
+//! `/api/v1/proofs`: proofs, computed for those who would rather not compute them from tiles.
+
+use std::collections::HashSet;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use candor_core::bundle::Receipt;
+use candor_core::merkle::{Hash, LeafHash, LeafInTree, LeafIndex, ProofPlan, TilePath, TreeSize};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Shared;
+use super::answer::{QueryOf, json, missing};
+use super::problem::{Name, Problem};
+use crate::sequencer::Released;
+use crate::storage::{Storage, StorageError};
+
+/// The receipts of the entries at `indexes`, against the tree of `released`. Entries that were published
+/// together have most of their tiles in common, which are read once.
+pub(super) async fn receipts(
+    storage: &dyn Storage,
+    released: &Released,
+    indexes: &[LeafIndex],
+) -> Result<Vec<Receipt>, StorageError> {
+    let plan = |index: &LeafIndex| {
+        let at = released.head.size.leaf(*index).ok_or_else(|| {
+            StorageError::Damaged(format!("entry {index} is committed and not released"))
+        })?;
+        Ok(ProofPlan::inclusion(at))
+    };
+    let plans = indexes
+        .iter()
+        .map(plan)
+        .collect::<Result<Vec<_>, StorageError>>()?;
+    let paths: HashSet<TilePath> = plans.iter().flat_map(ProofPlan::tiles).collect();
+    let tiles = storage.tiles(&Vec::from_iter(paths)).await?;
+    let receipt = |(index, plan): (&LeafIndex, &ProofPlan)| {
+        Ok(Receipt {
+            extra: None,
+            index: *index,
+            path: plan.hashes(&tiles).map_err(StorageError::damaged)?,
+            checkpoint: released.checkpoint.clone(),
+        })
+    };
+    indexes.iter().zip(&plans).map(receipt).collect()
+}
+
+async fn inclusion_path(storage: &dyn Storage, at: LeafInTree) -> Result<Vec<Hash>, StorageError> {
+    hashes(storage, &ProofPlan::inclusion(at)).await
+}
+
+async fn hashes(storage: &dyn Storage, plan: &ProofPlan) -> Result<Vec<Hash>, StorageError> {
+    plan.hashes(&storage.tiles(&plan.tiles()).await?)
+        .map_err(StorageError::damaged)
+}
+
+/// Which entry, in which tree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct InclusionParameters {
+    /// The entry's index.
+    index: u64,
+    /// The tree's size; the released tree if left out.
+    size: Option<u64>,
+}
+
+/// RFC 6962 section 2.1.1
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct InclusionAnswer {
+    index: u64,
+    size: u64,
+    /// The leaf hash, as base64.
+    leaf_hash: String,
+    /// The proof's hashes as base64, the leaf's sibling first.
+    hashes: Vec<String>,
+    /// For the released tree: the same as C2SP tlog-proof, with its checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
+}
+
+/// Proves that an entry is in a tree.
+#[utoipa::path(
+    get, path = "/api/v1/proofs/inclusion", tag = "log", params(InclusionParameters),
+    responses(
+        (status = 200, body = InclusionAnswer),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn inclusion(
+    State(log): Shared,
+    QueryOf(parameters): QueryOf<InclusionParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let released = log.sequencer.released();
+    let index = LeafIndex::new(parameters.index);
+    let size = parameters.size.map_or(released.head.size, TreeSize::new);
+    check_released(size, released.head.size)?;
+    let what = format!("entry {index} of a tree of {size} entries");
+    let at = size
+        .leaf(index)
+        .ok_or_else(|| missing(&what, "ask for an index below the size"))?;
+    let entries = log.storage.entries(index, 1).await?;
+    let entry = entries
+        .first()
+        .ok_or_else(|| missing(&what, "fetch the checkpoint first"))?;
+    let path = inclusion_path(log.storage.as_ref(), at).await?;
+    let answer = InclusionAnswer {
+        index: index.get(),
+        size: size.get(),
+        leaf_hash: LeafHash::of(entry).to_hash().to_string(),
+        hashes: path.iter().map(Hash::to_string).collect(),
+        receipt: (size == released.head.size).then(|| {
+            let checkpoint = released.checkpoint.clone();
+            Receipt {
+                extra: None,
+                index,
+                path,
+                checkpoint,
+            }
+            .to_string()
+        }),
+    };
+    Ok(json(&headers, &answer))
+}
+
+/// Which trees.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ConsistencyParameters {
+    /// Size of the older tree.
+    from: u64,
+    /// Size of the newer tree; the released tree if left out.
+    to: Option<u64>,
+}
+
+/// RFC 6962 section 2.1.2
+#[derive(Serialize, ToSchema)]
+struct ConsistencyAnswer {
+    from: u64,
+    to: u64,
+    /// The proof's hashes as base64.
+    hashes: Vec<String>,
+}
+
+/// Proves that a tree only grew.
+#[utoipa::path(
+    get, path = "/api/v1/proofs/consistency", tag = "log", params(ConsistencyParameters),
+    responses(
+        (status = 200, body = ConsistencyAnswer),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn consistency(
+    State(log): Shared,
+    QueryOf(parameters): QueryOf<ConsistencyParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let released = log.sequencer.released();
+    let from = TreeSize::new(parameters.from);
+    let to = parameters.to.map_or(released.head.size, TreeSize::new);
+    check_released(to, released.head.size)?;
+    let plan = ProofPlan::consistency(from, to).map_err(|error| {
+        Problem::new(Name::BadParameter, error.to_string()).hint("from must not be above to")
+    })?;
+    let hashes = hashes(log.storage.as_ref(), &plan).await?;
+    let hashes = hashes.iter().map(Hash::to_string).collect();
+    Ok(json(
+        &headers,
+        &ConsistencyAnswer {
+            from: from.get(),
+            to: to.get(),
+            hashes,
+        },
+    ))
+}
+
+fn check_released(size: TreeSize, released: TreeSize) -> Result<(), Problem> {
+    if size <= released {
+        return Ok(());
+    }
+    let what = format!("a tree of {size} entries");
+    Err(missing(&what, &format!("the released tree has {released}")))
+}

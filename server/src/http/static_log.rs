@@ -1,0 +1,81 @@
+//! C2SP `tlog-tiles`: the checkpoint, tiles and entry bundles.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use candor_core::merkle::{
+    EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, TilePath, TilePathError,
+};
+
+use super::Shared;
+use super::answer::{IMMUTABLE, PathOf, missing};
+use super::problem::{Name, Problem};
+
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// `GET /checkpoint`: the one thing here that changes.
+pub(super) async fn checkpoint(State(log): Shared) -> Response {
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, log.sequencer.released().checkpoint.clone()).into_response()
+}
+
+/// `GET /tile/<L>/<N>[.p/<W>]`
+pub(super) async fn tile(
+    State(log): Shared,
+    PathOf((level, path)): PathOf<(String, String)>,
+) -> Result<Response, Problem> {
+    let path = TilePath::parse(&level, &path).map_err(bad_path)?;
+    let size = log.sequencer.released().head.size;
+    // Nothing beyond the released tree: a wider tile may be committed already, and not yet signed.
+    let there = TilePath::in_tree(path.level, path.index, size)
+        .is_some_and(|there| path.width <= there.width);
+    let tile = if there {
+        log.storage.tiles(&[path]).await?.remove(&path)
+    } else {
+        None
+    };
+    let tile = tile.ok_or_else(|| not_in_tree(&path))?;
+    Ok(octets(tile.to_bytes()))
+}
+
+/// `GET /tile/entries/<N>[.p/<W>]`
+pub(super) async fn entry_bundle(
+    State(log): Shared,
+    PathOf(path): PathOf<String>,
+) -> Result<Response, Problem> {
+    let path = EntryBundlePath::parse(&path).map_err(bad_path)?;
+    let size = log.sequencer.released().head.size;
+    if EntryBundlePath::in_tree(path.index, size).is_none_or(|there| path.width > there.width) {
+        return Err(not_in_tree(&path));
+    }
+    let first = LeafIndex::new(path.index.get() * u64::from(TILE_WIDTH));
+    let entries = log.storage.entries(first, path.width.get()).await?;
+    let bundle = EntryBundle::new(entries).ok_or_else(|| not_in_tree(&path))?;
+    Ok(octets(bundle.to_bytes()))
+}
+
+fn octets(bytes: Vec<u8>) -> Response {
+    let headers = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, OCTETS),
+        (header::CACHE_CONTROL, IMMUTABLE),
+    ]);
+    (headers, bytes).into_response()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
+fn bad_path(error: TilePathError) -> Problem {
+    Problem::new(Name::BadParameter, error.to_string()).hint("see https://c2sp.org/tlog-tiles")
+}
+
+fn not_in_tree(path: &impl std::fmt::Display) -> Problem {
+    missing(
+        &path.to_string(),
+        "fetch the checkpoint first: its size says which tiles there are",
+    )
+}

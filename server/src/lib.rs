@@ -1,0 +1,28 @@
+//! The Candor log.
+//!
+//! ```text
+//!            ┌────────────── accept ──────────────┐              ┌───────── sequencer ──────────┐
+//! POST ──►   │ limits, strict JSON, schema, keys, │ ──► queue ──►│ plan ──► one transaction     │
+//!            │ signatures, attachments            │   (bounded)  │      ──► sign ──► release    │──► receipts
+//!            └──────────── (all cores) ───────────┘              └──────────── (one) ───────────┘
+//!                                                                              │
+//! GET  ◄── http ◄── Storage (entries, tiles, views) ◄──────────────────────────┘
+//! ```
+//!
+//! Always: nothing to the right of the transaction starts before its commit has returned, and readers see
+//! nothing beyond the last released checkpoint.
+//!
+//! Not here: any rule that a client must agree on. Those are in `candor-core`.
+
+pub mod accept;
+pub mod config;
+pub mod http;
+pub mod linger;
+pub mod log_key;
+pub mod metrics;
+pub mod plan;
+pub mod sequencer;
+pub mod serve;
+pub mod storage;
+pub mod tree;
+pub mod views;

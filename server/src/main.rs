@@ -1,0 +1,248 @@
+//! `candor-server`: make a log, and run it.
+
+use std::fs::{self, File};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use candor_core::note::{NoteSigner, Origin, VerifierKey};
+use candor_core::record::{Envelope, PublicKey};
+use candor_server::accept::Registration;
+use candor_server::config::{DataFolder, DataOptions, RegistrationSetting, ServeOptions, Settings};
+use candor_server::http::{self, Log};
+use candor_server::log_key;
+use candor_server::metrics::Metrics;
+use candor_server::sequencer::{Sequencer, SequencerParts};
+use candor_server::serve::serve;
+use candor_server::storage::sqlite::Sqlite;
+use candor_server::storage::{LogIdentity, Storage};
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+/// A transparency log for AI models.
+#[derive(Parser)]
+#[command(name = "candor-server", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new log: its database, its key and the operator's key
+    Init {
+        #[command(flatten)]
+        data: DataOptions,
+        /// What the log is called, for good: a URL without its scheme, such as example.org/candor
+        #[arg(long)]
+        origin: Origin,
+    },
+    /// Run a log
+    Serve {
+        #[command(flatten)]
+        data: DataOptions,
+        #[command(flatten)]
+        serve: ServeOptions,
+    },
+    /// Sign a publisher's registration as the operator, and print it ready to be published
+    Admit {
+        #[command(flatten)]
+        data: DataOptions,
+        /// The envelope from `candor publisher register --request FILE`
+        file: PathBuf,
+    },
+    /// Print the description of the HTTP API (`OpenAPI` 3.1)
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Init { data, origin } => init(&data, origin),
+        Command::Serve { data, serve } => run(&data, &serve),
+        Command::Admit { data, file } => admit(&data, &file),
+        Command::Openapi => {
+            let text = http::openapi()
+                .to_pretty_json()
+                .expect("the description is JSON");
+            print(&text);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command that failed"
+)]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads to run on")
+}
+
+fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
+    let folder = Settings::resolve(data, &ServeOptions::default())?.data;
+    if folder.database().exists() || folder.log_key().exists() {
+        bail!(
+            "there is a log in {} already, and it is left as it is",
+            folder.path().display()
+        );
+    }
+    fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
+    let key = log_key::create(&folder.log_key())?;
+    log_key::create(&folder.operator_key())?;
+    let key = VerifierKey::new(origin.to_key_name(), key.verifying_key());
+    let identity = LogIdentity {
+        origin,
+        key: key.clone(),
+    };
+    runtime()?.block_on(Sqlite::create(&folder.database(), &identity))?;
+    print(&key.to_string());
+    Ok(())
+}
+
+fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
+    let folder = Settings::resolve(data, &ServeOptions::default())?.data;
+    let operator = log_key::read(&folder.operator_key())?;
+    let bytes = fs::read(file).with_context(|| file.display().to_string())?;
+    let mut envelope = Envelope::parse(&bytes).with_context(|| file.display().to_string())?;
+    envelope.add_signature(&operator)?;
+    print(&serde_json::to_string_pretty(&envelope.to_json())?);
+    Ok(())
+}
+
+fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
+    let settings = Settings::resolve(data, serve)?;
+    start_logging(settings.log_json);
+    // Two servers on one file would sign two histories. The lock is held until the process ends.
+    let _lock = lock(&settings.data)?;
+    runtime()?.block_on(run_until_stopped(settings))
+}
+
+fn start_logging(json: bool) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.init();
+    }
+}
+
+fn lock(folder: &DataFolder) -> anyhow::Result<File> {
+    if !folder.database().exists() {
+        bail!(
+            "there is no log in {}; make one with: candor-server init --data {} --origin ORIGIN",
+            folder.path().display(),
+            folder.path().display()
+        );
+    }
+    let path = folder.lock();
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    if file.try_lock().is_err() {
+        bail!(
+            "another candor-server runs the log in {}; stop it first",
+            folder.path().display()
+        );
+    }
+    Ok(file)
+}
+
+async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&settings.data.database()).await?);
+    let identity = storage.identity().await?;
+    let signer = NoteSigner::new(
+        identity.origin.to_key_name(),
+        log_key::read(&settings.data.log_key())?,
+    );
+    if *signer.verifier_key() != identity.key {
+        bail!(
+            "{} is not the key of the log {}: the database names {}",
+            settings.data.log_key().display(),
+            identity.origin,
+            identity.key
+        );
+    }
+    let registration = match settings.registration {
+        RegistrationSetting::Open => Registration::Open,
+        RegistrationSetting::Approved => {
+            let operator = log_key::read(&settings.data.operator_key())?;
+            Registration::Approved(Box::new(PublicKey::new(operator.verifying_key())?))
+        }
+    };
+    let (stop, stopping) = watch::channel(false);
+    let metrics = Arc::new(Metrics::new());
+    let parts = SequencerParts {
+        storage: Arc::clone(&storage),
+        signer,
+        operator: registration.operator().cloned(),
+        queue_max: settings.queue_max,
+        metrics: Arc::clone(&metrics),
+    };
+    let (sequencer, mut task) = Sequencer::start(parts, stopping.clone()).await?;
+    let released = sequencer.released();
+    let request_time_max = settings.request_time_max;
+    let log = Arc::new(Log {
+        identity,
+        storage,
+        sequencer,
+        registration,
+        metrics,
+        request_time_max,
+    });
+    // Before anybody can know that the server runs: until then, a signal just ends the process.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| settings.listen.to_string())?;
+    let address = listener.local_addr()?;
+    info!(origin = %log.identity.origin, tree.size = released.head.size.get(), "serving");
+    print(&format!("listening on http://{address}"));
+
+    let serving = tokio::spawn(serve(listener, http::router(log), stopping));
+    let ended = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        ended = &mut task => Some(ended),
+    };
+    stop.send_replace(true);
+    // The sequencer answers everyone who waits, so that their connections can end.
+    let ended = match ended {
+        Some(ended) => ended,
+        None => task.await,
+    };
+    serving.await?;
+    if let Err(error) = ended? {
+        error!(%error, "the sequencer could not go on");
+        bail!("the log can't go on: {error}");
+    }
+    Ok(())
+}

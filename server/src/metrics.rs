@@ -1,0 +1,119 @@
+//! What the server counts, for Prometheus.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The server's metrics; one set per server, no globals.
+pub struct Metrics {
+    registry: Registry,
+    /// Entries in the released tree.
+    pub tree_size: Gauge,
+    /// Submissions that wait for the sequencer.
+    pub queue_depth: Gauge,
+    /// Records that were given an index.
+    pub records_logged: Counter,
+    /// Requests to publish that were refused, by the problem's name.
+    pub refused: Family<Problem, Counter>,
+    /// Entries in a batch.
+    pub batch_entries: Histogram,
+    /// Seconds that a batch's transaction takes.
+    pub commit_seconds: Histogram,
+    /// Requests that were answered, by status.
+    pub requests: Family<Status, Counter>,
+    /// When the sequencer was last seen alive, in seconds since 1970.
+    pub sequencer_alive_seconds: Gauge<f64, AtomicU64>,
+}
+
+/// The name of a problem, as in its type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Problem {
+    /// Such as `bad-signature`.
+    pub problem: &'static str,
+}
+
+/// An HTTP status.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Status {
+    /// Such as 200.
+    pub status: u16,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("candor"),
+            tree_size: Gauge::default(),
+            queue_depth: Gauge::default(),
+            records_logged: Counter::default(),
+            refused: Family::default(),
+            batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            requests: Family::default(),
+            sequencer_alive_seconds: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register(
+            "tree_size",
+            "Entries in the released tree",
+            metrics.tree_size.clone(),
+        );
+        registry.register(
+            "queue_depth",
+            "Submissions that wait for the sequencer",
+            metrics.queue_depth.clone(),
+        );
+        registry.register(
+            "records_logged",
+            "Records that were given an index",
+            metrics.records_logged.clone(),
+        );
+        registry.register(
+            "refused",
+            "Requests to publish that were refused",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "batch_entries",
+            "Entries in a batch",
+            metrics.batch_entries.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "Time that a batch's transaction takes",
+            Unit::Seconds,
+            metrics.commit_seconds.clone(),
+        );
+        registry.register(
+            "requests",
+            "Requests that were answered",
+            metrics.requests.clone(),
+        );
+        registry.register_with_unit(
+            "sequencer_alive",
+            "When the sequencer was last seen alive, since 1970",
+            Unit::Seconds,
+            metrics.sequencer_alive_seconds.clone(),
+        );
+        metrics
+    }
+
+    /// In the `OpenMetrics` text format.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("a String takes any text");
+        out
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,436 @@
+//! What becomes of a batch: which records get which index, which were there before, which are refused.
+//!
+//! Pure: the storage says what is known, this decides, the storage writes what was decided. The sequencer
+//! is the only caller, so nothing can change between the three.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
+use candor_core::record::kinds::Withdrawal;
+use candor_core::record::{
+    Admission, AuthorityError, Kind, Predicate, PublicKey, PublisherName, PublisherState, Record,
+    ReleaseName, Statement,
+};
+use candor_core::{Sha256, Verified};
+
+use crate::storage::{Known, KnownRelease, KnownStatement, NewAttachment, NewEntry, Questions};
+use crate::views::ViewChange;
+
+/// Records that are published together: all of them or none.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// In the order that they are to have in the log.
+    pub records: Vec<Verified<Record>>,
+    /// Documents that they name.
+    pub attachments: Vec<NewAttachment>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its index.
+    pub index: LeafIndex,
+    /// Its statement's digest.
+    pub statement: Sha256,
+    /// Whether this batch put it there.
+    pub created: bool,
+}
+
+/// Why a submission is refused by what the log holds already.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{conflict}")]
+pub struct Refused {
+    /// Which of its records, counted from 0.
+    pub record: usize,
+    /// Why.
+    pub conflict: Conflict,
+}
+
+/// How a record conflicts with the log.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Conflict {
+    /// The publisher's keys changed since the signatures were checked, and now they don't suffice.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The release has a record of this kind that says something else.
+    #[error("{release} has its {kind} record already, entry {index}, and it says something else")]
+    ReleaseExists {
+        /// The release.
+        release: ReleaseName,
+        /// The kind.
+        kind: Kind,
+        /// The record that is there.
+        index: LeafIndex,
+    },
+    /// The release was withdrawn.
+    #[error("{release} was withdrawn by entry {by}, so nothing is added to it")]
+    Withdrawn {
+        /// The release.
+        release: ReleaseName,
+        /// The withdrawal.
+        by: LeafIndex,
+    },
+    /// It points at a record that is not there.
+    #[error("{pointer}: no record with the statement digest {digest} is in the log")]
+    UnknownReference {
+        /// Where it points.
+        pointer: &'static str,
+        /// At what.
+        digest: Sha256,
+    },
+    /// An evaluation of something that nobody has described.
+    #[error("/subject/0: no record about {release} has the subject digest {sha256}")]
+    UnknownSubject {
+        /// What it says was evaluated.
+        release: ReleaseName,
+        /// Which bytes or predicate exactly.
+        sha256: Sha256,
+    },
+    /// A withdrawal by somebody else.
+    #[error(
+        "/predicate/author: entry {index} was signed by {publisher}, and only {publisher} can withdraw it"
+    )]
+    NotTheirs {
+        /// The record that should be withdrawn.
+        index: LeafIndex,
+        /// Who signed it.
+        publisher: PublisherName,
+    },
+    /// A withdrawal whose subject is not what the withdrawn record is about.
+    #[error(
+        "/subject/0/name: entry {index} is about {subject}, and the withdrawal about something else"
+    )]
+    OtherSubject {
+        /// The record that should be withdrawn.
+        index: LeafIndex,
+        /// What it is about.
+        subject: String,
+    },
+    /// A withdrawal of what can't be withdrawn.
+    #[error("entry {index} is a {kind} record, which can't be withdrawn")]
+    NotWithdrawable {
+        /// The record that should be withdrawn.
+        index: LeafIndex,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// A document that a record names is neither stored nor sent.
+    #[error("the attachment {name:?} ({sha256}) is not stored here, and was not sent along")]
+    AttachmentMissing {
+        /// Its name.
+        name: String,
+        /// Its digest.
+        sha256: Sha256,
+    },
+}
+
+impl Questions {
+    /// What has to be known to place `statement`.
+    pub fn about(&mut self, statement: &Statement) {
+        self.statements.insert(statement.digest);
+        self.statements
+            .extend(statement.references().into_iter().map(|(_, digest)| digest));
+        self.publishers.insert(statement.publisher().clone());
+        self.releases.extend(statement.release().cloned());
+        let attachments = statement.predicate.attachments();
+        self.attachments.extend(
+            attachments
+                .into_iter()
+                .map(|attachment| attachment.digest.sha256),
+        );
+    }
+}
+
+/// A batch in the making.
+pub struct Planner<'a> {
+    known: Known,
+    size: TreeSize,
+    operator: Option<&'a PublicKey>,
+    /// What is to be written.
+    pub entries: Vec<NewEntry>,
+    /// The hashes of those entries.
+    pub leaves: Vec<LeafHash>,
+    /// Documents to be written.
+    pub attachments: Vec<NewAttachment>,
+    /// Changes of the views.
+    pub views: Vec<ViewChange>,
+}
+
+impl<'a> Planner<'a> {
+    /// Begins a batch on a tree of `size` entries. `operator` admits publishers, where that is asked for.
+    pub fn new(known: Known, size: TreeSize, operator: Option<&'a PublicKey>) -> Self {
+        let (entries, leaves, attachments, views) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            known,
+            size,
+            operator,
+            entries,
+            leaves,
+            attachments,
+            views,
+        }
+    }
+
+    /// Places all records of a submission, or none.
+    pub fn place(&mut self, submission: Submission) -> Result<Vec<Placed>, Refused> {
+        let mut attempt = Attempt {
+            known: self.known.clone_for(&submission),
+            next: self.size.get() + self.entries.len() as u64,
+            operator: self.operator,
+            sent: submission
+                .attachments
+                .iter()
+                .map(|attachment| attachment.sha256)
+                .collect(),
+            written: Vec::new(),
+        };
+        let mut placed = Vec::new();
+        for (n, record) in submission.records.into_iter().enumerate() {
+            placed.push(attempt.place(record).map_err(|conflict| Refused {
+                record: n,
+                conflict,
+            })?);
+        }
+        // Nothing was refused: the attempt becomes part of the batch.
+        self.known.absorb(attempt.known);
+        for (entry, view) in attempt.written {
+            self.leaves.push(LeafHash::of(&entry.entry));
+            self.entries.push(entry);
+            self.views.push(view);
+        }
+        for attachment in submission.attachments {
+            let size = attachment.bytes.len() as u64;
+            if self
+                .known
+                .attachments
+                .insert(attachment.sha256, size)
+                .is_none()
+            {
+                self.attachments.push(attachment);
+            }
+        }
+        Ok(placed)
+    }
+}
+
+/// One submission on top of what is known: dropped as a whole if one of its records is refused.
+struct Attempt<'a> {
+    known: Known,
+    next: u64,
+    operator: Option<&'a PublicKey>,
+    sent: HashSet<Sha256>,
+    written: Vec<(NewEntry, ViewChange)>,
+}
+
+impl Attempt<'_> {
+    fn place(&mut self, record: Verified<Record>) -> Result<Placed, Conflict> {
+        let digest = record.statement().digest;
+        if let Some(known) = self.known.statements.get(&digest) {
+            return Ok(Placed {
+                index: known.index,
+                statement: digest,
+                created: false,
+            });
+        }
+        let record = self.with_current_keys(record)?;
+        let statement = record.statement();
+        self.check_references(statement)?;
+        self.check_release(statement)?;
+        self.check_attachments(statement)?;
+        let withdrawn = match &statement.predicate {
+            Predicate::Withdrawal(withdrawal) => {
+                Some(self.check_withdrawal(statement, withdrawal)?)
+            }
+            _ => None,
+        };
+        let index = LeafIndex::new(self.next);
+        self.next += 1;
+        let publisher = self.known.publishers.get(statement.publisher());
+        let view = ViewChange::of(&record, index, publisher, withdrawn);
+        let entry = record
+            .to_entry()
+            .expect("accept refuses records that are too long for an entry");
+        self.remember(&record, index);
+        self.written.push((
+            NewEntry {
+                entry,
+                statement: digest,
+            },
+            view,
+        ));
+        Ok(Placed {
+            index,
+            statement: digest,
+            created: true,
+        })
+    }
+
+    /// The signatures were checked before the record was queued. If the publisher's keys have changed since,
+    /// they are checked again.
+    fn with_current_keys(
+        &self,
+        record: Verified<Record>,
+    ) -> Result<Verified<Record>, AuthorityError> {
+        let publisher = self.known.publishers.get(record.statement().publisher());
+        if record.checked_against() == publisher.map(|publisher| publisher.record) {
+            return Ok(record);
+        }
+        let admission = self.operator.map_or(Admission::Open, Admission::ByOperator);
+        record
+            .into_inner()
+            .into_signed()
+            .accept(publisher, admission)
+    }
+
+    fn check_references(&self, statement: &Statement) -> Result<(), Conflict> {
+        for (pointer, digest) in statement.references() {
+            if !self.known.statements.contains_key(&digest) {
+                return Err(Conflict::UnknownReference { pointer, digest });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_release(&self, statement: &Statement) -> Result<(), Conflict> {
+        let (Some(release), kind) = (statement.release(), statement.kind()) else {
+            return Ok(());
+        };
+        let nothing = KnownRelease::default();
+        let known = self.known.releases.get(release).unwrap_or(&nothing);
+        if kind.is_once_per_release() {
+            if let Some((index, _)) = known.records.get(&kind) {
+                return Err(Conflict::ReleaseExists {
+                    release: release.clone(),
+                    kind,
+                    index: *index,
+                });
+            }
+            if let Some(by) = known.withdrawn_by {
+                return Err(Conflict::Withdrawn {
+                    release: release.clone(),
+                    by,
+                });
+            }
+        }
+        let sha256 = statement.subject.sha256;
+        if kind == Kind::Evaluation
+            && !known
+                .records
+                .values()
+                .any(|(_, subject)| *subject == sha256)
+        {
+            return Err(Conflict::UnknownSubject {
+                release: release.clone(),
+                sha256,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_attachments(&self, statement: &Statement) -> Result<(), Conflict> {
+        for attachment in statement.predicate.attachments() {
+            let sha256 = attachment.digest.sha256;
+            if !self.sent.contains(&sha256) && !self.known.attachments.contains_key(&sha256) {
+                return Err(Conflict::AttachmentMissing {
+                    name: attachment.name.clone(),
+                    sha256,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns where the record stands that is withdrawn.
+    fn check_withdrawal(
+        &self,
+        statement: &Statement,
+        withdrawal: &Withdrawal,
+    ) -> Result<LeafIndex, Conflict> {
+        let digest = statement.subject.sha256;
+        let KnownStatement {
+            index,
+            kind,
+            publisher,
+            subject,
+        } = self
+            .known
+            .statements
+            .get(&digest)
+            .expect("check_references found it")
+            .clone();
+        if matches!(kind, Kind::Publisher | Kind::Withdrawal) {
+            return Err(Conflict::NotWithdrawable { index, kind });
+        }
+        if publisher != withdrawal.author {
+            return Err(Conflict::NotTheirs { index, publisher });
+        }
+        if subject != statement.subject.name.to_string() {
+            return Err(Conflict::OtherSubject { index, subject });
+        }
+        Ok(index)
+    }
+
+    /// What later records of this batch will find.
+    fn remember(&mut self, record: &Verified<Record>, index: LeafIndex) {
+        let statement = record.statement();
+        let (kind, publisher) = (statement.kind(), statement.publisher().clone());
+        let subject = statement.subject.name.to_string();
+        if let Some(release) = statement.release() {
+            let known = self.known.releases.entry(release.clone()).or_default();
+            if kind.is_once_per_release() {
+                known
+                    .records
+                    .insert(kind, (index, statement.subject.sha256));
+            }
+            if let Predicate::Withdrawal(withdrawal) = &statement.predicate
+                && withdrawal.scope == candor_core::record::kinds::Scope::Release
+            {
+                known.withdrawn_by = Some(index);
+            }
+        }
+        if let Some(state) =
+            PublisherState::after(self.known.publishers.get(&publisher), record, index)
+        {
+            self.known.publishers.insert(publisher.clone(), state);
+        }
+        self.known.statements.insert(
+            statement.digest,
+            KnownStatement {
+                index,
+                kind,
+                publisher,
+                subject,
+            },
+        );
+    }
+}
+
+impl Known {
+    /// The part of it that a submission's rules look at.
+    fn clone_for(&self, submission: &Submission) -> Self {
+        let mut questions = Questions::default();
+        for record in &submission.records {
+            questions.about(record.statement());
+        }
+        Self {
+            statements: part(&self.statements, &questions.statements),
+            publishers: part(&self.publishers, &questions.publishers),
+            releases: part(&self.releases, &questions.releases),
+            attachments: part(&self.attachments, &questions.attachments),
+        }
+    }
+
+    fn absorb(&mut self, newer: Self) {
+        self.statements.extend(newer.statements);
+        self.publishers.extend(newer.publishers);
+        self.releases.extend(newer.releases);
+    }
+}
+
+fn part<K: Clone + Eq + Hash, V: Clone>(all: &HashMap<K, V>, keys: &HashSet<K>) -> HashMap<K, V> {
+    keys.iter()
+        .filter_map(|key| Some((key.clone(), all.get(key)?.clone())))
+        .collect()
+}

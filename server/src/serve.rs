@@ -1,0 +1,80 @@
+//! Connections: accepted, limited in number and in time, and let go in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+use tracing::{debug, info, warn};
+
+use crate::linger::Lingering;
+
+/// How many connections are served at a time; further ones wait in the system's queue.
+const CONNECTIONS_MAX: usize = 16_384;
+
+/// How long a client may take to send a request's headers.
+const HEADERS_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long open requests may go on when the server stops.
+const STOP_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Serves until `stop` turns true, then finishes the requests that are under way.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let permit = Arc::clone(&connections)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, as a rule: some connection will close.
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service = router
+            .clone()
+            .map_request(|request: Request<Incoming>| request.map(Body::new));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_TIME_MAX)
+            .max_headers(100)
+            .serve_connection(
+                TokioIo::new(Lingering::new(stream)),
+                TowerToHyperService::new(service),
+            );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    info!("no more connections; finishing those that are open");
+    if tokio::time::timeout(STOP_TIME_MAX, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        warn!("some requests did not finish in time");
+    }
+}

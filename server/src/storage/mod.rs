@@ -1,0 +1,299 @@
+//! What the server keeps, as operations. SQL is in the engines' own modules.
+//!
+//! One trait, so that the sequencer and the readers are the same for every engine; see
+//! [`sqlite`] for the one that is built in.
+
+pub mod sqlite;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use async_trait::async_trait;
+use candor_core::Sha256;
+use candor_core::merkle::{
+    Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
+};
+use candor_core::note::{Origin, VerifierKey};
+use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
+
+use crate::views::ViewChange;
+
+/// Keeps a log. Every method sees only what was committed.
+#[async_trait]
+pub trait Storage: Send + Sync + 'static {
+    /// Which log this is.
+    async fn identity(&self) -> Result<LogIdentity, StorageError>;
+
+    /// The tree after the last committed batch.
+    async fn head(&self) -> Result<TreeHead, StorageError>;
+
+    /// The tiles at `paths`, each cut to the width that its path says. Tiles that are not there, or are
+    /// shorter, are left out.
+    async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError>;
+
+    /// Up to `count` entries from `first` on, without gaps.
+    async fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Entry>, StorageError>;
+
+    /// What the log knows of the things that `questions` names.
+    async fn known(&self, questions: &Questions) -> Result<Known, StorageError>;
+
+    /// Writes a batch: all of it, durably, or nothing.
+    ///
+    /// On `Ok`, it is on stable storage. On [`StorageError::HeadMoved`], nothing was written. On any other
+    /// error nobody knows: the caller asks for [`Storage::head`] again before it goes on.
+    async fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+
+    /// A document that an entry names.
+    async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError>;
+
+    /// The owner of a key that is or was on a publisher's list, to tell people whose key they used.
+    async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError>;
+
+    /// One record, by its index.
+    async fn record(&self, index: LeafIndex) -> Result<Option<RecordRow>, StorageError>;
+
+    /// Records in the order of `page`.
+    async fn records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<RecordRow>, StorageError>;
+
+    /// Publishers by name, from the one behind `after` on.
+    async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError>;
+
+    /// One publisher.
+    async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError>;
+
+    /// Models by name, from the one behind `after` on; those of one publisher, if given.
+    async fn models(
+        &self,
+        publisher: Option<&PublisherName>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ModelRow>, StorageError>;
+
+    /// The releases of a model, oldest first; at most `limit`, from the one behind `after` on.
+    async fn releases(
+        &self,
+        model: &ModelName,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<ReleaseRow>, StorageError>;
+
+    /// One release.
+    async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError>;
+}
+
+/// Which log a storage holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// Its origin.
+    pub origin: Origin,
+    /// Its key.
+    pub key: VerifierKey,
+}
+
+/// What has to be looked up before a batch can be planned.
+#[derive(Clone, Debug, Default)]
+pub struct Questions {
+    /// By statement digest: published before, or pointed at.
+    pub statements: HashSet<Sha256>,
+    /// By name: their keys.
+    pub publishers: HashSet<PublisherName>,
+    /// By name: which records they have.
+    pub releases: HashSet<ReleaseName>,
+    /// By digest: whether they are stored.
+    pub attachments: HashSet<Sha256>,
+}
+
+/// The answers to [`Questions`]. What is not in it is not in the log.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Records by statement digest.
+    pub statements: HashMap<Sha256, KnownStatement>,
+    /// Publishers by name.
+    pub publishers: HashMap<PublisherName, PublisherState>,
+    /// Releases by name.
+    pub releases: HashMap<ReleaseName, KnownRelease>,
+    /// The sizes of stored attachments, in bytes.
+    pub attachments: HashMap<Sha256, u64>,
+}
+
+/// A record that is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownStatement {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// What it is.
+    pub kind: Kind,
+    /// Who signed it.
+    pub publisher: PublisherName,
+    /// What it is about.
+    pub subject: String,
+}
+
+/// A release that is in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownRelease {
+    /// Its records of the kinds that it can have once, with their subject digests.
+    pub records: BTreeMap<Kind, (LeafIndex, Sha256)>,
+    /// The withdrawal that it fell to.
+    pub withdrawn_by: Option<LeafIndex>,
+}
+
+/// What one transaction writes.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The head that the batch was planned on. If it is not the head any more, nothing is written.
+    pub before: TreeHead,
+    /// The head after it.
+    pub after: TreeHead,
+    /// The entries, the first at index `before.size`.
+    pub entries: Vec<NewEntry>,
+    /// Tiles that grew or are new, each with all its hashes.
+    pub tiles: Vec<(TileLevel, TileIndex, Tile)>,
+    /// Documents that the entries name and that are not stored yet.
+    pub attachments: Vec<NewAttachment>,
+    /// What the entries change in the views, in their order.
+    pub views: Vec<ViewChange>,
+    /// The server's clock, in milliseconds since 1970.
+    pub accepted_ms: i64,
+}
+
+/// An entry to be written.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// Its leaf data.
+    pub entry: Entry,
+    /// Digest of the statement in it.
+    pub statement: Sha256,
+}
+
+/// A document to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAttachment {
+    /// Its digest.
+    pub sha256: Sha256,
+    /// As the statement gives it.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A stored document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAttachment {
+    /// As the first statement that named it gives it.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A record as the views have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Where it stands.
+    pub index: LeafIndex,
+    /// Its statement's digest.
+    pub statement: Sha256,
+    /// What it is.
+    pub kind: Kind,
+    /// Who signed it.
+    pub publisher: PublisherName,
+    /// What it is about.
+    pub subject: String,
+    /// What exactly.
+    pub subject_sha256: Sha256,
+    /// The withdrawal that it fell to.
+    pub withdrawn_by: Option<LeafIndex>,
+    /// The server's clock, in milliseconds since 1970.
+    pub accepted_ms: i64,
+    /// The entry's bytes.
+    pub entry: Vec<u8>,
+}
+
+/// Which records to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordFilter {
+    /// Of this kind only.
+    pub kind: Option<Kind>,
+    /// Signed by this publisher only.
+    pub publisher: Option<PublisherName>,
+    /// About this publisher or release only.
+    pub subject: Option<String>,
+}
+
+/// Which part of a list of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordPage {
+    /// Newest first, beginning with the record before this index.
+    NewestBefore(TreeSize, u32),
+    /// Oldest first, beginning with this index and ending before the tree's end.
+    OldestFrom(LeafIndex, TreeSize, u32),
+}
+
+/// A publisher as the views have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherRow {
+    /// What people call it.
+    pub display_name: String,
+    /// Its home page.
+    pub url: Option<String>,
+    /// Name and keys.
+    pub state: PublisherState,
+}
+
+/// A model as the views have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelRow {
+    /// Its name.
+    pub name: ModelName,
+    /// How many releases it has.
+    pub releases: u64,
+    /// The one that was logged last.
+    pub latest: ReleaseName,
+}
+
+/// A release as the views have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseRow {
+    /// Its name.
+    pub name: ReleaseName,
+    /// Its first record.
+    pub first: LeafIndex,
+    /// The withdrawal that it fell to.
+    pub withdrawn_by: Option<LeafIndex>,
+    /// The kinds of records that it has.
+    pub kinds: Vec<Kind>,
+}
+
+/// Why a storage can't answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No log there, and none is made unless asked.
+    #[error("{0}")]
+    NotALog(String),
+    /// Somebody else has written to the log.
+    #[error(
+        "the log moved on: this batch was planned on a tree of {planned} entries, and the tree has {found}"
+    )]
+    HeadMoved {
+        /// The size that the batch was planned on.
+        planned: TreeSize,
+        /// The size found.
+        found: TreeSize,
+    },
+    /// What was read is not what was written.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// The database does not answer, or not in time.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl StorageError {
+    /// For values read from the database that no version of this program would have written.
+    pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
+        Self::Damaged(what.to_string())
+    }
+}

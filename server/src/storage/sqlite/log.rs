@@ -1,0 +1,292 @@
+//! Entries, tiles, the head, and attachments.
+
+use std::collections::{HashMap, HashSet};
+
+use candor_core::Sha256;
+use candor_core::merkle::{
+    Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
+};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
+
+use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
+use crate::storage::{
+    Batch, KnownStatement, LogIdentity, NewAttachment, StorageError, StoredAttachment,
+};
+
+pub(super) async fn insert_identity(
+    pool: &SqlitePool,
+    identity: &LogIdentity,
+) -> Result<(), StorageError> {
+    let empty = TreeHead::empty();
+    let mut transaction = pool.begin().await?;
+    sqlx::query("INSERT INTO log (id, origin, key) VALUES (1, ?1, ?2)")
+        .bind(identity.origin.as_str())
+        .bind(identity.key.to_string())
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("INSERT INTO tree_head (id, size, root) VALUES (1, 0, ?1)")
+        .bind(empty.root.as_bytes().as_slice())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn identity(pool: &SqlitePool) -> Result<LogIdentity, StorageError> {
+    let row = sqlx::query("SELECT origin, key FROM log")
+        .fetch_optional(pool)
+        .await?;
+    let row =
+        row.ok_or_else(|| StorageError::NotALog("the database has no log in it".to_owned()))?;
+    Ok(LogIdentity {
+        origin: row
+            .try_get::<&str, _>(0)?
+            .parse()
+            .map_err(StorageError::damaged)?,
+        key: row
+            .try_get::<&str, _>(1)?
+            .parse()
+            .map_err(StorageError::damaged)?,
+    })
+}
+
+const HEAD: &str = "SELECT size, root FROM tree_head";
+
+pub(super) async fn head(pool: &SqlitePool) -> Result<TreeHead, StorageError> {
+    head_of(&sqlx::query(HEAD).fetch_one(pool).await?)
+}
+
+pub(super) async fn head_in(
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<TreeHead, StorageError> {
+    head_of(&sqlx::query(HEAD).fetch_one(&mut **transaction).await?)
+}
+
+fn head_of(row: &SqliteRow) -> Result<TreeHead, StorageError> {
+    let root: [u8; 32] = row
+        .try_get::<&[u8], _>(1)?
+        .try_into()
+        .map_err(StorageError::damaged)?;
+    Ok(TreeHead {
+        size: TreeSize::new(from_db(row.try_get(0)?)?),
+        root: Hash::from_bytes(root),
+    })
+}
+
+pub(super) async fn update_head(
+    transaction: &mut Transaction<'_, Sqlite>,
+    head: &TreeHead,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE tree_head SET size = ?1, root = ?2")
+        .bind(to_db(head.size.get())?)
+        .bind(head.root.as_bytes().as_slice())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_entries(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &Batch,
+) -> Result<(), StorageError> {
+    let first = to_db(batch.before.size.get())?;
+    for (chunk, n) in batch
+        .entries
+        .chunks(ROWS_PER_INSERT)
+        .zip((first..).step_by(ROWS_PER_INSERT))
+    {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO entry (idx, statement, statement_key, accepted_ms, bytes) ",
+        );
+        insert.push_values(chunk.iter().zip(n..), |mut row, (new, index)| {
+            row.push_bind(index)
+                .push_bind(new.statement.as_bytes().as_slice())
+                .push_bind(statement_key(new.statement))
+                .push_bind(batch.accepted_ms)
+                .push_bind(new.entry.as_bytes());
+        });
+        let insert = insert.build().persistent(false);
+        insert.execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// The first 8 bytes of the digest as an integer. It finds candidates; the whole digest decides.
+fn statement_key(statement: Sha256) -> i64 {
+    let bytes = statement
+        .as_bytes()
+        .first_chunk::<8>()
+        .expect("32 bytes have a first 8");
+    i64::from_be_bytes(*bytes)
+}
+
+pub(super) async fn entries(
+    pool: &SqlitePool,
+    first: LeafIndex,
+    count: u16,
+) -> Result<Vec<Entry>, StorageError> {
+    let rows = sqlx::query("SELECT idx, bytes FROM entry WHERE idx >= ?1 ORDER BY idx LIMIT ?2")
+        .bind(to_db(first.get())?)
+        .bind(i64::from(count))
+        .fetch_all(pool)
+        .await?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (row, expected) in rows.iter().zip(first.get()..) {
+        if from_db(row.try_get(0)?)? != expected {
+            return Err(StorageError::Damaged(format!(
+                "entry {expected} is missing"
+            )));
+        }
+        entries.push(Entry::new(row.try_get(1)?).map_err(StorageError::damaged)?);
+    }
+    Ok(entries)
+}
+
+pub(super) async fn upsert_tiles(
+    connection: &mut SqliteConnection,
+    tiles: &[(TileLevel, TileIndex, Tile)],
+) -> Result<(), StorageError> {
+    for (level, index, tile) in tiles {
+        sqlx::query(
+            "INSERT INTO tile (level, idx, hashes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
+        )
+        .bind(i64::from(level.get()))
+        .bind(to_db(index.get())?)
+        .bind(tile.to_bytes())
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn tiles(
+    pool: &SqlitePool,
+    paths: &[TilePath],
+) -> Result<HashMap<TilePath, Tile>, StorageError> {
+    // A level or an index beyond what the database can hold is of a tile that is not there.
+    let wanted = paths.iter().filter_map(|path| {
+        let index = i64::try_from(path.index.get()).ok()?;
+        Some((path.level.get(), index))
+    });
+    let rows = sqlx::query(
+        "SELECT tile.level, tile.idx, tile.hashes FROM json_each(?1) AS wanted
+         CROSS JOIN tile ON tile.level = wanted.value ->> 0 AND tile.idx = wanted.value ->> 1",
+    )
+    .bind(json_list(wanted))
+    .fetch_all(pool)
+    .await?;
+    let mut stored = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let place = (from_db(row.try_get(0)?)?, from_db(row.try_get(1)?)?);
+        stored.insert(place, row.try_get::<&[u8], _>(2)?);
+    }
+    let mut found = HashMap::with_capacity(paths.len());
+    for path in paths {
+        let place = (u64::from(path.level.get()), path.index.get());
+        // A tile only grows, so an older, narrower form is its beginning.
+        if let Some(prefix) = stored
+            .get(&place)
+            .and_then(|hashes| hashes.get(..path.width.count() * 32))
+        {
+            found.insert(
+                *path,
+                Tile::parse(prefix, path.width).map_err(StorageError::damaged)?,
+            );
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn insert_attachments(
+    connection: &mut SqliteConnection,
+    attachments: &[NewAttachment],
+) -> Result<(), StorageError> {
+    for attachment in attachments {
+        sqlx::query(
+            "INSERT INTO attachment (sha256, media_type, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (sha256) DO NOTHING",
+        )
+        .bind(attachment.sha256.as_bytes().as_slice())
+        .bind(&attachment.media_type)
+        .bind(&attachment.bytes)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn attachment(
+    pool: &SqlitePool,
+    sha256: Sha256,
+) -> Result<Option<StoredAttachment>, StorageError> {
+    let row = sqlx::query("SELECT media_type, bytes FROM attachment WHERE sha256 = ?1")
+        .bind(sha256.as_bytes().as_slice())
+        .fetch_optional(pool)
+        .await?;
+    row.map(|row| {
+        Ok(StoredAttachment {
+            media_type: row.try_get(0)?,
+            bytes: row.try_get(1)?,
+        })
+    })
+    .transpose()
+}
+
+pub(super) async fn known_attachments(
+    pool: &SqlitePool,
+    digests: &HashSet<Sha256>,
+) -> Result<HashMap<Sha256, u64>, StorageError> {
+    if digests.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "SELECT sha256, length(bytes) FROM attachment
+         WHERE sha256 IN (SELECT unhex(value) FROM json_each(?1))",
+    )
+    .bind(json_list(digests.iter()))
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((sha256_from_db(row.try_get(0)?)?, from_db(row.try_get(1)?)?)))
+        .collect()
+}
+
+pub(super) async fn known_statements(
+    pool: &SqlitePool,
+    digests: &HashSet<Sha256>,
+) -> Result<HashMap<Sha256, KnownStatement>, StorageError> {
+    if digests.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "SELECT entry.statement, entry.idx, record.kind, record.publisher, record.subject
+         FROM entry JOIN record ON record.idx = entry.idx
+         WHERE entry.statement_key IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(json_list(
+        digests.iter().map(|digest| statement_key(*digest)),
+    ))
+    .fetch_all(pool)
+    .await?;
+    let mut known = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let digest = sha256_from_db(row.try_get(0)?)?;
+        if digests.contains(&digest) {
+            let statement = KnownStatement {
+                index: index_from_db(row.try_get(1)?)?,
+                kind: row
+                    .try_get::<&str, _>(2)?
+                    .parse()
+                    .map_err(StorageError::damaged)?,
+                publisher: row
+                    .try_get::<&str, _>(3)?
+                    .parse()
+                    .map_err(StorageError::damaged)?,
+                subject: row.try_get(4)?,
+            };
+            known.insert(digest, statement);
+        }
+    }
+    Ok(known)
+}

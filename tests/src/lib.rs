@@ -1,0 +1,230 @@
+//! Starts real logs and talks to them as their users do.
+//!
+//! A [`TestLog`] is a `candor-server` process with a folder of its own. The programs are those that
+//! `cargo build --workspace` makes; `cargo xtask test` builds them first.
+
+pub mod cli;
+pub mod http;
+pub mod load;
+pub mod publisher;
+pub mod raw;
+pub mod statements;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use candor_core::note::LogKey;
+use tempfile::TempDir;
+
+pub use http::Answer;
+pub use publisher::TestPublisher;
+
+/// The origin of every test log.
+pub const ORIGIN: &str = "example.org/candor-test";
+
+/// How long a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running log. Dropping it kills the server.
+pub struct TestLog {
+    folder: TempDir,
+    server: Option<Child>,
+    url: String,
+    key: LogKey,
+    flags: Vec<String>,
+}
+
+/// The path of a program of this workspace.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let target = test
+        .ancestors()
+        .nth(2)
+        .expect("tests are in target/PROFILE/deps");
+    let program = target.join(name);
+    assert!(
+        program.exists(),
+        "{} is missing; run `cargo build --workspace`",
+        program.display()
+    );
+    program
+}
+
+/// The folder with data that others published, where there is one.
+pub fn published_data() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    folder.canonicalize().ok()
+}
+
+impl TestLog {
+    /// Makes a new log and starts it.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Makes a new log and starts it with further flags of `candor-server serve`.
+    pub fn start_with(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the log");
+        let key = Self::init(&folder.path().join("log"));
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let mut log = Self {
+            folder,
+            server: None,
+            url: String::new(),
+            key,
+            flags,
+        };
+        log.restart();
+        log
+    }
+
+    /// `candor-server init`
+    fn init(data: &Path) -> LogKey {
+        let output = Command::new(program("candor-server"))
+            .args(["init", "--origin", ORIGIN, "--data"])
+            .arg(data)
+            .output()
+            .expect("candor-server runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .expect("init prints the log's key")
+    }
+
+    /// Starts the server again, on a port of its own.
+    pub fn restart(&mut self) {
+        assert!(self.server.is_none(), "the server runs");
+        let log_lines = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("server.log"))
+            .expect("a file for the server's log lines");
+        let mut server = Command::new(program("candor-server"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(self.data())
+            .args(&self.flags)
+            .stdout(Stdio::piped())
+            .stderr(log_lines)
+            .spawn()
+            .expect("candor-server runs");
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("the server prints its address");
+        self.server = Some(server);
+        let url = line.trim().strip_prefix("listening on ");
+        self.url = url
+            .unwrap_or_else(|| panic!("the server did not start:\n{}", self.log_lines()))
+            .to_owned();
+    }
+
+    /// Kills the server as a power cut of the process would: SIGKILL.
+    pub fn kill(&mut self) {
+        let mut server = self.server.take().expect("the server runs");
+        server.kill().expect("SIGKILL is sent");
+        server.wait().expect("the server ends");
+    }
+
+    /// Asks the server to stop (SIGTERM), and returns its exit status.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut server = self.server.take().expect("the server runs");
+        let sent = Command::new("kill")
+            .arg(server.id().to_string())
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = server.try_wait().expect("the server can be waited for") {
+                return status;
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the server does not stop:\n{}",
+                self.log_lines()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The process ID of the server.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().expect("the server runs").id()
+    }
+
+    /// The log's base URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The log's key.
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    /// The log's folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// A folder for the test's own files.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the server has written to its standard error.
+    pub fn log_lines(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// `GET path`
+    pub fn get(&self, path: &str) -> Answer {
+        http::get(&format!("{}{path}", self.url))
+    }
+
+    /// Publishes envelopes, as a list.
+    pub fn publish(&self, envelopes: &[serde_json::Value]) -> Answer {
+        let body = serde_json::to_vec(envelopes).expect("envelopes are JSON");
+        self.post("application/json", &body)
+    }
+
+    /// `POST /api/v1/records`
+    pub fn post(&self, content_type: &str, body: &[u8]) -> Answer {
+        http::post(&format!("{}/api/v1/records", self.url), content_type, body)
+    }
+
+    /// `candor` with this log's address and key, and a home folder of its own.
+    pub fn candor(&self) -> Command {
+        let mut command = self.candor_offline();
+        command.env("CANDOR_LOG", &self.url);
+        command
+    }
+
+    /// `candor` with this log's key, and no address.
+    pub fn candor_offline(&self) -> Command {
+        let home = self.folder.path().join("home");
+        fs::create_dir_all(&home).expect("a home folder");
+        let mut command = Command::new(program("candor"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", &home)
+            .env("CANDOR_LOG_KEY", self.key.to_string())
+            .current_dir(&home);
+        command
+    }
+}
+
+impl Drop for TestLog {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The HTTP API with real records in the log: what each path answers, and that the log's own files prove it.
+//!
+//! Not here: publishing (`publishing`), and what is refused (`bad_input`).
+
+mod operations;
+mod pages;
+mod registry;
+mod static_log;
+mod world;

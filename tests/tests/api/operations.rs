@@ -1,0 +1,143 @@
+//! What operators and programmers look at: health, metrics, and the description of the API.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use candor_core::Sha256;
+use candor_tests::statements::digest_of;
+use serde_json::Value;
+
+use super::world::{CARD, World};
+
+/// Reads `OpenMetrics` text: each sample with its labels, and its value.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let body = text.strip_suffix("# EOF\n").expect("it ends with # EOF");
+    let mut families: Vec<&str> = Vec::new();
+    let mut samples = BTreeMap::new();
+    for line in body.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let (keyword, rest) = comment.split_once(' ').expect("# KEYWORD name …");
+            let (name, _) = rest.split_once(' ').expect("# KEYWORD name …");
+            match keyword {
+                "HELP" => families.push(name),
+                "TYPE" | "UNIT" => assert_eq!(families.last(), Some(&name), "{line}"),
+                _ => panic!("{line}"),
+            }
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect("name value");
+        let family = families.last().expect("samples come behind their family");
+        assert!(sample.starts_with(family), "{line}");
+        let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
+        assert_eq!(
+            samples.insert(sample.to_owned(), value),
+            None,
+            "{line} is there twice"
+        );
+    }
+    samples
+}
+
+#[test]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers")]
+fn metrics_count_what_happened() {
+    let world = World::new();
+    world.log.publish(&[Value::Null]).expect_status(400);
+    let answer = world.log.get("/metrics").expect_status(200);
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(answer.header("content-type"), content_type);
+    let samples = samples(&answer.text());
+    let value = |name: &str| {
+        *samples
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in {samples:#?}"))
+    };
+    assert_eq!(value("candor_tree_size"), 16.0);
+    assert_eq!(value("candor_records_logged_total"), 16.0);
+    assert_eq!(value("candor_queue_depth"), 0.0);
+    assert_eq!(
+        value("candor_refused_total{problem=\"malformed-envelope\"}"),
+        1.0
+    );
+    assert_eq!(value("candor_requests_total{status=\"201\"}"), 1.0);
+    assert_eq!(value("candor_requests_total{status=\"400\"}"), 1.0);
+    assert_eq!(value("candor_batch_entries_sum"), 16.0);
+    assert_eq!(value("candor_commit_seconds_count"), 1.0);
+    assert!(value("candor_sequencer_alive_seconds") > 1.7e9);
+}
+
+#[test]
+fn health_and_readiness_are_told_apart() {
+    let world = World::new();
+    assert_eq!(world.log.get("/healthz").expect_status(200).text(), "ok\n");
+    let ready = world.log.get("/readyz").expect_status(200);
+    assert_eq!(ready.header("cache-control"), "no-store");
+    assert_eq!(
+        ready.json(),
+        serde_json::json!({
+            "ready": true,
+            "size": 16,
+            "checks": {"sequencer": true, "storage": true, "checkpoint": true},
+        })
+    );
+}
+
+#[test]
+fn the_description_of_the_api_is_the_one_in_the_repository() {
+    let world = World::new();
+    let served = world.json("/api/v1/openapi.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/openapi.json");
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    let committed: Value = serde_json::from_str(&committed).unwrap_or_default();
+    assert!(
+        served == committed,
+        "schemas/openapi.json is out of date; run: cargo xtask gen (or candor-server openapi > schemas/openapi.json)"
+    );
+}
+
+#[test]
+fn every_described_path_answers() {
+    let world = World::new();
+    let api = world.json("/api/v1/openapi.json");
+    assert!(
+        api["openapi"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3.1"))
+    );
+    let id = digest_of(&world.envelopes[4]).to_string();
+    let sha256 = Sha256::of(CARD).to_string();
+    let mut seen = 0;
+    for (path, methods) in api["paths"].as_object().expect("paths") {
+        let mut filled = path.clone();
+        for (name, value) in [
+            ("{id}", id.as_str()),
+            ("{name}", "auditor"),
+            ("{publisher}", "example-lab"),
+            ("{model}", "tiny-api"),
+            ("{release}", "tiny-api@1.0.0"),
+            ("{sha256}", &sha256),
+        ] {
+            filled = filled.replace(name, value);
+        }
+        assert!(
+            !filled.contains('{'),
+            "{path} has a parameter that this test does not know"
+        );
+        let Some(get) = methods.get("get") else {
+            continue;
+        };
+        let required: Vec<&str> = get["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true)
+            .map(|parameter| parameter["name"].as_str().expect("a name"))
+            .collect();
+        let query: Vec<String> = required.iter().map(|name| format!("{name}=1")).collect();
+        let answer = world.log.get(&format!("{filled}?{}", query.join("&")));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        seen += 1;
+    }
+    assert_eq!(seen, 11, "paths that can be read");
+}

@@ -1,0 +1,10 @@
+//! The command line, used as people use it: the real `candor` against a real log, judged by its exit codes,
+//! its words and its files.
+
+mod hostile;
+mod keys;
+mod memory;
+mod publishing;
+mod showing;
+mod surface;
+mod verifying;

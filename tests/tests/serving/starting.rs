@@ -1,0 +1,187 @@
+//! Making a log, and starting one whose files are not as they should be.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use candor_tests::{ORIGIN, TestLog, TestPublisher};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
+
+use super::{assert_refused, server};
+
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+/// A log of a few entries that does not run.
+fn stopped_log() -> TestLog {
+    let mut log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    let releases = ["1.0", "1.1", "1.2"].map(|version| lab.api_version("tiny", version, ""));
+    log.publish(&[&[lab.register()], releases.as_slice()].concat())
+        .expect_status(201);
+    assert!(log.stop().success());
+    log
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path)
+        .expect("it is there")
+        .permissions()
+        .mode()
+        & 0o777
+}
+
+#[test]
+fn init_makes_keys_that_only_their_owner_reads_and_never_a_second_log() {
+    let log = stopped_log();
+    let data = log.data();
+    for key in ["log-key.pem", "operator-key.pem"] {
+        assert_eq!(mode(&data.join(key)), 0o600, "{key}");
+    }
+    let before = fs::read(data.join("log-key.pem")).expect("a key");
+    let again = server(&["init", "--origin", ORIGIN], &data, &[]);
+    assert_refused(&again, &["there is a log in", "left as it is"]);
+    fs::rename(data.join("log.db"), data.join("elsewhere.db")).expect("the database is moved");
+    let half = server(&["init", "--origin", ORIGIN], &data, &[]);
+    assert_refused(&half, &["there is a log in", "left as it is"]);
+    assert_eq!(fs::read(data.join("log-key.pem")).expect("a key"), before);
+    let origin = server(&["init", "--origin", "https://example.org/"], &data, &[]);
+    assert_refused(&origin, &["https://example.org/", "--origin"]);
+}
+
+#[test]
+fn a_key_that_is_not_the_logs_is_refused() {
+    let log = stopped_log();
+    let data = log.data();
+    let (key, other) = (data.join("log-key.pem"), data.join("operator-key.pem"));
+    fs::copy(&other, &key).expect("another key takes its place");
+    assert_refused(
+        &server(&SERVE, &data, &[]),
+        &["log-key.pem is not the key of the log", ORIGIN],
+    );
+    fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").expect("half a key takes its place");
+    let output = server(&SERVE, &data, &[]);
+    assert_refused(&output, &["log-key.pem is not an Ed25519 key"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("BEGIN"));
+    fs::remove_file(&key).expect("the key is removed");
+    assert_refused(
+        &server(&SERVE, &data, &[]),
+        &["log-key.pem", "No such file"],
+    );
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_what_to_do() {
+    let mut log = stopped_log();
+    let key = log.data().join("log-key.pem");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("chmod");
+    let hint = format!("chmod 600 {}", key.display());
+    assert_refused(&server(&SERVE, &log.data(), &[]), &["mode 644", &hint]);
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).expect("chmod");
+    log.restart();
+}
+
+/// Runs one SQL statement on the database of a log that does not run.
+fn sql(database: &Path, statement: &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let options = SqliteConnectOptions::new().filename(database);
+        let mut connection = SqliteConnection::connect_with(&options)
+            .await
+            .expect("the database opens");
+        let done = connection.execute(statement).await.expect("good SQL");
+        assert!(done.rows_affected() > 0, "{statement} changes nothing");
+        connection.close().await.expect("the database closes");
+    });
+}
+
+#[test]
+fn a_damaged_database_is_refused_with_what_was_found() {
+    for (damage, texts) in [
+        (
+            "UPDATE tree_head SET root = zeroblob(32)",
+            [
+                "the database is damaged",
+                "the root on record for 4 entries is AAAAAAAA",
+            ],
+        ),
+        (
+            "UPDATE tree_head SET size = 3",
+            [
+                "the database is damaged",
+                "the root on record for 3 entries",
+            ],
+        ),
+        (
+            "UPDATE tree_head SET size = 300",
+            ["the database is damaged", "tile/1/000.p/1 is needed"],
+        ),
+        (
+            "UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE level = 0",
+            ["the database is damaged", "its tiles lead to the root"],
+        ),
+        (
+            "DELETE FROM tile WHERE level = 0",
+            ["the database is damaged", "tile/0/000.p/4"],
+        ),
+        ("DELETE FROM log", ["no log", "database"]),
+        (
+            "UPDATE log SET origin = 'example.org/other'",
+            ["is not the key of the log", "example.org/other"],
+        ),
+    ] {
+        let log = stopped_log();
+        sql(&log.data().join("log.db"), damage);
+        assert_refused(&server(&SERVE, &log.data(), &[]), &texts);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let log = stopped_log();
+    let database = log.data().join("log.db");
+    fs::write(&database, vec![b'x'; 100_000]).expect("the file is overwritten");
+    assert_refused(&server(&SERVE, &log.data(), &[]), &["not a database"]);
+}
+
+#[test]
+fn the_operator_admits_publishers_where_that_is_asked_for() {
+    let log = TestLog::start_with(&["--registration", "approved"]);
+    let lab = TestPublisher::new("example-lab");
+    let refused = log.publish(&[lab.register()]).expect_status(403).json();
+    assert_eq!(refused["type"], "urn:candor:problem:not-admitted");
+    let operator = log.get("/api/v1/log").json()["operatorKey"].clone();
+    let operator = operator.as_str().expect("a key ID");
+    assert!(
+        refused["detail"].as_str().expect("text").contains(operator),
+        "{refused}"
+    );
+
+    let file = log.scratch().join("registration.json");
+    fs::write(&file, lab.register().to_string()).expect("the request is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let output = server(&["admit", file], &log.data(), &[]);
+    assert!(output.status.success(), "{output:?}");
+    let admitted: Value = serde_json::from_slice(&output.stdout).expect("an envelope");
+    log.publish(std::slice::from_ref(&admitted))
+        .expect_status(201);
+    let record = log.get("/api/v1/records/0").json();
+    assert_eq!(record["signedBy"][1], operator);
+
+    // From here on, the publisher is on its own.
+    let successor = lab.with_key("the second key of example-lab");
+    let records = [
+        lab.rotate(&admitted, &successor),
+        successor.api_version("tiny", "1.0", ""),
+    ];
+    log.publish(&records).expect_status(201);
+
+    let nonsense = log.scratch().join("nonsense.json");
+    fs::write(&nonsense, "{}").expect("the file is written");
+    let nonsense = nonsense.to_str().expect("a path in UTF-8");
+    let output = server(&["admit", nonsense], &log.data(), &[]);
+    assert_refused(&output, &["nonsense.json", "/payloadType"]);
+}

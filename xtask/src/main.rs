@@ -1,0 +1,49 @@
+//! The one list of verbs for working on Candor: `cargo xtask VERB`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal"
+)]
+
+mod check;
+mod demo;
+mod needs;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask VERB
+
+  demo [--once]  build both programs, run a log and show what it is good for; then keep serving
+                 (--once: stop after the checks)
+  test [--long]  install what the tests need, then run every check and every test
+                 (--long: the forms that take an hour as well)
+  check          formatting, lints, licences, house rules
+  gen            write the files that are made from code: schemas/openapi.json
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["demo"] => demo::demo(demo::After::KeepServing),
+        ["demo", "--once"] => demo::demo(demo::After::Stop),
+        ["test"] => check::test(check::Length::Normal),
+        ["test", "--long"] => check::test(check::Length::Long),
+        ["check"] => check::check(),
+        ["gen"] => check::generate(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

