@@ -272,7 +272,7 @@ impl KeyPem {
     pub fn open(&self, passphrase: Option<&str>) -> Result<SecretKey, KeyError> {
         let source_name = || self.source.clone();
         let text = self.text.trim();
-        let no_key = |_| KeyError::NoKey {
+        let no_key = |()| KeyError::NoKey {
             source_name: source_name(),
         };
         let key = if self.is_encrypted() {

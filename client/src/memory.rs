@@ -297,10 +297,9 @@ impl Memory {
         let (smaller, larger) = if grown { (seen, shown) } else { (shown, seen) };
         match prove(client, smaller.head(), larger.head()) {
             Ok(Proof::Consistent) if grown => Ok(Advance::Grown { from: seen.size() }),
-            Ok(Proof::Consistent) => Err(error(Finding::Stale, None)),
             Ok(Proof::Refuted(proof)) => Err(error(Finding::Fork, Some(proof))),
             Ok(Proof::Worthless(proof)) if grown => Err(error(Finding::Unproven, Some(proof))),
-            Ok(Proof::Worthless(_)) => Err(error(Finding::Stale, None)),
+            Ok(Proof::Consistent | Proof::Worthless(_)) => Err(error(Finding::Stale, None)),
             // A log that was set back does not have the tiles of the larger tree any more.
             Err(_) if !grown => Err(error(Finding::Stale, None)),
             Err(e) => Err(e.into()),

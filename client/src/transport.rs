@@ -11,7 +11,7 @@ use std::time::Duration;
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the log may think. A publication waits for its batch, its commit and its witnesses.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+const ANSWER_WAIT: Duration = Duration::from_mins(1);
 
 /// How long one answer's body, or one upload, may take: 128 MB at 0.5 MB/s.
 const BODY_WAIT: Duration = Duration::from_secs(256);

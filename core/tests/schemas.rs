@@ -468,8 +468,7 @@ fn a_violation_names_the_place_the_rule_and_what_is_wrong() {
         (
             |s| s["predicate"]["root"] = json!("A".repeat(64)),
             "pattern",
-            "/predicate/root: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\" does not match \
-             \"^[0-9a-f]{64}$\"",
+            "/predicate/root: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\" is not of this form: A SHA-256 digest. 64 lower-case hex digits.",
         ),
         (
             |s| s["predicate"]["format"] = json!("zip"),

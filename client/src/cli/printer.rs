@@ -12,6 +12,10 @@ use super::exit::Exit;
 use super::text::{Text, Tone, harmless, harmless_json};
 
 /// Writes what a command has to say.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about where the output goes"
+)]
 pub struct Printer {
     out: Box<dyn Write>,
     err: Box<dyn Write>,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::note::LogKey;
-use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::Xdg;
 use zeroize::Zeroizing;
 
@@ -21,14 +20,20 @@ const PASSPHRASE_VARIABLE: &str = "CANDOR_PASSPHRASE";
 /// The key itself, for machines.
 const KEY_VARIABLE: &str = "CANDOR_KEY";
 
+/// Reads an environment variable.
+pub type Variable = Box<dyn Fn(&str) -> Option<String>>;
+
+/// Asks somebody for a passphrase.
+pub type Ask = Box<dyn Fn(&str) -> Option<Zeroizing<String>>>;
+
 /// What a command finds around it. Tests put their own in its place.
 pub struct Surroundings {
     /// Reads an environment variable.
-    pub variable: Box<dyn Fn(&str) -> Option<String>>,
+    pub variable: Variable,
     /// Opens the way to a log.
     pub transport: Box<dyn Fn() -> Box<dyn Transport>>,
     /// Asks the person at the terminal for a passphrase; `None` if nobody is there.
-    pub ask: Box<dyn Fn(&str) -> Option<Zeroizing<String>>>,
+    pub ask: Ask,
     /// Where configuration is kept: `$XDG_CONFIG_HOME`.
     pub config_home: Option<PathBuf>,
     /// Where state is kept: `$XDG_STATE_HOME`.
@@ -51,8 +56,8 @@ impl Surroundings {
             variable: Box::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
             transport: Box::new(|| Box::new(HttpTransport::new())),
             ask: Box::new(|prompt| rpassword::prompt_password(prompt).ok().map(Zeroizing::new)),
-            config_home: xdg.as_ref().map(|xdg| xdg.config_dir()),
-            state_home: xdg.as_ref().and_then(|xdg| xdg.state_dir()),
+            config_home: xdg.as_ref().map(etcetera::BaseStrategy::config_dir),
+            state_home: xdg.as_ref().and_then(etcetera::BaseStrategy::state_dir),
         }
     }
 }

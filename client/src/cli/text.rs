@@ -100,7 +100,7 @@ pub fn harmless_json(json: &str) -> String {
     let escaped = |c: char| -> String {
         let mut units = [0; 2];
         let units = c.encode_utf16(&mut units).iter();
-        units.map(|unit| format!("\\u{unit:04x}")).collect()
+        units.fold(String::new(), |text, unit| format!("{text}\\u{unit:04x}"))
     };
     json.chars()
         .map(|c| if is_unsafe(c) { escaped(c) } else { c.into() })

@@ -83,7 +83,7 @@ fn a_partial_tile_that_is_gone_is_taken_from_the_full_one() {
 fn a_log_that_is_overloaded_is_asked_again_but_not_for_ever() {
     let log = FakeLog::new();
     let overloaded = || Response {
-        retry_after: Some(Duration::from_secs(3600)),
+        retry_after: Some(Duration::from_hours(1)),
         ..problem(
             503,
             &json!({ "type": "urn:candor:problem:overloaded", "title": "Come back." }),

@@ -13,7 +13,7 @@ use super::{Entry, TreeSize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
-/// The hash of a single leaf, kept apart from [`Hash`] so that a root can't stand in for a leaf.
+/// The hash of a single leaf, kept apart from [`struct@Hash`] so that a root can't stand in for a leaf.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeafHash(Hash);
 

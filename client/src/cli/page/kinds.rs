@@ -382,7 +382,7 @@ fn settings(name: &str, settings: &Map<String, Value>, fields: &mut Fields) {
                 }
             }
             Value::String(text) => {
-                rows.push(vec![prefix.to_owned(), one_line(text, SETTING_CHARS_MAX)])
+                rows.push(vec![prefix.to_owned(), one_line(text, SETTING_CHARS_MAX)]);
             }
             other => rows.push(vec![
                 prefix.to_owned(),

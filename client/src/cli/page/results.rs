@@ -43,7 +43,8 @@ pub(super) fn evaluation(results: &[EvaluationResult]) -> Vec<String> {
     ];
     let head = head
         .into_iter()
-        .filter_map(|(shown, cell)| shown.then(|| cell.to_owned()))
+        .filter(|&(shown, _cell)| shown)
+        .map(|(_shown, cell)| cell.to_owned())
         .collect();
     let rows: Vec<Vec<String>> = std::iter::once(head)
         .chain(results.iter().take(ROWS_MAX).map(row))
