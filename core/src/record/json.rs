@@ -201,11 +201,12 @@ fn significant_digits(number: &str) -> (String, i64) {
         .trim_start_matches('+')
         .parse()
         .unwrap_or(i64::MAX / 2);
-    (
-        digits,
-        exponent + i64::try_from(whole.len()).unwrap_or(0)
-            - i64::try_from(leading_zeros).unwrap_or(0),
-    )
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    // An exponent can be as far off as its author likes.
+    let exponent = exponent
+        .saturating_add(count(whole.len()))
+        .saturating_sub(count(leading_zeros));
+    (digits, exponent)
 }
 
 #[cfg(test)]
@@ -243,6 +244,10 @@ mod tests {
             "1e400",
             "-1e400",
             "2e-324",
+            // Exponents at the ends of what an integer holds, and beyond.
+            "0.01e-9223372036854775808",
+            "10e9223372036854775807",
+            "1e-99999999999999999999",
         ] {
             refused(number);
         }

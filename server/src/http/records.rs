@@ -26,6 +26,12 @@ use crate::storage::{NewAttachment, Questions, RecordFilter, RecordPage, RecordR
 /// The most bytes of all attachments of one request together.
 const ATTACHMENTS_BYTES_MAX: u64 = 2 * ATTACHMENT_BYTES_MAX;
 
+/// The most that one multipart body may have: its parts, and a megabyte for what stands between them, which
+/// the parser holds in memory until it ends.
+#[expect(clippy::cast_possible_truncation, reason = "64 MiB fit every usize")]
+const MULTIPART_BYTES_MAX: usize =
+    REQUEST_JSON_BYTES_MAX + ATTACHMENTS_BYTES_MAX as usize + (1 << 20);
+
 /// What was published.
 #[derive(Serialize, ToSchema)]
 struct Published {
@@ -175,7 +181,7 @@ async fn read_multipart(
     request: Request,
 ) -> Result<(Accepted, Vec<NewAttachment>), Problem> {
     let mut request = request;
-    DefaultBodyLimit::disable().apply(&mut request);
+    DefaultBodyLimit::max(MULTIPART_BYTES_MAX).apply(&mut request);
     let mut parts = Multipart::from_request(request, &())
         .await
         .map_err(|error| malformed(&error.body_text()))?;
@@ -243,6 +249,10 @@ fn malformed(detail: &str) -> Problem {
 }
 
 fn unreadable_part(error: &MultipartError) -> Problem {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("the body may have at most {MULTIPART_BYTES_MAX} bytes, and has more");
+        return Problem::new(Name::TooLarge, detail).hint(AS_STATED);
+    }
     malformed(&innermost(error))
 }
 
