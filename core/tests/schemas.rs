@@ -488,7 +488,7 @@ fn a_violation_names_the_place_the_rule_and_what_is_wrong() {
         (
             |s| s["subject"] = json!([]),
             "minItems",
-            "/subject: [] has less than 1 item",
+            "/subject: the list has less than 1 item",
         ),
     ];
     for (change, rule, message) in cases {

@@ -141,6 +141,11 @@ impl DataFolder {
         self.0.join("operator-key.pem")
     }
 
+    /// The newest checkpoint that was signed.
+    pub fn last_signed(&self) -> PathBuf {
+        self.0.join("last-signed")
+    }
+
     /// Held while a server runs, so that no second one writes to the same log.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")

@@ -17,6 +17,7 @@
 pub mod accept;
 pub mod config;
 pub mod http;
+pub mod last_signed;
 pub mod linger;
 pub mod log_key;
 pub mod metrics;

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use candor_core::note::{NoteSigner, Origin, VerifierKey};
-use candor_core::record::{Envelope, PublicKey};
+use candor_core::merkle::CompactRange;
+use candor_core::note::{Checkpoint, LogKey, NoteSigner, Origin, VerifierKey};
+use candor_core::record::{PublicKey, SignedRecord};
 use candor_server::accept::Registration;
 use candor_server::config::{DataFolder, DataOptions, RegistrationSetting, ServeOptions, Settings};
 use candor_server::http::{self, Log};
+use candor_server::last_signed::LastSigned;
 use candor_server::log_key;
 use candor_server::metrics::Metrics;
 use candor_server::sequencer::{Sequencer, SequencerParts};
@@ -88,6 +90,11 @@ fn print(text: &str) {
     println!("{text}");
 }
 
+#[expect(clippy::print_stderr, reason = "stdout is what the command makes")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
 #[expect(
     clippy::print_stderr,
     reason = "the last word of a command that failed"
@@ -112,14 +119,17 @@ fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
         );
     }
     fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
-    let key = log_key::create(&folder.log_key())?;
+    let secret = log_key::create(&folder.log_key())?;
     log_key::create(&folder.operator_key())?;
-    let key = VerifierKey::new(origin.to_key_name(), key.verifying_key());
+    let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
+    let signer = NoteSigner::new(origin.to_key_name(), secret);
     let identity = LogIdentity {
         origin,
         key: key.clone(),
     };
     runtime()?.block_on(Sqlite::create(&folder.database(), &identity))?;
+    let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
+    LastSigned::new(folder.last_signed(), LogKey::from(key.clone())).write(&empty.to_string())?;
     print(&key.to_string());
     Ok(())
 }
@@ -128,7 +138,22 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
     let folder = Settings::resolve(data, &ServeOptions::default())?.data;
     let operator = log_key::read(&folder.operator_key())?;
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
-    let mut envelope = Envelope::parse(&bytes).with_context(|| file.display().to_string())?;
+    // The operator's word is for a new name and keys that were proven, and for nothing else.
+    let record = SignedRecord::parse(&bytes)
+        .with_context(|| file.display().to_string())?
+        .verify(None)
+        .with_context(|| format!("{} is no registration", file.display()))?;
+    note(&format!(
+        "admitting {}, with the keys {}",
+        record.statement().publisher(),
+        record
+            .signed_by()
+            .iter()
+            .map(|key| key.keyid().to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    ));
+    let mut envelope = record.envelope().clone();
     envelope.add_signature(&operator)?;
     print(&serde_json::to_string_pretty(&envelope.to_json())?);
     Ok(())
@@ -202,6 +227,10 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let parts = SequencerParts {
         storage: Arc::clone(&storage),
         signer,
+        last_signed: LastSigned::new(
+            settings.data.last_signed(),
+            LogKey::from(identity.key.clone()),
+        ),
         operator: registration.operator().cloned(),
         queue_max: settings.queue_max,
         metrics: Arc::clone(&metrics),

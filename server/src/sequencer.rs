@@ -1,9 +1,9 @@
 //! The sequencer: the one place where an entry gets its index.
 //!
 //! ```text
-//! accept ──► queue ──► batch ──► plan ──► one transaction ──► sign ──► release
-//! (many)   (bounded)   (one)              entries, tiles,              answers everyone
-//!                                         views, head                  who was waiting
+//! accept ──► queue ──► batch ──► plan ──► one transaction ──► sign ──────► release
+//! (many)   (bounded)   (one)              entries, tiles,     and keep    answers everyone
+//!                                         views, head         that too    who was waiting
 //! ```
 //!
 //! Always: nothing to the right of the transaction starts before its commit has returned. What a crash
@@ -24,6 +24,7 @@ use candor_core::record::PublicKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 
+use crate::last_signed::{LastSigned, LastSignedError};
 use crate::metrics::Metrics;
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::storage::{Batch, Questions, Storage, StorageError};
@@ -83,6 +84,8 @@ pub struct SequencerParts {
     pub storage: Arc<dyn Storage>,
     /// Signs checkpoints.
     pub signer: NoteSigner,
+    /// Remembers what was signed.
+    pub last_signed: LastSigned,
     /// Admits publishers, where that is asked for.
     pub operator: Option<PublicKey>,
     /// How many submissions may wait.
@@ -92,14 +95,20 @@ pub struct SequencerParts {
 }
 
 impl Sequencer {
-    /// Loads the tree's edge, signs the committed head, and starts the task that writes. The task ends after
-    /// the batch at hand when `stop` turns true, or with an error when the log's state can't be known.
+    /// Loads the tree's edge, holds it against what was signed last, signs the committed head, and starts the
+    /// task that writes. The task ends after the batch at hand when `stop` turns true, or with an error when
+    /// the log's state can't be known.
     pub async fn start(
         parts: SequencerParts,
         stop: watch::Receiver<bool>,
-    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), StorageError>>), StorageError> {
+    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), LastSignedError>>), LastSignedError> {
         let edge = RightEdge::load(parts.storage.as_ref()).await?;
+        parts
+            .last_signed
+            .check(parts.storage.as_ref(), edge.head())
+            .await?;
         let released = Arc::new(sign(edge.head(), &parts.signer));
+        parts.last_signed.write(&released.checkpoint)?;
         let (release, released) = watch::channel(released);
         let (queue, waiting) = mpsc::channel(parts.queue_max);
         let metrics = Arc::clone(&parts.metrics);
@@ -138,7 +147,8 @@ impl Sequencer {
         self.metrics.queue_depth.set(gauge(
             (self.queue.max_capacity() - self.queue.capacity()) as u64,
         ));
-        answered.await.unwrap_or(Err(SubmitError::Stopping))
+        // An answer that was dropped is of a batch that nobody knows the end of.
+        answered.await.unwrap_or(Err(SubmitError::Failed))
     }
 
     /// The newest released tree.
@@ -180,7 +190,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self) -> Result<(), StorageError> {
+    async fn run(mut self) -> Result<(), LastSignedError> {
         let mut stop = self.stop.clone();
         loop {
             self.show_alive();
@@ -216,7 +226,7 @@ impl Task {
     }
 
     /// Takes one batch from the queue to its answers. An error means that the log can't go on.
-    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), StorageError> {
+    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), LastSignedError> {
         let started = Instant::now();
         let mut questions = Questions::default();
         for waiting in &batch {
@@ -264,11 +274,14 @@ impl Task {
                 }
                 Err(error) => {
                     fail_all(answers.into_iter().map(|(_, answer)| answer));
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
             self.edge = edge;
-            self.release(&batch, started);
+            if let Err(error) = self.release(&batch, started) {
+                fail_all(answers.into_iter().map(|(_, answer)| answer));
+                return Err(error);
+            }
         }
         for (places, answer) in answers {
             let _ = answer.send(Ok(places));
@@ -300,9 +313,10 @@ impl Task {
     }
 
     /// The commit has returned: sign, and let everybody see.
-    fn release(&self, batch: &Batch, started: Instant) {
+    fn release(&self, batch: &Batch, started: Instant) -> Result<(), LastSignedError> {
         let metrics = &self.parts.metrics;
         let released = sign(batch.after, &self.parts.signer);
+        tokio::task::block_in_place(|| self.parts.last_signed.write(&released.checkpoint))?;
         self.release.send_replace(Arc::new(released));
         #[expect(
             clippy::cast_precision_loss,
@@ -321,6 +335,7 @@ impl Task {
             commit_ms = started.elapsed().as_millis(),
             "released"
         );
+        Ok(())
     }
 }
 

@@ -119,8 +119,8 @@ fn tiles_that_belong_to_no_signed_tree_accuse_nobody_of_a_fork() {
     log.grow(3);
     memory.fetch(&log.client()).expect("first");
     log.grow(4);
-    log.intercept("tile/0/000.p/3", || {
-        answer(200, "application/octet-stream", vec![1; 3 * 32])
+    log.intercept("tile/0/000.p/7", || {
+        answer(200, "application/octet-stream", vec![1; 7 * 32])
     });
     let error = memory.fetch(&log.client()).expect_err("garbage");
     assert!(matches!(error, MemoryError::Unproven { .. }), "{error:?}");

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candor_tests::{ORIGIN, TestLog, TestPublisher};
 use serde_json::Value;
@@ -139,6 +139,82 @@ fn a_damaged_database_is_refused_with_what_was_found() {
     }
 }
 
+/// The files of `folder` whose names begin with `name`.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .expect("a folder")
+        .map(|file| file.expect("a file").path())
+        .filter(|path| {
+            let file = path.file_name().expect("a name").to_string_lossy();
+            file.starts_with(name)
+        })
+        .collect()
+}
+
+/// Puts the files of `from` whose names begin with `name` in the place of those of `to`.
+fn copy(from: &Path, to: &Path, name: &str) {
+    fs::create_dir_all(to).expect("a folder");
+    for file in files(to, name) {
+        fs::remove_file(file).expect("the file is removed");
+    }
+    for file in files(from, name) {
+        fs::copy(&file, to.join(file.file_name().expect("a name"))).expect("the file is copied");
+    }
+}
+
+/// A backup that is put back would make the server sign a second history over the places it gave away.
+#[test]
+fn a_database_that_was_set_back_or_replaced_is_refused() {
+    let mut log = stopped_log();
+    let (data, scratch) = (log.data(), log.scratch().to_path_buf());
+    let (earlier, first, second) = (
+        scratch.join("earlier"),
+        scratch.join("first"),
+        scratch.join("second"),
+    );
+    let lab = TestPublisher::new("example-lab");
+    let mut go_on = |version: &str| {
+        log.restart();
+        log.publish(&[lab.api_version("tiny", version, "")])
+            .expect_status(201);
+        assert!(log.stop().success());
+    };
+    copy(&data, &earlier, "");
+    go_on("2.0");
+    copy(&data, &first, "");
+
+    copy(&earlier, &data, "log.db");
+    let back = [
+        "has 4 entries",
+        "signed a tree of 5",
+        "fork the log",
+        "Put the newest database back",
+    ];
+    assert_refused(&server(&SERVE, &data, &[]), &back);
+
+    // With the file set back as well the server can't know, and goes on. That makes another history.
+    copy(&earlier, &data, "");
+    go_on("3.0");
+    copy(&data, &second, "");
+    copy(&first, &data, "log.db");
+    let other = ["the first 5 entries", "fork the log", "last-signed"];
+    assert_refused(&server(&SERVE, &data, &[]), &other);
+
+    fs::remove_file(data.join("last-signed")).expect("the file is removed");
+    assert_refused(
+        &server(&SERVE, &data, &[]),
+        &["last-signed is missing", "put it back"],
+    );
+    fs::write(data.join("last-signed"), "example.org/other\n").expect("the file is written");
+    let nonsense = ["last-signed", "holds no checkpoint of this log"];
+    assert_refused(&server(&SERVE, &data, &[]), &nonsense);
+
+    // What belongs together runs.
+    copy(&second, &data, "");
+    log.restart();
+    assert_eq!(log.get("/api/v1/log").json()["size"], 5);
+}
+
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let log = stopped_log();
@@ -165,6 +241,8 @@ fn the_operator_admits_publishers_where_that_is_asked_for() {
     let file = file.to_str().expect("a path in UTF-8");
     let output = server(&["admit", file], &log.data(), &[]);
     assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("admitting example-lab"), "{said}");
     let admitted: Value = serde_json::from_slice(&output.stdout).expect("an envelope");
     log.publish(std::slice::from_ref(&admitted))
         .expect_status(201);
@@ -178,6 +256,13 @@ fn the_operator_admits_publishers_where_that_is_asked_for() {
         successor.api_version("tiny", "1.0", ""),
     ];
     log.publish(&records).expect_status(201);
+
+    let file = log.scratch().join("no-registration.json");
+    fs::write(&file, lab.api_version("tiny", "9.0", "").to_string()).expect("it is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let output = server(&["admit", file], &log.data(), &[]);
+    assert_refused(&output, &["no-registration.json is no registration"]);
+    assert!(output.stdout.is_empty(), "nothing is signed: {output:?}");
 
     let nonsense = log.scratch().join("nonsense.json");
     fs::write(&nonsense, "{}").expect("the file is written");
