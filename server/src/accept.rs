@@ -18,7 +18,7 @@ use candor_core::record::kinds::{Attachment, Weights};
 use candor_core::record::{
     Admission, AuthorityError, Envelope, EnvelopeError, JsonError, Kind, Predicate, PublicKey,
     PublisherName, PublisherState, Record, RecordError, SchemaViolation, SignedRecord, Statement,
-    StatementError, check_schema, parse_strict,
+    StatementError, check_schema, parse_strict, parse_strict_bounded,
 };
 use candor_core::weights::{Manifest, ManifestError};
 use candor_core::{Sha256, Verified};
@@ -33,6 +33,9 @@ pub const RECORDS_PER_REQUEST_MAX: usize = 64;
 /// The most bytes of JSON in one request: every record as large as an envelope may be.
 pub const REQUEST_JSON_BYTES_MAX: usize =
     RECORDS_PER_REQUEST_MAX * candor_core::record::ENVELOPE_BYTES_MAX;
+
+/// The most JSON values in one request: an envelope with all its signatures has far fewer than its share.
+const REQUEST_VALUES_MAX: usize = RECORDS_PER_REQUEST_MAX * 1_024;
 
 /// The most bytes of one attachment.
 pub const ATTACHMENT_BYTES_MAX: u64 = 32 << 20;
@@ -268,7 +271,7 @@ pub async fn accept(
 }
 
 fn parse(body: &[u8]) -> Result<Vec<SignedRecord>, AcceptError> {
-    let body = parse_strict(body).map_err(AcceptError::Json)?;
+    let body = parse_strict_bounded(body, REQUEST_VALUES_MAX).map_err(AcceptError::Json)?;
     let envelopes = match &body {
         Value::Array(envelopes) => envelopes.as_slice(),
         one => std::slice::from_ref(one),

@@ -4,6 +4,7 @@
 //! [`JSON_DEPTH_MAX`], lone surrogates, and numbers that RFC 8785 (which knows only IEEE 754 doubles) would
 //! write with another value.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -45,11 +46,21 @@ pub enum JsonError {
 
 /// Reads one JSON value, which must be all of `bytes`.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
+    parse_strict_bounded(bytes, usize::MAX)
+}
+
+/// Reads one JSON value that is made of at most `values_max` values, itself among them. A value takes two
+/// bytes of text and a hundred of memory, so text from strangers needs the bound.
+pub fn parse_strict_bounded(bytes: &[u8], values_max: usize) -> Result<Value, JsonError> {
     let text = str::from_utf8(bytes).map_err(|e| JsonError::NotUtf8 {
         valid_up_to: e.valid_up_to(),
     })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = StrictValue { depth: 0 }
+    let strict = StrictValue {
+        depth: 0,
+        values_left: &Cell::new(values_max),
+    };
+    let value = strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|e| JsonError::Syntax(e.to_string()))?;
@@ -58,29 +69,34 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
 }
 
 /// Reads a value at `depth`, refusing what [`Value`]'s own reader would let pass.
-struct StrictValue {
+struct StrictValue<'a> {
     depth: usize,
+    values_left: &'a Cell<usize>,
 }
 
-impl StrictValue {
+impl StrictValue<'_> {
     fn inside<E: serde::de::Error>(&self) -> Result<Self, E> {
         if self.depth == JSON_DEPTH_MAX {
             return Err(E::custom(format!("nested more than {JSON_DEPTH_MAX} deep")));
         }
         Ok(Self {
             depth: self.depth + 1,
+            values_left: self.values_left,
         })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for StrictValue {
+impl<'de> DeserializeSeed<'de> for StrictValue<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.values_left.get().checked_sub(1);
+        self.values_left
+            .set(left.ok_or_else(|| D::Error::custom("it has too many values"))?);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for StrictValue {
+impl<'de> Visitor<'de> for StrictValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -284,6 +300,14 @@ mod tests {
             parse_strict(b"\"\xff\"").expect_err("not UTF-8"),
             JsonError::NotUtf8 { valid_up_to: 1 }
         );
+    }
+
+    #[test]
+    fn the_number_of_values_can_be_limited() {
+        let text = br#"{"a": [1, 2], "b": null}"#;
+        parse_strict_bounded(text, 5).expect("an object, a list, two numbers and null");
+        let error = parse_strict_bounded(text, 4).expect_err("one too many");
+        assert!(error.to_string().contains("too many values"), "{error}");
     }
 
     #[test]

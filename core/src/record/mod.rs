@@ -33,7 +33,7 @@ pub use digest_set::{Algorithm, DigestSet, DigestSetError};
 pub use envelope::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, EnvelopeSignature, PAYLOAD_TYPE, pae,
 };
-pub use json::{JSON_DEPTH_MAX, JsonError, parse_strict};
+pub use json::{JSON_DEPTH_MAX, JsonError, parse_strict, parse_strict_bounded};
 pub use key::{PublicKey, PublicKeyError, SignatureFault};
 pub use kinds::{Attachment, Kind, Predicate};
 pub use names::{ModelName, NameError, PublisherName, ReleaseName, Version};

@@ -69,8 +69,11 @@ pub(super) async fn record(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, Problem> {
     let origin = log.identity.origin.to_string();
-    let Ok(Some(row)) = find(&log, &id).await else {
-        return Ok(html(StatusCode::NOT_FOUND, &Missing { origin, id }));
+    let row = match find(&log, &id).await {
+        Ok(Some(row)) => row,
+        // A storage that does not answer says nothing about what is there.
+        Err(problem) if problem.name().status() >= 500 => return Err(problem),
+        Ok(None) | Err(_) => return Ok(html(StatusCode::NOT_FOUND, &Missing { origin, id })),
     };
     let answer = RecordAnswer::of(row.clone())?;
     let (signed_by, statement, attachments) = answer.for_page();

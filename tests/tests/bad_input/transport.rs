@@ -180,6 +180,12 @@ fn not_json(lab: &TestPublisher) -> Vec<Case> {
             400,
             problem,
         ),
+        Case::json(
+            "2,000,000 values",
+            format!("[{}0]", "[],".repeat(2_000_000)),
+            400,
+            problem,
+        ),
     ]
 }
 
