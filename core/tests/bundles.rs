@@ -2,7 +2,6 @@
 
 mod common;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, BundledRecord, ReceiptError};
 use candor_core::merkle::{CompactRange, Entry, Hash, LeafHash, LeafIndex, ProofError};
@@ -388,35 +387,6 @@ fn a_changed_checkpoint_is_refused() {
         });
         assert!(matches!(error, BundleError::Checkpoint(_)), "{error}");
     }
-}
-
-#[test]
-fn an_attachment_is_what_its_digest_says() {
-    let story = story();
-    let error = story.refused(|bundle| {
-        bundle.attachments[1].data = BASE64_STANDARD.encode("# OPT 126M\n");
-    });
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "attachment {}: its bytes have the digest {}",
-            Sha256::of(CARD),
-            Sha256::of("# OPT 126M\n")
-        )
-    );
-    let error = story.refused(|bundle| bundle.attachments[0].sha256 = Sha256::of("other"));
-    assert_eq!(
-        error,
-        BundleError::Attachment {
-            stated: Sha256::of("other"),
-            actual: Sha256::of(&story.manifest),
-        }
-    );
-    let error = story.refused(|bundle| bundle.attachments[1].data = "not base64".to_owned());
-    assert_eq!(
-        error.to_string(),
-        format!("attachment {}: its data is not base64", Sha256::of(CARD))
-    );
 }
 
 #[test]

@@ -233,6 +233,8 @@ fn bundle_hint(error: &BundleError) -> String {
         BundleError::Order(_)
         | BundleError::Record { .. }
         | BundleError::Attachment { .. }
+        | BundleError::AttachmentNotNamed(_)
+        | BundleError::Manifest { .. }
         | BundleError::AttachmentEncoding(_) => {
             "the bundle was changed or damaged: fetch it again from whoever published it".to_owned()
         }

@@ -146,6 +146,8 @@ impl Exit {
             | BundleError::Authority { .. }
             | BundleError::NothingAbout(_)
             | BundleError::Attachment { .. }
+            | BundleError::AttachmentNotNamed(_)
+            | BundleError::Manifest { .. }
             | BundleError::AttachmentEncoding(_) => Self::Refuted,
             BundleError::Inclusion(error) => Self::of_receipt(error),
         }

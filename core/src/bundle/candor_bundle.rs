@@ -10,7 +10,7 @@
 //!     { "sha256": "…", "mediaType": "…", "data": "base64" }, … ] }
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,10 @@ use super::tlog_proof::{ReceiptError, verify_inclusion};
 use crate::merkle::{Hash, LeafIndex};
 use crate::note::{Checkpoint, CheckpointError, LogKey};
 use crate::record::{
-    AuthorityError, Envelope, JsonError, PublisherName, PublisherState, Record, RecordError,
-    ReleaseName, SignedRecord, parse_strict,
+    AuthorityError, Envelope, JsonError, Predicate, PublisherName, PublisherState, Record,
+    RecordError, ReleaseName, SignedRecord, parse_strict,
 };
+use crate::weights::{Manifest, ManifestError};
 use crate::{Sha256, Verified};
 
 /// The media type of bundles.
@@ -94,6 +95,8 @@ pub struct VerifiedBundle {
     pub records: Vec<LoggedRecord>,
     /// Documents by their digest.
     pub attachments: BTreeMap<Sha256, Vec<u8>>,
+    /// The manifests among them, by the `weights` record that they are of.
+    pub manifests: BTreeMap<LeafIndex, Manifest>,
 }
 
 /// Why a bundle is refused.
@@ -146,6 +149,17 @@ pub enum BundleError {
         stated: Sha256,
         /// The digest of its bytes.
         actual: Sha256,
+    },
+    /// A document that no record names, in the size that it has.
+    #[error("attachment {0}: no record of the bundle names a document of these bytes")]
+    AttachmentNotNamed(Sha256),
+    /// A manifest that is not what the statement says of it.
+    #[error("entry {index}: its manifest: {error}")]
+    Manifest {
+        /// The `weights` record.
+        index: LeafIndex,
+        /// What is wrong.
+        error: ManifestError,
     },
     /// A document that can't be read.
     #[error("attachment {0}: its data is not base64")]
@@ -229,13 +243,54 @@ impl Bundle {
             .iter()
             .map(BundledAttachment::verify)
             .collect::<Result<BTreeMap<_, _>, _>>()?;
+        check_named(&records, &attachments)?;
+        let manifests = manifests(&records, &attachments)?;
         Ok(Verified::attest(VerifiedBundle {
             release: self.release.clone(),
             checkpoint,
             records,
             attachments,
+            manifests,
         }))
     }
+}
+
+/// Checks that each document is one that a record names. A bundle may leave documents out.
+fn check_named(
+    records: &[LoggedRecord],
+    attachments: &BTreeMap<Sha256, Vec<u8>>,
+) -> Result<(), BundleError> {
+    let named: BTreeSet<(Sha256, u64)> = records
+        .iter()
+        .flat_map(|logged| logged.record.statement().predicate.attachments())
+        .map(|attachment| (attachment.digest.sha256, attachment.size))
+        .collect();
+    for (sha256, bytes) in attachments {
+        if !named.contains(&(*sha256, bytes.len() as u64)) {
+            return Err(BundleError::AttachmentNotNamed(*sha256));
+        }
+    }
+    Ok(())
+}
+
+/// The manifests that came along, each of which must be what its statement says.
+fn manifests(
+    records: &[LoggedRecord],
+    attachments: &BTreeMap<Sha256, Vec<u8>>,
+) -> Result<BTreeMap<LeafIndex, Manifest>, BundleError> {
+    let mut manifests = BTreeMap::new();
+    for LoggedRecord { index, record } in records {
+        if let Predicate::Weights(weights) = &record.statement().predicate
+            && let Some(bytes) = attachments.get(&weights.manifest.digest.sha256)
+        {
+            let index = *index;
+            let malformed = |error| BundleError::Manifest { index, error };
+            let manifest = Manifest::parse(bytes).map_err(malformed)?;
+            manifest.check_statement(weights).map_err(malformed)?;
+            manifests.insert(index, manifest);
+        }
+    }
+    Ok(manifests)
 }
 
 impl BundledRecord {

@@ -172,6 +172,10 @@ impl AuthorityError {
 
 impl PublisherState {
     /// The state after `record`, which stands at `at`; `None` if it is not a `publisher` record.
+    ///
+    /// # Panics
+    ///
+    /// If it is one, and was checked against another state than `before`.
     pub fn after(before: Option<&Self>, record: &Verified<Record>, at: LeafIndex) -> Option<Self> {
         let statement = record.statement();
         let (Predicate::Publisher(publisher), SubjectName::Publisher(name)) =
@@ -179,6 +183,11 @@ impl PublisherState {
         else {
             return None;
         };
+        assert_eq!(
+            record.checked_against(),
+            before.map(|before| before.record),
+            "keys follow from a record only by the state that it was checked against"
+        );
         let gone = before
             .into_iter()
             .flat_map(|before| &before.keys)
@@ -197,11 +206,8 @@ impl PublisherState {
         })
     }
 
-    fn retired_at(&self, key: &PublicKey) -> Option<LeafIndex> {
-        self.retired
-            .iter()
-            .find(|retired| retired.key == *key)
-            .map(|retired| retired.at)
+    fn retired(&self, key: &PublicKey) -> Option<&RetiredKey> {
+        self.retired.iter().find(|retired| retired.key == *key)
     }
 }
 
@@ -281,10 +287,10 @@ fn succession(
     }
     check_distinct(&update.keys)?;
     for key in &update.keys {
-        if let Some(at) = state.retired_at(key) {
+        if let Some(retired) = state.retired(key) {
             return Err(AuthorityError::RetiredKeyReturns {
                 keyid: key.keyid(),
-                at,
+                at: retired.at,
             });
         }
     }
@@ -365,12 +371,15 @@ impl Signatures<'_> {
         if !counted.keys.is_empty() {
             return Ok(counted);
         }
+        // Only for the message, so only those that a signature names: there may be thousands.
         for RetiredKey { key, at } in &state.retired {
-            if self.by(key)?.is_some() {
+            let keyid = key.keyid();
+            let is_named = self.all.iter().any(|it| it.keyid == keyid.to_string());
+            if is_named && self.by(key)?.is_some() {
                 let publisher = state.name.clone();
                 return Err(AuthorityError::RevokedKey {
                     publisher,
-                    keyid: key.keyid(),
+                    keyid,
                     at: *at,
                 });
             }

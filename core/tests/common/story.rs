@@ -5,7 +5,7 @@ use candor_core::bundle::{Bundle, BundleError, BundledRecord};
 use candor_core::merkle::LeafIndex;
 use candor_core::note::LogKey;
 use candor_core::record::{DigestSet, Predicate, ReleaseName};
-use candor_core::weights::{Manifest, ManifestFile};
+use candor_core::weights::{MANIFEST_MEDIA_TYPE, Manifest, ManifestFile};
 use ed25519_dalek::SigningKey;
 
 use super::log::TestLog;
@@ -106,13 +106,18 @@ pub(crate) fn release() -> ReleaseName {
 
 impl Story {
     pub(crate) fn bundle_of(&self, records: &[LeafIndex]) -> Bundle {
-        let records = records
+        let bundled = records
             .iter()
             .map(|index| self.log.bundled(*index, self.size))
             .collect();
-        let mut bundle = Bundle::new(release(), self.log.checkpoint(self.size), records);
-        bundle.attach("application/vnd.candor.manifest+json", &self.manifest);
-        bundle.attach("text/markdown", CARD);
+        let mut bundle = Bundle::new(release(), self.log.checkpoint(self.size), bundled);
+        // A bundle has only documents that its records name.
+        if records.contains(&self.weights) {
+            bundle.attach(MANIFEST_MEDIA_TYPE, &self.manifest);
+        }
+        if records.contains(&self.card) {
+            bundle.attach("text/markdown", CARD);
+        }
         bundle
     }
 

@@ -7,7 +7,7 @@ use candor_core::bundle::{LoggedRecord, VerifiedBundle};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Strength, Weights};
 use candor_core::record::{Predicate, PublisherName, PublisherState};
-use candor_core::weights::{Change, Comparison, Manifest};
+use candor_core::weights::{Change, Comparison};
 
 use super::report::{Finding, Report, Signer};
 use crate::cli::error::CliError;
@@ -161,27 +161,16 @@ pub(super) fn judge_folder(
         ));
         return Ok(());
     };
-    let Some(manifest) = bundle.attachments.get(&weights.manifest.digest.sha256) else {
+    let Some(manifest) = bundle.manifests.get(&index) else {
         report
             .doubts
             .push("the manifest, the list of the release's files, is not in the bundle".to_owned());
         return Ok(());
     };
-    let manifest =
-        match Manifest::parse(manifest).and_then(|it| it.check_statement(weights).map(|()| it)) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                let words = format!(
-                    "the manifest is not what the weights record (entry {index}) says: {error}"
-                );
-                report.findings.push(Finding::Broken { words });
-                return Ok(());
-            }
-        };
     let bar = HashingBar::new(printer);
-    let found = hash_listed(folder, &manifest, &mut |progress| bar.show(progress))?;
+    let found = hash_listed(folder, manifest, &mut |progress| bar.show(progress))?;
     drop(bar);
-    let comparison = Comparison::new(&manifest, &found.files);
+    let comparison = Comparison::new(manifest, &found.files);
     if !found.ignored.is_empty() {
         report.remarks.push(format!(
             "left out of the folder: {}",

@@ -1,0 +1,74 @@
+//! The documents in bundles: what a record names, with the bytes that it names.
+
+mod common;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use candor_core::Sha256;
+use candor_core::bundle::BundleError;
+use candor_core::record::Predicate;
+use candor_core::weights::MANIFEST_MEDIA_TYPE;
+use common::story::{manifest, meta_new, story};
+use common::{CARD, RELEASE, about, signed};
+
+#[test]
+fn an_attachment_is_what_its_digest_says() {
+    let story = story();
+    let error = story.refused(|bundle| {
+        bundle.attachments[1].data = BASE64_STANDARD.encode("# OPT 126M\n");
+    });
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "attachment {}: its bytes have the digest {}",
+            Sha256::of(CARD),
+            Sha256::of("# OPT 126M\n")
+        )
+    );
+    let error = story.refused(|bundle| bundle.attachments[0].sha256 = Sha256::of("other"));
+    assert_eq!(
+        error,
+        BundleError::Attachment {
+            stated: Sha256::of("other"),
+            actual: Sha256::of(&story.manifest),
+        }
+    );
+    let error = story.refused(|bundle| bundle.attachments[1].data = "not base64".to_owned());
+    assert_eq!(
+        error.to_string(),
+        format!("attachment {}: its data is not base64", Sha256::of(CARD))
+    );
+}
+
+#[test]
+fn an_attachment_is_one_that_a_record_names() {
+    let story = story();
+    let error = story.refused(|bundle| bundle.attach("text/plain", b"what nobody signed"));
+    let sha256 = Sha256::of(b"what nobody signed");
+    assert_eq!(error, BundleError::AttachmentNotNamed(sha256));
+    // Without them, a bundle proves less, and what it proves still holds.
+    let mut without = story.bundle.clone();
+    without.attachments.clear();
+    let verified = without.verify(&story.key()).expect("the records hold");
+    assert!(verified.manifests.is_empty());
+}
+
+#[test]
+fn a_manifest_is_what_its_record_says() {
+    let mut story = story();
+    let verified = story.bundle.verify(&story.key()).expect("all holds");
+    assert_eq!(verified.manifests[&story.weights], manifest());
+    // A record of a server that did not look: the digest is the manifest's, the number of files is not.
+    let mut predicate = manifest().to_weights();
+    predicate.files += 1;
+    let subject = predicate.manifest.digest.sha256;
+    let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
+    let index = story.log.append(&signed(weights, &[&meta_new()]));
+    story.size = story.log.size();
+    let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
+    bundle.attach(MANIFEST_MEDIA_TYPE, &story.manifest);
+    let error = bundle.verify(&story.key()).expect_err("one file too many");
+    assert!(
+        matches!(&error, BundleError::Manifest { index: at, .. } if *at == index),
+        "{error}"
+    );
+}
