@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candor_core::merkle::{EntryTooLong, LeafIndex, TreeSize};
+use candor_core::merkle::{EntryTooLong, LeafIndex};
 use candor_core::record::kinds::{Attachment, Weights};
 use candor_core::record::{
     Admission, AuthorityError, Envelope, EnvelopeError, JsonError, Kind, Predicate, PublicKey,
@@ -39,6 +39,9 @@ const REQUEST_VALUES_MAX: usize = RECORDS_PER_REQUEST_MAX * 1_024;
 
 /// The most bytes of one attachment.
 pub const ATTACHMENT_BYTES_MAX: u64 = 32 << 20;
+
+/// The most bytes of all attachments of one request together.
+pub const ATTACHMENTS_BYTES_MAX: u64 = 2 * ATTACHMENT_BYTES_MAX;
 
 /// Records whose signatures hold, and what is still to come with them.
 #[derive(Debug)]
@@ -120,6 +123,18 @@ pub enum AcceptError {
         error: AuthorityError,
         /// Whose key it is that signed, if it is in the log.
         owner: Option<PublisherName>,
+    },
+    /// Keys change, and more of that publisher is in the request: by which keys?
+    #[error(
+        "this record and record {other} of the request can't be published together: one of them changes the keys of {publisher}"
+    )]
+    KeyChangeNotAlone {
+        /// Which record.
+        record: usize,
+        /// Which it can't be beside, counted from 0.
+        other: usize,
+        /// Whose keys change.
+        publisher: PublisherName,
     },
     /// Longer than an entry.
     #[error("{error}")]
@@ -233,6 +248,14 @@ pub async fn accept(
     for (n, record) in records.into_iter().enumerate() {
         let digest = record.statement().digest;
         accepted.name_attachments(n, record.statement(), &known.attachments)?;
+        // Twice in one request is as harmless as in two.
+        if let Some(first) = accepted.new_record(digest)
+            && share_signature(first.envelope(), record.envelope())
+        {
+            let again = AcceptedRecord::New(Box::new(first.clone()));
+            accepted.records.push(again);
+            continue;
+        }
         if let Some(statement) = known.statements.get(&digest)
             && is_logged(&record, statement.index, storage).await?
         {
@@ -242,6 +265,14 @@ pub async fn accept(
             continue;
         }
         let name = record.statement().publisher().clone();
+        if let Some(other) = accepted.key_change_beside(&record) {
+            let (record, publisher) = (n, name);
+            return Err(AcceptError::KeyChangeNotAlone {
+                record,
+                other,
+                publisher,
+            });
+        }
         let record = match record
             .clone()
             .accept(publishers.get(&name), registration.admission())
@@ -259,10 +290,10 @@ pub async fn accept(
         record
             .to_entry()
             .map_err(|error| AcceptError::EntryTooLong { record: n, error })?;
-        // A publisher may register and publish in one request. Where its record will stand is not known yet,
-        // and does not matter here: the sequencer looks again.
-        let unknown_index = TreeSize::new(u64::MAX).next_index();
-        if let Some(state) = PublisherState::after(publishers.get(&name), &record, unknown_index) {
+        // Who registers may publish in the same request. Where the registration will stand is not known yet,
+        // and never said: further changes of the keys are refused above.
+        let unknown = LeafIndex::new(0);
+        if let Some(state) = PublisherState::after(publishers.get(&name), &record, unknown) {
             publishers.insert(name, state);
         }
         accepted.records.push(AcceptedRecord::New(Box::new(record)));
@@ -321,12 +352,14 @@ async fn is_logged(
         .map(SignedRecord::from_entry)
         .ok_or_else(|| StorageError::Damaged(format!("entry {index} is missing")))?
         .map_err(StorageError::damaged)?;
-    let ours = record.envelope().signatures();
-    Ok(logged
-        .envelope()
-        .signatures()
+    Ok(share_signature(logged.envelope(), record.envelope()))
+}
+
+fn share_signature(one: &Envelope, other: &Envelope) -> bool {
+    let others = other.signatures();
+    one.signatures()
         .iter()
-        .any(|theirs| ours.iter().any(|our| our.sig == theirs.sig)))
+        .any(|it| others.iter().any(|other| other.sig == it.sig))
 }
 
 /// Whose keys signed, when they are not the publisher's: tells "wrong key" from "wrong namespace".
@@ -371,6 +404,31 @@ impl NamedAttachment {
 }
 
 impl Accepted {
+    /// The record before `record` that can't be published together with it: where one of the two changes the
+    /// keys of their publisher. Only a registration can come first, and be followed by other kinds.
+    fn key_change_beside(&self, record: &SignedRecord) -> Option<usize> {
+        let publisher = record.statement().publisher();
+        let changes = record.statement().kind() == Kind::Publisher;
+        self.records.iter().position(|other| match other {
+            AcceptedRecord::Known(..) => false,
+            AcceptedRecord::New(other) => match &other.statement().predicate {
+                _ if other.statement().publisher() != publisher => false,
+                Predicate::Publisher(update) => changes || update.previous.is_some(),
+                _ => changes,
+            },
+        })
+    }
+
+    /// The record of this request with this statement digest, if it came before.
+    fn new_record(&self, digest: Sha256) -> Option<&Verified<Record>> {
+        self.records.iter().find_map(|record| match record {
+            AcceptedRecord::New(record) if record.statement().digest == digest => {
+                Some(record.as_ref())
+            }
+            _ => None,
+        })
+    }
+
     fn name_attachments(
         &mut self,
         record: usize,
@@ -397,6 +455,26 @@ impl Accepted {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is anything to be sequenced.
+    pub fn has_new(&self) -> bool {
+        self.records
+            .iter()
+            .any(|record| matches!(record, AcceptedRecord::New(_)))
+    }
+
+    /// How many bytes the new records have, with the attachments that are still to come; about, and at most
+    /// what the limits allow.
+    pub fn bytes(&self) -> u32 {
+        let records = self.records.iter().map(|record| match record {
+            AcceptedRecord::New(record) => record.envelope().payload().len() as u64,
+            AcceptedRecord::Known(..) => 0,
+        });
+        let to_come = self.named.values().filter(|named| !named.is_here);
+        let attachments = to_come.map(|named| named.first().1.size);
+        let bytes = records.sum::<u64>() + attachments.sum::<u64>().min(ATTACHMENTS_BYTES_MAX);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// The most bytes that the next attachment can have.

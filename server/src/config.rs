@@ -56,7 +56,7 @@ pub struct ServeOptions {
     #[arg(long, env = "CANDOR_REQUEST_SECONDS_MAX", value_name = "SECONDS")]
     pub request_seconds_max: Option<u64>,
     /// Write log lines as JSON
-    #[arg(long, env = "CANDOR_LOG_JSON")]
+    #[arg(long, env = "CANDOR_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
     pub log_json: bool,
 }
 
@@ -121,6 +121,11 @@ pub enum ConfigError {
 }
 
 impl DataFolder {
+    /// The files of a log in this folder.
+    pub fn new(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0

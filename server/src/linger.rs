@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// How long a client may go on sending what nobody wants.
@@ -21,8 +20,8 @@ const LINGER_TIME_MAX: Duration = Duration::from_secs(30);
 const PAUSE_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// A connection whose shutdown waits until the client has no more to say.
-pub struct Lingering {
-    stream: TcpStream,
+pub struct Lingering<S> {
+    stream: S,
     /// Once the server is done: when the client must be.
     closing: Option<Closing>,
 }
@@ -32,9 +31,9 @@ struct Closing {
     pause: Pin<Box<Sleep>>,
 }
 
-impl Lingering {
+impl<S> Lingering<S> {
     /// Wraps an accepted connection.
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: S) -> Self {
         Self {
             stream,
             closing: None,
@@ -42,7 +41,7 @@ impl Lingering {
     }
 }
 
-impl AsyncRead for Lingering {
+impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,7 +51,7 @@ impl AsyncRead for Lingering {
     }
 }
 
-impl AsyncWrite for Lingering {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

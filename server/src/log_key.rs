@@ -1,7 +1,7 @@
 //! The log's secrets: files of their own, readable by their owner only.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,12 @@ pub enum KeyFileError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// The file is not there.
+    #[error("{} is missing: restore it from a backup; nothing can be signed without it, and no other key will do", path.display())]
+    Missing {
+        /// Which file.
+        path: PathBuf,
     },
     /// Others can read it.
     #[error("{} can be read by others (mode {mode:o}); run: chmod 600 {}", path.display(), path.display())]
@@ -69,7 +75,13 @@ pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
         path: path.to_owned(),
         error,
     };
-    let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => KeyFileError::Missing {
+            path: path.to_owned(),
+        },
+        _ => io(error),
+    })?;
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyFileError::Mode {
             path: path.to_owned(),

@@ -1,8 +1,9 @@
 //! `candor-server`: make a log, and run it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use candor_server::metrics::Metrics;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
 use candor_server::storage::sqlite::Sqlite;
-use candor_server::storage::{LogIdentity, Storage};
+use candor_server::storage::{LogIdentity, Storage as _};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -118,7 +119,33 @@ fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
             folder.path().display()
         );
     }
-    fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
+    let parent = match folder.path().parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    // Made aside and put in place in one step, so that there is never half a log.
+    let aside = tempfile::Builder::new()
+        .prefix(".candor-init-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .with_context(|| parent.display().to_string())?;
+    let key = make_log(&DataFolder::new(aside.path()), origin)?;
+    fs::rename(aside.path(), folder.path()).with_context(|| {
+        format!(
+            "the log's folder {} could not be put in place: it must not exist yet, or be empty",
+            folder.path().display()
+        )
+    })?;
+    // Its content has moved, so there is nothing left to remove.
+    let _ = aside.keep();
+    sync_folder(parent)?;
+    print(&key.to_string());
+    Ok(())
+}
+
+/// Makes the files of a new, empty log in `folder`, on stable storage.
+fn make_log(folder: &DataFolder, origin: Origin) -> anyhow::Result<VerifierKey> {
     let secret = log_key::create(&folder.log_key())?;
     log_key::create(&folder.operator_key())?;
     let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
@@ -130,8 +157,15 @@ fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
     runtime()?.block_on(Sqlite::create(&folder.database(), &identity))?;
     let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
     LastSigned::new(folder.last_signed(), LogKey::from(key.clone())).write(&empty.to_string())?;
-    print(&key.to_string());
-    Ok(())
+    sync_folder(folder.path())?;
+    Ok(key)
+}
+
+/// Puts the names of a folder's files on stable storage.
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| folder.display().to_string())
 }
 
 fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
@@ -201,7 +235,7 @@ fn lock(folder: &DataFolder) -> anyhow::Result<File> {
 }
 
 async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
-    let storage: Arc<dyn Storage> = Arc::new(Sqlite::open(&settings.data.database()).await?);
+    let storage = Sqlite::open(&settings.data.database()).await?;
     let identity = storage.identity().await?;
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),
@@ -225,7 +259,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let (stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
     let parts = SequencerParts {
-        storage: Arc::clone(&storage),
+        storage: Arc::new(storage.for_sequencer()),
         signer,
         last_signed: LastSigned::new(
             settings.data.last_signed(),
@@ -240,7 +274,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let request_time_max = settings.request_time_max;
     let log = Arc::new(Log {
         identity,
-        storage,
+        storage: Arc::new(storage.clone()),
         sequencer,
         registration,
         metrics,
@@ -269,6 +303,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         None => task.await,
     };
     serving.await?;
+    storage.close().await;
     if let Err(error) = ended? {
         error!(%error, "the sequencer could not go on");
         bail!("the log can't go on: {error}");

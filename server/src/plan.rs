@@ -4,6 +4,7 @@
 //! is the only caller, so nothing can change between the three.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::hash::Hash;
 
 use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
@@ -41,10 +42,28 @@ pub struct Placed {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{conflict}")]
 pub struct Refused {
-    /// Which of its records, counted from 0.
+    /// Which record of the submission, counted from 0.
     pub record: usize,
     /// Why.
     pub conflict: Conflict,
+}
+
+/// A record that another one conflicts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the log.
+    Entry(LeafIndex),
+    /// In the same request, of which nothing is logged.
+    SameRequest,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(index) => write!(f, "entry {index}"),
+            Self::SameRequest => f.write_str("another record of this request"),
+        }
+    }
 }
 
 /// How a record conflicts with the log.
@@ -54,22 +73,22 @@ pub enum Conflict {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// The release has a record of this kind that says something else.
-    #[error("{release} has its {kind} record already, entry {index}, and it says something else")]
+    #[error("{release} has its {kind} record already, {place}, and it says something else")]
     ReleaseExists {
         /// The release.
         release: ReleaseName,
         /// The kind.
         kind: Kind,
         /// The record that is there.
-        index: LeafIndex,
+        place: Place,
     },
     /// The release was withdrawn.
-    #[error("{release} was withdrawn by entry {by}, so nothing is added to it")]
+    #[error("{release} was withdrawn by {by}, so nothing is added to it")]
     Withdrawn {
         /// The release.
         release: ReleaseName,
         /// The withdrawal.
-        by: LeafIndex,
+        by: Place,
     },
     /// It points at a record that is not there.
     #[error("{pointer}: no record with the statement digest {digest} is in the log")]
@@ -89,29 +108,27 @@ pub enum Conflict {
     },
     /// A withdrawal by somebody else.
     #[error(
-        "/predicate/author: entry {index} was signed by {publisher}, and only {publisher} can withdraw it"
+        "/predicate/author: {place} was signed by {publisher}, and only {publisher} can withdraw it"
     )]
     NotTheirs {
         /// The record that should be withdrawn.
-        index: LeafIndex,
+        place: Place,
         /// Who signed it.
         publisher: PublisherName,
     },
     /// A withdrawal whose subject is not what the withdrawn record is about.
-    #[error(
-        "/subject/0/name: entry {index} is about {subject}, and the withdrawal about something else"
-    )]
+    #[error("/subject/0/name: {place} is about {subject}, and the withdrawal about something else")]
     OtherSubject {
         /// The record that should be withdrawn.
-        index: LeafIndex,
+        place: Place,
         /// What it is about.
         subject: String,
     },
     /// A withdrawal of what can't be withdrawn.
-    #[error("entry {index} is a {kind} record, which can't be withdrawn")]
+    #[error("{place} is a {kind} record, which can't be withdrawn")]
     NotWithdrawable {
         /// The record that should be withdrawn.
-        index: LeafIndex,
+        place: Place,
         /// Its kind.
         kind: Kind,
     },
@@ -177,7 +194,7 @@ impl<'a> Planner<'a> {
     pub fn place(&mut self, submission: Submission) -> Result<Vec<Placed>, Refused> {
         let mut attempt = Attempt {
             known: self.known.clone_for(&submission),
-            next: self.size.get() + self.entries.len() as u64,
+            first: self.size.get() + self.entries.len() as u64,
             operator: self.operator,
             sent: submission
                 .attachments
@@ -218,7 +235,8 @@ impl<'a> Planner<'a> {
 /// One submission on top of what is known: dropped as a whole if one of its records is refused.
 struct Attempt<'a> {
     known: Known,
-    next: u64,
+    /// Where its first new record will stand.
+    first: u64,
     operator: Option<&'a PublicKey>,
     sent: HashSet<Sha256>,
     written: Vec<(NewEntry, ViewChange)>,
@@ -245,8 +263,7 @@ impl Attempt<'_> {
             }
             _ => None,
         };
-        let index = LeafIndex::new(self.next);
-        self.next += 1;
+        let index = LeafIndex::new(self.first + self.written.len() as u64);
         let publisher = self.known.publishers.get(statement.publisher());
         let view = ViewChange::of(&record, index, publisher, withdrawn);
         let entry = record
@@ -265,6 +282,14 @@ impl Attempt<'_> {
             statement: digest,
             created: true,
         })
+    }
+
+    fn place_of(&self, index: LeafIndex) -> Place {
+        if index.get() < self.first {
+            Place::Entry(index)
+        } else {
+            Place::SameRequest
+        }
     }
 
     /// The signatures were checked before the record was queued. If the publisher's keys have changed since,
@@ -304,13 +329,13 @@ impl Attempt<'_> {
                 return Err(Conflict::ReleaseExists {
                     release: release.clone(),
                     kind,
-                    index: *index,
+                    place: self.place_of(*index),
                 });
             }
             if let Some(by) = known.withdrawn_by {
                 return Err(Conflict::Withdrawn {
                     release: release.clone(),
-                    by,
+                    by: self.place_of(by),
                 });
             }
         }
@@ -360,14 +385,15 @@ impl Attempt<'_> {
             .get(&digest)
             .expect("check_references found it")
             .clone();
+        let place = self.place_of(index);
         if matches!(kind, Kind::Publisher | Kind::Withdrawal) {
-            return Err(Conflict::NotWithdrawable { index, kind });
+            return Err(Conflict::NotWithdrawable { place, kind });
         }
         if publisher != withdrawal.author {
-            return Err(Conflict::NotTheirs { index, publisher });
+            return Err(Conflict::NotTheirs { place, publisher });
         }
         if subject != statement.subject.name.to_string() {
-            return Err(Conflict::OtherSubject { index, subject });
+            return Err(Conflict::OtherSubject { place, subject });
         }
         Ok(index)
     }

@@ -21,17 +21,20 @@ use std::time::{Duration, Instant, SystemTime};
 use candor_core::merkle::{LeafIndex, TreeHead};
 use candor_core::note::{Checkpoint, NoteSigner};
 use candor_core::record::PublicKey;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::{error, info};
 
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::metrics::Metrics;
 use crate::plan::{Placed, Planner, Refused, Submission};
-use crate::storage::{Batch, Questions, Storage, StorageError};
+use crate::storage::{Batch, CommitError, Questions, Storage};
 use crate::tree::RightEdge;
 
 /// The most submissions in one batch.
 const BATCH_SUBMISSIONS_MAX: usize = 1_024;
+
+/// The most bytes of records and attachments that are taken in at a time, all submissions together.
+const BYTES_WAITING_MAX: usize = 256 << 20;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -57,16 +60,40 @@ pub enum SubmitError {
         /// How many.
         waiting: usize,
     },
+    /// What waits is larger than the server wants to hold.
+    #[error(
+        "the log is busy: there is no room for {bytes} bytes beside those that are on their way into the log"
+    )]
+    NoRoom {
+        /// How many were to be added.
+        bytes: u32,
+    },
     /// The server is going down, and had not begun with it.
     #[error("the server is stopping, and has not stored this")]
     Stopping,
     /// The storage failed. Whether the records are in the log, the next try will show.
-    #[error("the log could not store this, or could not tell whether it did")]
+    #[error("the log could not store this, or can't tell whether it did")]
     Failed,
 }
 
+/// Why the sequencer can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SequencerError {
+    /// A batch may be in the log or not, or somebody else writes to it.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The tree is not the one that was signed, or what was signed can't be kept.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
+}
+
+/// Room in memory for a submission, until it is answered.
+#[derive(Debug)]
+pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
 struct Waiting {
     submission: Submission,
+    room: Room,
     answer: oneshot::Sender<Result<Vec<Placed>, SubmitError>>,
 }
 
@@ -74,7 +101,9 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
     released: watch::Receiver<Arc<Released>>,
+    alive: watch::Receiver<Instant>,
     metrics: Arc<Metrics>,
 }
 
@@ -101,7 +130,7 @@ impl Sequencer {
     pub async fn start(
         parts: SequencerParts,
         stop: watch::Receiver<bool>,
-    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), LastSignedError>>), LastSignedError> {
+    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), SequencerError>>), LastSignedError> {
         let edge = RightEdge::load(parts.storage.as_ref()).await?;
         parts
             .last_signed
@@ -111,6 +140,7 @@ impl Sequencer {
         parts.last_signed.write(&released.checkpoint)?;
         let (release, released) = watch::channel(released);
         let (queue, waiting) = mpsc::channel(parts.queue_max);
+        let (show_alive, alive) = watch::channel(Instant::now());
         let metrics = Arc::clone(&parts.metrics);
         metrics.tree_size.set(gauge(edge.head().size.get()));
         let task = tokio::spawn(
@@ -118,6 +148,7 @@ impl Sequencer {
                 parts,
                 edge,
                 release,
+                show_alive,
                 waiting,
                 stop,
             }
@@ -126,18 +157,36 @@ impl Sequencer {
         Ok((
             Self {
                 queue,
+                room: Arc::new(Semaphore::new(BYTES_WAITING_MAX)),
                 released,
+                alive,
                 metrics,
             },
             task,
         ))
     }
 
+    /// Takes room for a submission whose records and attachments have `bytes` together.
+    pub fn reserve(&self, bytes: u32) -> Result<Room, SubmitError> {
+        Arc::clone(&self.room)
+            .try_acquire_many_owned(bytes)
+            .map(Room)
+            .map_err(|_| SubmitError::NoRoom { bytes })
+    }
+
     /// Hands in records and waits until they are in a released tree, or refused.
-    pub async fn submit(&self, submission: Submission) -> Result<Vec<Placed>, SubmitError> {
+    pub async fn submit(
+        &self,
+        submission: Submission,
+        room: Room,
+    ) -> Result<Vec<Placed>, SubmitError> {
         let (answer, answered) = oneshot::channel();
         self.queue
-            .try_send(Waiting { submission, answer })
+            .try_send(Waiting {
+                submission,
+                room,
+                answer,
+            })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => SubmitError::QueueFull {
                     waiting: self.queue.max_capacity(),
@@ -154,6 +203,11 @@ impl Sequencer {
     /// The newest released tree.
     pub fn released(&self) -> Arc<Released> {
         Arc::clone(&self.released.borrow())
+    }
+
+    /// How long ago the sequencer last showed that it is alive.
+    pub fn silence(&self) -> Duration {
+        self.alive.borrow().elapsed()
     }
 
     /// The newest released tree, once it holds the entry at `index`: between commit and signature, the
@@ -185,12 +239,13 @@ struct Task {
     parts: SequencerParts,
     edge: RightEdge,
     release: watch::Sender<Arc<Released>>,
+    show_alive: watch::Sender<Instant>,
     waiting: mpsc::Receiver<Waiting>,
     stop: watch::Receiver<bool>,
 }
 
 impl Task {
-    async fn run(mut self) -> Result<(), LastSignedError> {
+    async fn run(mut self) -> Result<(), SequencerError> {
         let mut stop = self.stop.clone();
         loop {
             self.show_alive();
@@ -216,6 +271,7 @@ impl Task {
     }
 
     fn show_alive(&self) {
+        self.show_alive.send_replace(Instant::now());
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -226,7 +282,7 @@ impl Task {
     }
 
     /// Takes one batch from the queue to its answers. An error means that the log can't go on.
-    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), LastSignedError> {
+    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
         let started = Instant::now();
         let mut questions = Questions::default();
         for waiting in &batch {
@@ -245,14 +301,12 @@ impl Task {
         };
         let before = self.edge.head();
         let mut planner = Planner::new(known, before.size, self.parts.operator.as_ref());
-        let mut answers = Vec::new();
-        for Waiting { submission, answer } in batch {
-            match planner.place(submission) {
-                Ok(places) => answers.push((places, answer)),
-                Err(refused) => {
-                    let _ = answer.send(Err(refused.into()));
-                }
-            }
+        // Refusals wait for the commit too: they may be due to records of this very batch.
+        let mut rooms = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            answers.push((planner.place(waiting.submission), waiting.answer));
+            rooms.push(waiting.room);
         }
         if !planner.entries.is_empty() {
             let mut edge = self.edge.clone();
@@ -266,50 +320,25 @@ impl Task {
                 views: planner.views,
                 accepted_ms: now_ms(),
             };
-            match self.commit(&batch).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    fail_all(answers.into_iter().map(|(_, answer)| answer));
-                    return Ok(());
-                }
-                Err(error) => {
-                    fail_all(answers.into_iter().map(|(_, answer)| answer));
-                    return Err(error.into());
-                }
+            if let Err(error) = self.parts.storage.commit(&batch).await {
+                error!(%error, tree.size = before.size.get(), "the commit failed");
+                fail_all(answers.into_iter().map(|(_, answer)| answer));
+                return match error {
+                    CommitError::NotWritten(_) => Ok(()),
+                    CommitError::HeadMoved { .. } | CommitError::Unknown(_) => Err(error.into()),
+                };
             }
             self.edge = edge;
             if let Err(error) = self.release(&batch, started) {
                 fail_all(answers.into_iter().map(|(_, answer)| answer));
-                return Err(error);
+                return Err(error.into());
             }
         }
+        drop(rooms);
         for (places, answer) in answers {
-            let _ = answer.send(Ok(places));
+            let _ = answer.send(places.map_err(SubmitError::from));
         }
         Ok(())
-    }
-
-    /// Commits, and finds out what happened when the storage could not say. Returns whether the batch is in
-    /// the log; an error means that the log can't go on.
-    async fn commit(&self, batch: &Batch) -> Result<bool, StorageError> {
-        let Err(error) = self.parts.storage.commit(batch).await else {
-            return Ok(true);
-        };
-        error!(%error, tree.size = batch.before.size.get(), "the commit failed");
-        let head = self.parts.storage.head().await.inspect_err(|error| {
-            error!(%error, "nobody knows whether the batch is in the log; the server stops");
-        })?;
-        if head == batch.after {
-            Ok(true)
-        } else if head == batch.before {
-            Ok(false)
-        } else {
-            error!(
-                found = head.size.get(),
-                "the log has another tree than this server; it stops"
-            );
-            Err(error)
-        }
     }
 
     /// The commit has returned: sign, and let everybody see.

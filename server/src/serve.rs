@@ -1,5 +1,6 @@
 //! Connections: accepted, limited in number and in time, and let go in order.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
@@ -27,21 +29,32 @@ const HEADERS_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long open requests may go on when the server stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// How long a client may take no byte of an answer.
+const WRITE_PAUSE_TIME_MAX: Duration = Duration::from_secs(30);
+
+fn with_write_timeout(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_PAUSE_TIME_MAX));
+    Box::pin(stream)
+}
+
 /// Serves until `stop` turns true, then finishes the requests that are under way.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     loop {
-        let permit = Arc::clone(&connections)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let accept = async {
+            let permit = Arc::clone(&connections).acquire_owned().await;
+            let permit = permit.expect("the semaphore is never closed");
+            let (stream, _) = listener.accept().await?;
+            std::io::Result::Ok((stream, permit))
+        };
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, permit) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, as a rule: some connection will close.
                 warn!(%error, "a connection could not be accepted");
@@ -58,7 +71,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             .header_read_timeout(HEADERS_TIME_MAX)
             .max_headers(100)
             .serve_connection(
-                TokioIo::new(Lingering::new(stream)),
+                TokioIo::new(Lingering::new(with_write_timeout(stream))),
                 TowerToHyperService::new(service),
             );
         let connection = graceful.watch(connection);

@@ -1,8 +1,8 @@
 //! The right edge of the log's tree: what it takes to append, and the tiles that are not full yet.
 
 use candor_core::merkle::{
-    CompactRange, Hash, LeafHash, ProofPlan, TILE_HEIGHT, TILE_WIDTH, Tile, TileIndex, TileLevel,
-    TilePath, TreeHead, TreeSize,
+    CompactRange, Hash, LeafHash, LeafIndex, ProofPlan, TILE_HEIGHT, TILE_WIDTH, Tile, TileIndex,
+    TileLevel, TilePath, TreeHead, TreeSize,
 };
 
 use crate::storage::{Storage, StorageError};
@@ -46,6 +46,7 @@ impl RightEdge {
                 head.root
             )));
         }
+        check_last_entries(storage, head.size).await?;
         let mut partial = vec![Vec::new(); usize::from(TILE_LEVELS)];
         for path in partial_paths {
             let tile = tiles
@@ -100,6 +101,37 @@ impl RightEdge {
         }
         grown
     }
+}
+
+/// Checks that the last entries are there, and are those that the last tile of leaf hashes was made from: the
+/// ones that a crash could have hurt.
+async fn check_last_entries(storage: &dyn Storage, size: TreeSize) -> Result<(), StorageError> {
+    let Some(last) = size.get().checked_sub(1) else {
+        return Ok(());
+    };
+    let leaves = TileLevel::new(0).expect("below 64");
+    let index = TileIndex::new(last / u64::from(TILE_WIDTH));
+    let path = TilePath::in_tree(leaves, index, size).expect("the last leaf has a tile");
+    let tile = storage.tiles(&[path]).await?.remove(&path);
+    let tile = tile.ok_or_else(|| StorageError::Damaged(format!("{path} is missing")))?;
+    let first = index.get() * u64::from(TILE_WIDTH);
+    let entries = storage
+        .entries(LeafIndex::new(first), path.width.get())
+        .await?;
+    if entries.len() != path.width.count() {
+        return Err(StorageError::Damaged(format!(
+            "entry {} is missing",
+            first + entries.len() as u64
+        )));
+    }
+    for ((entry, hash), index) in entries.iter().zip(tile.hashes()).zip(first..) {
+        if LeafHash::of(entry).to_hash() != *hash {
+            return Err(StorageError::Damaged(format!(
+                "entry {index} is not the one that {path} was made from"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn levels() -> impl Iterator<Item = TileLevel> {

@@ -77,6 +77,79 @@ fn a_release_is_logged_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_record_twice_in_one_request_is_one_record() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    let card = lab.api_version("tiny", "1.0.0", "");
+    let twice = [lab.register(), lab.register(), card.clone(), card];
+    let answer = log.publish(&twice).expect_status(201).json();
+    let places: Vec<_> = (0..4)
+        .map(|n| {
+            let record = &answer["records"][n];
+            (record["index"].as_u64(), record["created"].as_bool())
+        })
+        .collect();
+    let (first, second) = (Some(0), Some(1));
+    let (new, old) = (Some(true), Some(false));
+    assert_eq!(
+        places,
+        [(first, new), (first, old), (second, new), (second, old)]
+    );
+    assert_eq!(log.get("/api/v1/log").json()["size"], 2);
+}
+
+#[test]
+fn a_refusal_counts_the_records_as_the_request_has_them() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    let known = [lab.register(), lab.api_version("tiny", "1.0.0", "")];
+    log.publish(&known).expect_status(201);
+    let [registration, version] = known;
+    let other_content = lab.api_version("tiny", "1.0.0", "something else");
+    let problem = log
+        .publish(&[registration, version, other_content])
+        .expect_status(409)
+        .json();
+    assert_eq!(problem["record"], 2);
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(detail.contains("already, entry 1,"), "{detail}");
+
+    // Where the other record is in no log either, no entry is named.
+    let problem = log
+        .publish(&[
+            lab.api_version("tiny", "2.0.0", ""),
+            lab.api_version("tiny", "2.0.0", "something else"),
+        ])
+        .expect_status(409)
+        .json();
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(
+        detail.contains("another record of this request"),
+        "{detail}"
+    );
+}
+
+#[test]
+fn keys_change_in_a_request_of_their_own() {
+    let log = TestLog::start();
+    let old = TestPublisher::new("example-lab");
+    let new = old.with_key("the second key");
+    log.publish(&[old.register()]).expect_status(201);
+    let rotation = old.rotate(&old.register(), &new);
+    let by_old = old.api_version("tiny", "1.0.0", "");
+    for both in [
+        [rotation.clone(), by_old.clone()],
+        [by_old, rotation.clone()],
+    ] {
+        let problem = log.publish(&both).expect_status(422).json();
+        assert_eq!(problem["type"], "urn:candor:problem:bad-key-change");
+        assert_eq!(problem["record"], 1);
+    }
+    assert_eq!(log.get("/api/v1/log").json()["size"], 1);
+    log.publish(&[rotation]).expect_status(201);
+}
+
+#[test]
 fn an_attachment_is_stored_with_the_record_that_names_it() {
     let log = TestLog::start();
     let lab = TestPublisher::new("example-lab");

@@ -36,29 +36,38 @@ pub(super) fn json(request: &HeaderMap, body: &impl Serialize) -> Response {
 }
 
 /// An answer with an `ETag`; 304 without a body when the client has it already.
-pub(super) fn cached(
+fn cached(
     request: &HeaderMap,
     content_type: HeaderValue,
     cache_control: HeaderValue,
     bytes: Vec<u8>,
 ) -> Response {
     let etag = format!("\"{}\"", &Sha256::of(&bytes).to_string()[..32]);
-    let etag_value = HeaderValue::from_str(&etag).expect("hexadecimal digits in quotes");
-    let known = request
+    let headers = [
+        // Weak, since the answer may be sent compressed or not.
+        (header::ETAG, etag_value(&format!("W/{etag}"))),
+        (header::CACHE_CONTROL, cache_control),
+    ];
+    if has_already(request, &etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
+}
+
+/// An `ETag`, made of hexadecimal digits.
+pub(super) fn etag_value(etag: &str) -> HeaderValue {
+    HeaderValue::from_str(etag).expect("hexadecimal digits in quotes")
+}
+
+/// Whether the client says that it has what `etag` stands for; by weak comparison (RFC 9110, 8.8.3.2).
+pub(super) fn has_already(request: &HeaderMap, etag: &str) -> bool {
+    request
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|value| value.trim().trim_start_matches("W/"))
-        .any(|value| value == etag || value == "*");
-    let headers = [
-        (header::ETAG, etag_value),
-        (header::CACHE_CONTROL, cache_control),
-    ];
-    if known {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    (headers, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
+        .any(|value| value == etag || value == "*")
 }
 
 /// How many items a page has, by the client's wish.
@@ -82,15 +91,13 @@ pub(super) fn cut_page<T>(rows: &mut Vec<T>, limit: u32) -> bool {
 
 /// The path of the next page: the same question, from where this page ends.
 pub(super) fn next_page(path: &str, parameters: &[(&str, Option<String>)]) -> String {
-    let parameters: Vec<String> = parameters
+    let parameters = parameters
         .iter()
-        .filter_map(|(name, value)| {
-            // Names have no other characters that mean something in a query.
-            let value = value.as_ref()?.replace('/', "%2F").replace('+', "%2B");
-            Some(format!("{name}={value}"))
-        })
-        .collect();
-    format!("{path}?{}", parameters.join("&"))
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
+    format!("{path}?{query}")
 }
 
 /// A parameter in text form, read as what it should be.

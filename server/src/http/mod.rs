@@ -23,10 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router, routing};
+use axum::{Router, routing};
+use candor_core::merkle::LeafIndex;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -38,7 +39,7 @@ use utoipa_axum::routes;
 use crate::accept::Registration;
 use crate::metrics::{Metrics, Status};
 use crate::sequencer::Sequencer;
-use crate::storage::{LogIdentity, Storage};
+use crate::storage::{LogIdentity, Storage, StorageError};
 
 pub use problem::{Name, Problem};
 
@@ -56,6 +57,22 @@ pub struct Log {
     pub metrics: Arc<Metrics>,
     /// How long one request may take, body included.
     pub request_time_max: Duration,
+}
+
+impl Log {
+    /// What the storage answers, once all of it is in a released tree: between commit and signature, it
+    /// shows more than anybody can prove.
+    async fn view<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StorageError>>,
+    ) -> Result<T, Problem> {
+        let answer = answer.await?;
+        let committed = self.storage.head().await?.size;
+        if let Some(last) = committed.get().checked_sub(1) {
+            self.sequencer.released_with(LeafIndex::new(last)).await?;
+        }
+        Ok(answer)
+    }
 }
 
 type Shared = State<Arc<Log>>;
@@ -76,9 +93,12 @@ type Shared = State<Arc<Log>>;
 )]
 struct Api;
 
-/// The routes of `/api/v1`, and their description.
-fn api() -> (Router<Arc<Log>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Api::openapi())
+/// The routes of `/api/v1`: JSON, attachments, and the description of both.
+fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, utoipa::openapi::OpenApi) {
+    let (attachments, attachments_openapi) = OpenApiRouter::new()
+        .routes(routes!(attachments::attachment))
+        .split_for_parts();
+    let (json, mut openapi) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(log::log))
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::show))
@@ -89,34 +109,41 @@ fn api() -> (Router<Arc<Log>>, utoipa::openapi::OpenApi) {
         .routes(routes!(models::release))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))
-        .routes(routes!(attachments::attachment))
-        .split_for_parts()
+        .split_for_parts();
+    openapi.merge(attachments_openapi);
+    (json, attachments, openapi)
 }
 
 /// The description of `/api/v1`, as `OpenAPI` 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().1
+    api().2
 }
 
 /// Everything that the server answers.
 pub fn router(log: Arc<Log>) -> Router {
-    let (api, openapi) = api();
+    let (json, attachments, openapi) = api();
     let openapi = Arc::new(openapi);
     let reads = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::IF_NONE_MATCH])
         .expose_headers([header::ETAG, header::LINK]);
-    Router::new()
+    // Hashes and attachments don't get smaller.
+    let as_they_are = Router::new()
         .route("/checkpoint", routing::get(static_log::checkpoint))
+        .route("/tile/{level}/{*path}", routing::get(static_log::tile))
+        .merge(attachments);
+    let compressed = Router::new()
         .route(
             "/tile/entries/{*path}",
             routing::get(static_log::entry_bundle),
         )
-        .route("/tile/{level}/{*path}", routing::get(static_log::tile))
-        .merge(api)
+        .merge(json)
         .route(
             "/api/v1/openapi.json",
-            routing::get(move || async move { Json(openapi.as_ref().clone()) }),
+            routing::get(move |headers: HeaderMap| async move {
+                answer::json(&headers, openapi.as_ref())
+            }),
         )
         .route("/", routing::get(pages::home))
         .route("/style.css", routing::get(pages::style))
@@ -124,16 +151,18 @@ pub fn router(log: Arc<Log>) -> Router {
         .route("/healthz", routing::get(operations::healthz))
         .route("/readyz", routing::get(operations::readyz))
         .route("/metrics", routing::get(operations::metrics))
+        .layer(CompressionLayer::new());
+    compressed
+        .merge(as_they_are)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CompressionLayer::new())
-        .layer(reads)
-        .layer(nosniff())
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&log),
             limit_and_count,
         ))
+        .layer(reads)
+        .layer(nosniff())
         .with_state(log)
 }
 

@@ -64,8 +64,7 @@ pub(super) async fn list(
         .transpose()?;
     let after = parameters.after.as_deref().unwrap_or_default();
     let mut rows = log
-        .storage
-        .models(publisher.as_ref(), after, limit + 1)
+        .view(log.storage.models(publisher.as_ref(), after, limit + 1))
         .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
@@ -144,8 +143,10 @@ pub(super) async fn show(
     let name: ModelName = parse("model", &format!("{publisher}/{model}"))?;
     let limit = page_items(parameters.limit)?;
     let mut rows = log
-        .storage
-        .releases(&name, parameters.after.map(LeafIndex::new), limit + 1)
+        .view(
+            log.storage
+                .releases(&name, parameters.after.map(LeafIndex::new), limit + 1),
+        )
         .await?;
     if rows.is_empty() && parameters.after.is_none() {
         return Err(missing(
@@ -211,7 +212,7 @@ pub(super) async fn release(
 ) -> Result<Response, Problem> {
     let name: ReleaseName = parse("release", &format!("{publisher}/{release}"))?;
     let limit = page_items(parameters.limit)?;
-    let row = log.storage.release(&name).await?.ok_or_else(|| {
+    let row = log.view(log.storage.release(&name)).await?.ok_or_else(|| {
         missing(
             &format!("release {name}"),
             &format!("list them at /api/v1/models/{}", name.model()),
@@ -224,13 +225,15 @@ pub(super) async fn release(
     };
     let first = LeafIndex::new(parameters.after.map_or(0, |after| after.saturating_add(1)));
     let mut rows = log
-        .storage
-        .records(&filter, RecordPage::OldestFrom(first, size, limit + 1))
+        .view(
+            log.storage
+                .logged_records(&filter, RecordPage::OldestFrom(first, size, limit + 1)),
+        )
         .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
         let parameters = [
-            ("after", Some(last.index.to_string())),
+            ("after", Some(last.row.index.to_string())),
             ("limit", Some(limit.to_string())),
         ];
         next_page(&format!("/api/v1/releases/{name}"), &parameters)

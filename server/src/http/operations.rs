@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`: for those who run the server.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -22,14 +22,9 @@ pub(super) async fn healthz() -> &'static str {
 /// one, and the checkpoint verifies.
 pub(super) async fn readyz(State(log): Shared) -> Response {
     let released = log.sequencer.released();
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let alive =
-        Duration::try_from_secs_f64(log.metrics.sequencer_alive_seconds.get()).unwrap_or_default();
     let key = LogKey::from(log.identity.key.clone());
     let checks = [
-        ("sequencer", now.saturating_sub(alive) < SILENCE_MAX),
+        ("sequencer", log.sequencer.silence() < SILENCE_MAX),
         (
             "storage",
             log.storage

@@ -50,7 +50,9 @@ struct Missing {
 pub(super) async fn home(State(log): Shared) -> Result<Response, Problem> {
     let released = log.sequencer.released();
     let page = RecordPage::NewestBefore(released.head.size, RECORDS);
-    let records = log.storage.records(&RecordFilter::default(), page).await?;
+    let records = log
+        .view(log.storage.records(&RecordFilter::default(), page))
+        .await?;
     Ok(html(
         StatusCode::OK,
         &Home {
@@ -69,13 +71,14 @@ pub(super) async fn record(
     PathOf(id): PathOf<String>,
 ) -> Result<Response, Problem> {
     let origin = log.identity.origin.to_string();
-    let row = match find(&log, &id).await {
-        Ok(Some(row)) => row,
+    let logged = match find(&log, &id).await {
+        Ok(Some(logged)) => logged,
         // A storage that does not answer says nothing about what is there.
         Err(problem) if problem.name().status() >= 500 => return Err(problem),
         Ok(None) | Err(_) => return Ok(html(StatusCode::NOT_FOUND, &Missing { origin, id })),
     };
-    let answer = RecordAnswer::of(row.clone())?;
+    let row = logged.row.clone();
+    let answer = RecordAnswer::of(logged)?;
     let (signed_by, statement, attachments) = answer.for_page();
     Ok(html(
         StatusCode::OK,

@@ -273,6 +273,9 @@ impl From<AcceptError> for Problem {
                     .hint(error.hint())
                     .record(record)
             }
+            AcceptError::KeyChangeNotAlone { record, .. } => Self::new(Name::BadKeyChange, detail)
+                .hint("publish the change of keys in a request of its own")
+                .record(record),
             AcceptError::EntryTooLong { record, .. } => Self::new(Name::TooLarge, detail)
                 .hint("put the long parts into an attachment, which the statement names by hash")
                 .record(record),
@@ -348,7 +351,7 @@ impl From<SubmitError> for Problem {
         let detail = error.to_string();
         match error {
             SubmitError::Refused(refused) => refused.into(),
-            SubmitError::QueueFull { .. } => {
+            SubmitError::QueueFull { .. } | SubmitError::NoRoom { .. } => {
                 Self::new(Name::Overloaded, detail).hint("try again in a few seconds")
             }
             SubmitError::Stopping => Self::new(Name::Stopping, detail)

@@ -15,9 +15,6 @@ use super::problem::Problem;
 use super::records::key_json;
 use crate::storage::{RecordFilter, RecordPage};
 
-/// How many key changes of one publisher are listed.
-const HISTORY_MAX: u32 = 10_000;
-
 /// Which part of a list by name.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -59,8 +56,10 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let limit = page_items(parameters.limit)?;
     let mut rows = log
-        .storage
-        .publishers(parameters.after.as_deref().unwrap_or_default(), limit + 1)
+        .view(
+            log.storage
+                .publishers(parameters.after.as_deref().unwrap_or_default(), limit + 1),
+        )
         .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
@@ -125,7 +124,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name: PublisherName = parse("name", &name)?;
-    let row = log.storage.publisher(&name).await?;
+    let row = log.view(log.storage.publisher(&name)).await?;
     let row = row.ok_or_else(|| {
         missing(
             &format!("publisher {name}"),
@@ -138,8 +137,9 @@ pub(super) async fn show(
         publisher: Some(name),
         subject: None,
     };
-    let page = RecordPage::OldestFrom(LeafIndex::new(0), size, HISTORY_MAX);
-    let history = log.storage.records(&filter, page).await?;
+    // Complete, however long: the keys follow from all of them.
+    let page = RecordPage::OldestFrom(LeafIndex::new(0), size, u32::MAX);
+    let history = log.view(log.storage.records(&filter, page)).await?;
     let answer = PublisherAnswer {
         name: row.state.name.to_string(),
         display_name: row.display_name,

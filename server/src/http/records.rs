@@ -1,5 +1,7 @@
 //! `/api/v1/records`: publish, list and show records.
 
+use std::error::Error as _;
+
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,13 +20,13 @@ use super::answer::{
 use super::problem::{Name, Problem};
 use super::proofs::receipts;
 use super::{Log, Shared};
-use crate::accept::{ATTACHMENT_BYTES_MAX, Accepted, REQUEST_JSON_BYTES_MAX, accept};
+use crate::accept::{ATTACHMENTS_BYTES_MAX, Accepted, REQUEST_JSON_BYTES_MAX, accept};
 use crate::metrics;
-use crate::plan::Placed;
-use crate::storage::{NewAttachment, Questions, RecordFilter, RecordPage, RecordRow, StorageError};
-
-/// The most bytes of all attachments of one request together.
-const ATTACHMENTS_BYTES_MAX: u64 = 2 * ATTACHMENT_BYTES_MAX;
+use crate::plan::{Placed, Refused};
+use crate::sequencer::{Room, SubmitError};
+use crate::storage::{
+    LoggedRecord, NewAttachment, Questions, RecordFilter, RecordPage, RecordRow, StorageError,
+};
 
 /// The most that one multipart body may have: its parts, and a megabyte for what stands between them, which
 /// the parser holds in memory until it ends.
@@ -82,12 +84,17 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
 }
 
 async fn publish_request(log: &Log, request: Request) -> Result<Response, Problem> {
-    let (accepted, attachments) = read_body(log, request).await?;
+    let Received {
+        accepted,
+        attachments,
+        room,
+    } = read_body(log, request).await?;
     let ready = accepted.ready(attachments, log.storage.as_ref()).await?;
     let new = if ready.submission.records.is_empty() {
         Vec::new()
     } else {
-        log.sequencer.submit(ready.submission).await?
+        let placed = log.sequencer.submit(ready.submission, room).await;
+        placed.map_err(|error| in_request(error, &ready.known))?
     };
     // Taken after the answer: a tree that holds all of the new ones. A record that was there before may have
     // been committed this very moment, for somebody who published it at the same time.
@@ -137,7 +144,27 @@ async fn publish_request(log: &Log, request: Request) -> Result<Response, Proble
     ))
 }
 
-async fn read_body(log: &Log, request: Request) -> Result<(Accepted, Vec<NewAttachment>), Problem> {
+/// Counts the record that was refused among all of the request, not only those that were new.
+fn in_request(error: SubmitError, known: &[Option<(LeafIndex, Sha256)>]) -> SubmitError {
+    let SubmitError::Refused(refused) = error else {
+        return error;
+    };
+    let mut new = known
+        .iter()
+        .enumerate()
+        .filter(|(_, known)| known.is_none());
+    let record = new.nth(refused.record).map_or(0, |(n, _)| n);
+    SubmitError::Refused(Refused { record, ..refused })
+}
+
+/// A request, read and verified.
+struct Received {
+    accepted: Accepted,
+    attachments: Vec<NewAttachment>,
+    room: Room,
+}
+
+async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
     let content_type = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -155,10 +182,13 @@ async fn read_body(log: &Log, request: Request) -> Result<(Accepted, Vec<NewAtta
             let body = axum::body::to_bytes(request.into_body(), limit)
                 .await
                 .map_err(|e| unreadable(&e, limit))?;
-            Ok((
-                accept(&body, log.storage.as_ref(), &log.registration).await?,
-                Vec::new(),
-            ))
+            let accepted = accept(&body, log.storage.as_ref(), &log.registration).await?;
+            let room = log.sequencer.reserve(accepted.bytes())?;
+            Ok(Received {
+                accepted,
+                attachments: Vec::new(),
+                room,
+            })
         }
         "multipart/form-data" => read_multipart(log, request).await,
         found => {
@@ -176,10 +206,7 @@ async fn read_body(log: &Log, request: Request) -> Result<(Accepted, Vec<NewAtta
 
 /// Attachments are read only after the records before them were verified, so that nobody without a
 /// registered key can make the server hold bytes.
-async fn read_multipart(
-    log: &Log,
-    request: Request,
-) -> Result<(Accepted, Vec<NewAttachment>), Problem> {
+async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem> {
     let mut request = request;
     DefaultBodyLimit::max(MULTIPART_BYTES_MAX).apply(&mut request);
     let mut parts = Multipart::from_request(request, &())
@@ -191,7 +218,16 @@ async fn read_multipart(
     let first = first.ok_or_else(|| malformed("the first part must be named `records`"))?;
     let body = read_part(first, REQUEST_JSON_BYTES_MAX as u64, FEWER_RECORDS).await?;
     let mut accepted = accept(&body, log.storage.as_ref(), &log.registration).await?;
+    let room = log.sequencer.reserve(accepted.bytes())?;
     let mut attachments: Vec<NewAttachment> = Vec::new();
+    if !accepted.has_new() {
+        // What is logged is complete; anybody can send it again, with anything behind it.
+        return Ok(Received {
+            accepted,
+            attachments,
+            room,
+        });
+    }
     let mut left = ATTACHMENTS_BYTES_MAX;
     let mut number = 0;
     while let Some(part) = next_part(&mut parts).await? {
@@ -206,7 +242,11 @@ async fn read_multipart(
         left -= bytes.len() as u64;
         attachments.extend(accepted.attach(number, bytes)?);
     }
-    Ok((accepted, attachments))
+    Ok(Received {
+        accepted,
+        attachments,
+        room,
+    })
 }
 
 async fn next_part(parts: &mut Multipart) -> Result<Option<Field<'_>>, Problem> {
@@ -266,8 +306,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 fn unreadable(error: &axum::Error, limit: usize) -> Problem {
-    let text = error.to_string();
-    if text.contains("length limit") {
+    let is_too_long = error
+        .source()
+        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+    if is_too_long {
         return Problem::new(
             Name::TooLarge,
             format!("the body may have at most {limit} bytes, and has more"),
@@ -384,8 +426,10 @@ pub(super) async fn list(
         .before
         .map_or(size, |before| size.min(TreeSize::new(before)));
     let mut rows = log
-        .storage
-        .records(&filter, RecordPage::NewestBefore(end, limit + 1))
+        .view(
+            log.storage
+                .records(&filter, RecordPage::NewestBefore(end, limit + 1)),
+        )
         .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
@@ -435,9 +479,8 @@ pub(super) struct RecordAnswer {
 }
 
 impl RecordAnswer {
-    pub(super) fn of(row: RecordRow) -> Result<Self, StorageError> {
+    pub(super) fn of(LoggedRecord { row, entry }: LoggedRecord) -> Result<Self, StorageError> {
         let summary = Summary::of(&row);
-        let entry = candor_core::merkle::Entry::new(row.entry).map_err(StorageError::damaged)?;
         let record = SignedRecord::from_entry(&entry).map_err(StorageError::damaged)?;
         let statement = record.statement();
         let attachments = statement.predicate.attachments();
@@ -483,17 +526,17 @@ pub(super) async fn show(
     PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let row = find(&log, &id).await?.ok_or_else(|| {
+    let record = find(&log, &id).await?.ok_or_else(|| {
         missing(
             &format!("record {id}"),
             "list the records at /api/v1/records",
         )
     })?;
-    Ok(json(&headers, &RecordAnswer::of(row)?))
+    Ok(json(&headers, &RecordAnswer::of(record)?))
 }
 
 /// The record with this index or statement digest, if it is in the released tree.
-pub(super) async fn find(log: &Log, id: &str) -> Result<Option<RecordRow>, Problem> {
+pub(super) async fn find(log: &Log, id: &str) -> Result<Option<LoggedRecord>, Problem> {
     let index = if let Ok(statement) = id.parse::<Sha256>() {
         let questions = Questions {
             statements: [statement].into(),
@@ -511,12 +554,16 @@ pub(super) async fn find(log: &Log, id: &str) -> Result<Option<RecordRow>, Probl
         }
     } else {
         let rule = "write an index, or a statement digest of 64 lower-case hexadecimal digits";
-        LeafIndex::new(id.parse().map_err(|_| Problem::parameter("id", rule))?)
+        let index = id.parse().ok().map(LeafIndex::new);
+        // As it is written elsewhere: no leading zeros, no sign.
+        index
+            .filter(|index| index.to_string() == id)
+            .ok_or_else(|| Problem::parameter("id", rule))?
     };
     if log.sequencer.released().head.size.leaf(index).is_none() {
         return Ok(None);
     }
-    Ok(log.storage.record(index).await?)
+    log.view(log.storage.record(index)).await
 }
 
 /// A public key, as it stands in publisher records.

@@ -10,6 +10,7 @@ use candor_core::merkle::{
 use super::Shared;
 use super::answer::{IMMUTABLE, PathOf, missing};
 use super::problem::{Name, Problem};
+use crate::storage::StorageError;
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
@@ -56,7 +57,11 @@ pub(super) async fn entry_bundle(
     }
     let first = LeafIndex::new(path.index.get() * u64::from(TILE_WIDTH));
     let entries = log.storage.entries(first, path.width.get()).await?;
-    let bundle = EntryBundle::new(entries).ok_or_else(|| not_in_tree(&path))?;
+    // A bundle is cached for good, so it is whole or it is not sent.
+    let bundle = Some(entries)
+        .filter(|entries| entries.len() == path.width.count())
+        .and_then(EntryBundle::new)
+        .ok_or_else(|| StorageError::Damaged(format!("entries of {path} are missing")))?;
     Ok(octets(bundle.to_bytes()))
 }
 

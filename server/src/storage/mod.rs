@@ -33,14 +33,13 @@ pub trait Storage: Send + Sync + 'static {
     /// Up to `count` entries from `first` on, without gaps.
     async fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Entry>, StorageError>;
 
-    /// What the log knows of the things that `questions` names.
+    /// What the log knows of the things that `questions` names, all of it as of one moment.
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError>;
 
     /// Writes a batch: all of it, durably, or nothing.
     ///
-    /// On `Ok`, it is on stable storage. On [`StorageError::HeadMoved`], nothing was written. On any other
-    /// error nobody knows: the caller asks for [`Storage::head`] again before it goes on.
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+    /// On `Ok`, it is on stable storage. Otherwise the error says whether anything may be there.
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError>;
 
     /// A document that an entry names.
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError>;
@@ -49,14 +48,21 @@ pub trait Storage: Send + Sync + 'static {
     async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError>;
 
     /// One record, by its index.
-    async fn record(&self, index: LeafIndex) -> Result<Option<RecordRow>, StorageError>;
+    async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError>;
 
-    /// Records in the order of `page`.
+    /// Records in the order of `page`, without their entries.
     async fn records(
         &self,
         filter: &RecordFilter,
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError>;
+
+    /// Records in the order of `page`, with their entries.
+    async fn logged_records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<LoggedRecord>, StorageError>;
 
     /// Publishers by name, from the one behind `after` on.
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError>;
@@ -208,8 +214,15 @@ pub struct RecordRow {
     pub withdrawn_by: Option<LeafIndex>,
     /// The server's clock, in milliseconds since 1970.
     pub accepted_ms: i64,
-    /// The entry's bytes.
-    pub entry: Vec<u8>,
+}
+
+/// A record as the views have it, and as it is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedRecord {
+    /// Its row.
+    pub row: RecordRow,
+    /// Its leaf data.
+    pub entry: Entry,
 }
 
 /// Which records to list.
@@ -273,7 +286,21 @@ pub enum StorageError {
     /// No log there, and none is made unless asked.
     #[error("{0}")]
     NotALog(String),
-    /// Somebody else has written to the log.
+    /// What was read is not what was written.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// The database does not answer, or not in time.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why a batch was not committed, and what may be there of it.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Nothing was written, and the next batch may fare better.
+    #[error("the batch was not written: {0}")]
+    NotWritten(#[from] StorageError),
+    /// Nothing was written, for somebody else has written to the log.
     #[error(
         "the log moved on: this batch was planned on a tree of {planned} entries, and the tree has {found}"
     )]
@@ -283,12 +310,10 @@ pub enum StorageError {
         /// The size found.
         found: TreeSize,
     },
-    /// What was read is not what was written.
-    #[error("the database is damaged: {0}")]
-    Damaged(String),
-    /// The database does not answer, or not in time.
-    #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    /// Nobody knows. What the database shows from here on may not be on stable storage: a disk that failed
+    /// to write something down can go on showing it. The log stops; opening it again finds out.
+    #[error("nobody knows whether the batch was written: {0}")]
+    Unknown(StorageError),
 }
 
 impl StorageError {

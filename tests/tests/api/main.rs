@@ -6,4 +6,5 @@ mod operations;
 mod pages;
 mod registry;
 mod static_log;
+mod views;
 mod world;

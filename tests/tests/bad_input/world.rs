@@ -91,13 +91,18 @@ impl World {
             self.lab.register(),
             self.auditor.register(),
             self.first_registration.clone(),
-            self.rotation.clone(),
+        ];
+        let records = [
             self.api.clone(),
             self.withdrawn.clone(),
             self.lab.withdrawal(&self.withdrawn, Scope::Release),
         ];
         for log in [&self.open, &self.hurried] {
             log.publish(&registrations).expect_status(201);
+            // A change of keys goes by itself.
+            let rotation = std::slice::from_ref(&self.rotation);
+            log.publish(rotation).expect_status(201);
+            log.publish(&records).expect_status(201);
         }
         let release = serde_json::to_vec(&[&self.card, &self.weights]).expect("JSON");
         let (content_type, body) = multipart(&release, &[CARD, &self.manifest.to_bytes()]);

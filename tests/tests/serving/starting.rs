@@ -51,6 +51,35 @@ fn init_makes_keys_that_only_their_owner_reads_and_never_a_second_log() {
 }
 
 #[test]
+fn a_log_is_made_whole_in_a_folder_of_its_own_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("a folder");
+    fs::write(data.join("notes.txt"), "not a log's").expect("a file");
+    let refused = server(&["init", "--origin", ORIGIN], &data, &[]);
+    assert_refused(&refused, &["it must not exist yet, or be empty"]);
+    let names = |folder: &Path| -> Vec<_> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        entries
+            .map(|it| it.expect("an entry").file_name())
+            .collect()
+    };
+    assert_eq!(names(&data), ["notes.txt"]);
+    assert_eq!(names(folder.path()), ["data"], "nothing is left aside");
+    fs::remove_file(data.join("notes.txt")).expect("the file is gone");
+    let made = server(&["init", "--origin", ORIGIN], &data, &[]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(mode(&data), 0o700);
+}
+
+#[test]
+fn a_log_that_was_stopped_is_one_database_file() {
+    let log = stopped_log();
+    let database = files(&log.data(), "log.db");
+    assert_eq!(database, [log.data().join("log.db")]);
+}
+
+#[test]
 fn a_key_that_is_not_the_logs_is_refused() {
     let log = stopped_log();
     let data = log.data();
@@ -67,7 +96,7 @@ fn a_key_that_is_not_the_logs_is_refused() {
     fs::remove_file(&key).expect("the key is removed");
     assert_refused(
         &server(&SERVE, &data, &[]),
-        &["log-key.pem", "No such file"],
+        &["log-key.pem", "is missing: restore it from a backup"],
     );
 }
 
@@ -126,6 +155,17 @@ fn a_damaged_database_is_refused_with_what_was_found() {
         (
             "DELETE FROM tile WHERE level = 0",
             ["the database is damaged", "tile/0/000.p/4"],
+        ),
+        (
+            "UPDATE entry SET bytes = CAST('{}' AS BLOB) WHERE idx = 2",
+            [
+                "the database is damaged",
+                "entry 2 is not the one that tile/0/000.p/4",
+            ],
+        ),
+        (
+            "PRAGMA foreign_keys = OFF; DELETE FROM entry WHERE idx = 3",
+            ["the database is damaged", "entry 3 is missing"],
         ),
         ("DELETE FROM log", ["no log", "database"]),
         (
@@ -251,11 +291,10 @@ fn the_operator_admits_publishers_where_that_is_asked_for() {
 
     // From here on, the publisher is on its own.
     let successor = lab.with_key("the second key of example-lab");
-    let records = [
-        lab.rotate(&admitted, &successor),
-        successor.api_version("tiny", "1.0", ""),
-    ];
-    log.publish(&records).expect_status(201);
+    log.publish(&[lab.rotate(&admitted, &successor)])
+        .expect_status(201);
+    log.publish(&[successor.api_version("tiny", "1.0", "")])
+        .expect_status(201);
 
     let file = log.scratch().join("no-registration.json");
     fs::write(&file, lab.api_version("tiny", "9.0", "").to_string()).expect("it is written");

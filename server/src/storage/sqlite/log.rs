@@ -8,6 +8,7 @@ use candor_core::merkle::{
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
+use tracing::warn;
 
 use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
 use crate::storage::{
@@ -49,6 +50,18 @@ pub(super) async fn identity(pool: &SqlitePool) -> Result<LogIdentity, StorageEr
             .parse()
             .map_err(StorageError::damaged)?,
     })
+}
+
+/// Moves what the write-ahead log holds into the database file, and that onto stable storage. After a failed
+/// write the system may show what is not on the disk; this writes it again.
+pub(super) async fn settle(pool: &SqlitePool) -> Result<(), StorageError> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(pool)
+        .await?;
+    if row.try_get::<i64, _>(0)? != 0 {
+        warn!("another program holds the database open, so its write-ahead log stays as it is");
+    }
+    Ok(())
 }
 
 const HEAD: &str = "SELECT size, root FROM tree_head";
@@ -234,7 +247,7 @@ pub(super) async fn attachment(
 }
 
 pub(super) async fn known_attachments(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     digests: &HashSet<Sha256>,
 ) -> Result<HashMap<Sha256, u64>, StorageError> {
     if digests.is_empty() {
@@ -245,7 +258,7 @@ pub(super) async fn known_attachments(
          WHERE sha256 IN (SELECT unhex(value) FROM json_each(?1))",
     )
     .bind(json_list(digests.iter()))
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     rows.iter()
         .map(|row| Ok((sha256_from_db(row.try_get(0)?)?, from_db(row.try_get(1)?)?)))
@@ -253,7 +266,7 @@ pub(super) async fn known_attachments(
 }
 
 pub(super) async fn known_statements(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     digests: &HashSet<Sha256>,
 ) -> Result<HashMap<Sha256, KnownStatement>, StorageError> {
     if digests.is_empty() {
@@ -267,7 +280,7 @@ pub(super) async fn known_statements(
     .bind(json_list(
         digests.iter().map(|digest| statement_key(*digest)),
     ))
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     let mut known = HashMap::with_capacity(rows.len());
     for row in rows {

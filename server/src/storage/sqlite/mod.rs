@@ -17,13 +17,14 @@ use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use sqlx::Transaction;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 use super::{
-    Batch, Known, LogIdentity, ModelRow, PublisherRow, Questions, RecordFilter, RecordPage,
-    RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
+    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow, Questions,
+    RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
 };
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -36,6 +37,7 @@ const READERS: u32 = 4;
 const ROWS_PER_INSERT: usize = 1_000;
 
 /// A log in an `SQLite` file.
+#[derive(Clone)]
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
@@ -69,13 +71,48 @@ impl Sqlite {
             )));
         }
         let writer = connect(file, false, 1).await?;
+        // Before anything is written: this may be somebody else's database.
+        log::identity(&writer).await.map_err(|error| {
+            StorageError::NotALog(format!("{} holds no log: {error}", file.display()))
+        })?;
         MIGRATIONS
             .run(&writer)
             .await
             .map_err(|e| StorageError::Database(e.into()))?;
+        log::settle(&writer).await?;
         let readers = connect(file, false, READERS).await?;
         Ok(Self { writer, readers })
     }
+
+    /// Closes the log in order: everything goes into the one database file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// The same log, with reads too going to the connection that writes: for the sequencer, which must not
+    /// wait behind everybody's questions.
+    #[must_use]
+    pub fn for_sequencer(&self) -> Self {
+        Self {
+            writer: self.writer.clone(),
+            readers: self.writer.clone(),
+        }
+    }
+}
+
+/// Whether a failed COMMIT has certainly written nothing: the database was locked, the disk full, or a
+/// constraint not met. Anything else, a failed fsync above all, leaves it open.
+fn has_written_nothing(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const FULL: u32 = 13;
+    const CONSTRAINT: u32 = 19;
+    // The primary code is the low byte: https://sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, BUSY | LOCKED | FULL | CONSTRAINT))
 }
 
 async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePool, StorageError> {
@@ -116,30 +153,33 @@ impl Storage for Sqlite {
     }
 
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
+        // One transaction, so one snapshot.
+        let mut snapshot = self.readers.begin().await?;
         Ok(Known {
-            statements: log::known_statements(&self.readers, &questions.statements).await?,
-            publishers: views::known_publishers(&self.readers, &questions.publishers).await?,
-            releases: views::known_releases(&self.readers, &questions.releases).await?,
-            attachments: log::known_attachments(&self.readers, &questions.attachments).await?,
+            statements: log::known_statements(&mut snapshot, &questions.statements).await?,
+            publishers: views::known_publishers(&mut snapshot, &questions.publishers).await?,
+            releases: views::known_releases(&mut snapshot, &questions.releases).await?,
+            attachments: log::known_attachments(&mut snapshot, &questions.attachments).await?,
         })
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        let mut transaction = begin(&self.writer).await?;
         let found = log::head_in(&mut transaction).await?;
         if found != batch.before {
-            return Err(StorageError::HeadMoved {
+            return Err(CommitError::HeadMoved {
                 planned: batch.before.size,
                 found: found.size,
             });
         }
-        log::insert_entries(&mut transaction, batch).await?;
-        log::upsert_tiles(&mut transaction, &batch.tiles).await?;
-        log::insert_attachments(&mut transaction, &batch.attachments).await?;
-        views::apply(&mut transaction, &batch.views).await?;
-        log::update_head(&mut transaction, &batch.after).await?;
-        transaction.commit().await?;
-        Ok(())
+        write(&mut transaction, batch).await?;
+        transaction.commit().await.map_err(|error| {
+            if has_written_nothing(&error) {
+                CommitError::NotWritten(error.into())
+            } else {
+                CommitError::Unknown(error.into())
+            }
+        })
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
@@ -150,7 +190,7 @@ impl Storage for Sqlite {
         views::publisher_of_key(&self.readers, keyid).await
     }
 
-    async fn record(&self, index: LeafIndex) -> Result<Option<RecordRow>, StorageError> {
+    async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError> {
         views::record(&self.readers, index).await
     }
 
@@ -162,12 +202,20 @@ impl Storage for Sqlite {
         views::records(&self.readers, filter, page).await
     }
 
+    async fn logged_records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<LoggedRecord>, StorageError> {
+        views::logged_records(&self.readers, filter, page).await
+    }
+
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
-        views::publishers(&self.readers, after, limit).await
+        views::publishers(&mut *self.readers.begin().await?, after, limit).await
     }
 
     async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError> {
-        views::publisher(&self.readers, name).await
+        views::publisher(&mut *self.readers.begin().await?, name).await
     }
 
     async fn models(
@@ -191,6 +239,21 @@ impl Storage for Sqlite {
     async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError> {
         views::release(&self.readers, name).await
     }
+}
+
+async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, sqlx::Sqlite>, StorageError> {
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+async fn write(
+    transaction: &mut Transaction<'_, sqlx::Sqlite>,
+    batch: &Batch,
+) -> Result<(), StorageError> {
+    log::insert_entries(transaction, batch).await?;
+    log::upsert_tiles(transaction, &batch.tiles).await?;
+    log::insert_attachments(transaction, &batch.attachments).await?;
+    views::apply(transaction, &batch.views).await?;
+    log::update_head(transaction, &batch.after).await
 }
 
 /// Numbers cross to `SQLite`'s signed 64-bit integers here and nowhere else.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use candor_core::Sha256;
-use candor_core::merkle::LeafIndex;
+use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::record::{
     Kind, ModelName, PublicKey, PublisherName, PublisherState, ReleaseName, RetiredKey,
 };
@@ -12,8 +12,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
 use crate::storage::{
-    KnownRelease, ModelRow, PublisherRow, RecordFilter, RecordPage, RecordRow, ReleaseRow,
-    StorageError,
+    KnownRelease, LoggedRecord, ModelRow, PublisherRow, RecordFilter, RecordPage, RecordRow,
+    ReleaseRow, StorageError,
 };
 use crate::views::{Effect, ViewChange};
 
@@ -92,7 +92,7 @@ async fn apply_effect(
             url,
             state,
         } => {
-            upsert_publisher(connection, display_name, url.as_deref(), state).await?;
+            upsert_publisher(connection, view.index, display_name, url.as_deref(), state).await?;
         }
         Effect::WithdrawRecord { target } => {
             sqlx::query(
@@ -135,6 +135,7 @@ async fn withdraw_release(
 
 async fn upsert_publisher(
     connection: &mut SqliteConnection,
+    index: LeafIndex,
     display_name: &str,
     url: Option<&str>,
     state: &PublisherState,
@@ -147,27 +148,31 @@ async fn upsert_publisher(
     .bind(state.name.as_str())
     .bind(display_name)
     .bind(url)
-    .bind(to_db(state.at.get())?)
+    .bind(to_db(index.get())?)
     .bind(state.record.as_bytes().as_slice())
     .execute(&mut *connection)
     .await?;
-    let current = state.keys.iter().map(|key| (key, None));
-    let retired = state
-        .retired
-        .iter()
-        .map(|retired| (&retired.key, Some(retired.at)));
-    for ((key, retired_at), position) in current.chain(retired).zip(0_i64..) {
+    for (key, position) in state.keys.iter().zip(0_i64..) {
         sqlx::query(
-            "INSERT INTO publisher_key (publisher, keyid, public_key, position, retired_at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (publisher, keyid) DO UPDATE SET position = excluded.position, retired_at = excluded.retired_at",
+            "INSERT INTO publisher_key (publisher, keyid, public_key, position) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (publisher, keyid) DO UPDATE SET position = excluded.position",
         )
         .bind(state.name.as_str())
         .bind(key.keyid().as_bytes().as_slice())
         .bind(key.to_base64_der())
         .bind(position)
-        .bind(retired_at.map(|at| to_db(at.get())).transpose()?)
         .execute(&mut *connection)
         .await?;
+    }
+    // Those that were retired before have their rows, and keep their last place.
+    let gone = state.retired.iter().filter(|it| it.at == index);
+    for RetiredKey { key, .. } in gone {
+        sqlx::query("UPDATE publisher_key SET retired_at = ?1 WHERE publisher = ?2 AND keyid = ?3")
+            .bind(to_db(index.get())?)
+            .bind(state.name.as_str())
+            .bind(key.keyid().as_bytes().as_slice())
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
@@ -177,7 +182,7 @@ const PUBLISHERS_NAMED: &str =
      WHERE name IN (SELECT value FROM json_each(?1)) ORDER BY name";
 
 pub(super) async fn known_publishers(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     names: &HashSet<PublisherName>,
 ) -> Result<HashMap<PublisherName, PublisherState>, StorageError> {
     if names.is_empty() {
@@ -185,9 +190,9 @@ pub(super) async fn known_publishers(
     }
     let rows = sqlx::query(PUBLISHERS_NAMED)
         .bind(json_list(names.iter()))
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await?;
-    let publishers = with_keys(pool, &rows).await?;
+    let publishers = with_keys(connection, &rows).await?;
     Ok(publishers
         .into_iter()
         .map(|publisher| (publisher.state.name.clone(), publisher.state))
@@ -195,18 +200,18 @@ pub(super) async fn known_publishers(
 }
 
 pub(super) async fn publisher(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     name: &PublisherName,
 ) -> Result<Option<PublisherRow>, StorageError> {
     let rows = sqlx::query(PUBLISHERS_NAMED)
         .bind(json_list([name].into_iter()))
-        .fetch_all(pool)
+        .fetch_all(&mut *connection)
         .await?;
-    Ok(with_keys(pool, &rows).await?.pop())
+    Ok(with_keys(connection, &rows).await?.pop())
 }
 
 pub(super) async fn publishers(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     after: &str,
     limit: u32,
 ) -> Result<Vec<PublisherRow>, StorageError> {
@@ -216,13 +221,13 @@ pub(super) async fn publishers(
     )
     .bind(after)
     .bind(i64::from(limit))
-    .fetch_all(pool)
+    .fetch_all(&mut *connection)
     .await?;
-    with_keys(pool, &rows).await
+    with_keys(connection, &rows).await
 }
 
 async fn with_keys(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     rows: &[SqliteRow],
 ) -> Result<Vec<PublisherRow>, StorageError> {
     let names: Vec<&str> = rows
@@ -231,10 +236,10 @@ async fn with_keys(
         .collect::<Result<_, _>>()?;
     let keys = sqlx::query(
         "SELECT publisher, public_key, retired_at FROM publisher_key
-         WHERE publisher IN (SELECT value FROM json_each(?1)) ORDER BY publisher, position",
+         WHERE publisher IN (SELECT value FROM json_each(?1)) ORDER BY publisher, retired_at, position",
     )
     .bind(json_list(names.into_iter()))
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     let mut publishers = Vec::with_capacity(rows.len());
     for row in rows {
@@ -288,7 +293,7 @@ pub(super) async fn publisher_of_key(
 }
 
 pub(super) async fn known_releases(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     names: &HashSet<ReleaseName>,
 ) -> Result<HashMap<ReleaseName, KnownRelease>, StorageError> {
     if names.is_empty() {
@@ -301,7 +306,7 @@ pub(super) async fn known_releases(
          WHERE release.name IN (SELECT value FROM json_each(?1))",
     )
     .bind(json_list(names.iter()))
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     let mut known: HashMap<ReleaseName, KnownRelease> = HashMap::new();
     for row in rows {
@@ -326,22 +331,28 @@ pub(super) async fn known_releases(
     Ok(known)
 }
 
+const RECORD: &str =
+    "SELECT record.idx, entry.statement, record.kind, record.publisher, record.subject,
+     record.subject_sha256, record.withdrawn_by, entry.accepted_ms
+     FROM record JOIN entry ON entry.idx = record.idx";
+
+/// The same, with the entry.
+const LOGGED_RECORD: &str =
+    "SELECT record.idx, entry.statement, record.kind, record.publisher, record.subject,
+     record.subject_sha256, record.withdrawn_by, entry.accepted_ms, entry.bytes
+     FROM record JOIN entry ON entry.idx = record.idx";
+
 pub(super) async fn record(
     pool: &SqlitePool,
     index: LeafIndex,
-) -> Result<Option<RecordRow>, StorageError> {
+) -> Result<Option<LoggedRecord>, StorageError> {
     let Ok(index) = i64::try_from(index.get()) else {
         return Ok(None);
     };
-    let row = sqlx::query(
-        "SELECT record.idx, entry.statement, record.kind, record.publisher, record.subject, record.subject_sha256,
-             record.withdrawn_by, entry.accepted_ms, entry.bytes
-         FROM record JOIN entry ON entry.idx = record.idx WHERE record.idx = ?1",
-    )
-    .bind(index)
-    .fetch_optional(pool)
-    .await?;
-    row.as_ref().map(record_of).transpose()
+    let mut query = QueryBuilder::<Sqlite>::new(LOGGED_RECORD);
+    query.push(" WHERE record.idx = ").push_bind(index);
+    let row = query.build().fetch_optional(pool).await?;
+    row.as_ref().map(logged_record_of).transpose()
 }
 
 pub(super) async fn records(
@@ -349,11 +360,28 @@ pub(super) async fn records(
     filter: &RecordFilter,
     page: RecordPage,
 ) -> Result<Vec<RecordRow>, StorageError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT record.idx, entry.statement, record.kind, record.publisher, record.subject, record.subject_sha256,
-             record.withdrawn_by, entry.accepted_ms, entry.bytes
-         FROM record JOIN entry ON entry.idx = record.idx WHERE record.idx < ",
-    );
+    let rows = page_of(RECORD, filter, page)
+        .build()
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(record_of).collect()
+}
+
+pub(super) async fn logged_records(
+    pool: &SqlitePool,
+    filter: &RecordFilter,
+    page: RecordPage,
+) -> Result<Vec<LoggedRecord>, StorageError> {
+    let rows = page_of(LOGGED_RECORD, filter, page)
+        .build()
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(logged_record_of).collect()
+}
+
+fn page_of(select: &str, filter: &RecordFilter, page: RecordPage) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" WHERE record.idx < ");
     let (end, limit) = match page {
         RecordPage::NewestBefore(end, limit) | RecordPage::OldestFrom(_, end, limit) => {
             (end, limit)
@@ -382,12 +410,13 @@ pub(super) async fn records(
     });
     query.push_bind(i64::from(limit));
     query
-        .build()
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(record_of)
-        .collect()
+}
+
+fn logged_record_of(row: &SqliteRow) -> Result<LoggedRecord, StorageError> {
+    Ok(LoggedRecord {
+        row: record_of(row)?,
+        entry: Entry::new(row.try_get(8)?).map_err(StorageError::damaged)?,
+    })
 }
 
 fn record_of(row: &SqliteRow) -> Result<RecordRow, StorageError> {
@@ -409,7 +438,6 @@ fn record_of(row: &SqliteRow) -> Result<RecordRow, StorageError> {
             .map(index_from_db)
             .transpose()?,
         accepted_ms: row.try_get(7)?,
-        entry: row.try_get(8)?,
     })
 }
 
