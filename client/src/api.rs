@@ -117,6 +117,9 @@ pub struct ModelView {
     pub name: ModelName,
     /// Its releases.
     pub releases: Vec<ReleaseRow>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// `GET /api/v1/releases/{publisher}/{model@version}`.
@@ -126,6 +129,9 @@ pub struct ReleaseView {
     pub name: ReleaseName,
     /// Every record about it, by whomever, ascending.
     pub records: Vec<RecordView>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// What `POST /api/v1/records` answers.

@@ -11,20 +11,25 @@
 //!
 //! Not here: the manifest, its root, and how two lists differ (`candor_core::weights`).
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use candor_core::digest::Sha256Stream;
-use candor_core::record::DigestSet;
+use candor_core::record::{Algorithm, DigestSet};
 use candor_core::weights::{FilePath, FilePathError, MANIFEST_FILES_MAX, Manifest, ManifestFile};
+
+use crate::hashers::Hashers;
 
 /// How many bytes are read at once: enough that system calls cost nothing beside hashing.
 const READ_BYTES: usize = 256 * 1024;
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
+
+/// Where `hf download --local-dir` keeps its notes on the download.
+const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 
 /// What proof bundles end with; the one of this very release is written into its folder.
 const BUNDLE_SUFFIX: &str = ".candor";
@@ -45,7 +50,7 @@ pub struct Progress<'a> {
 pub struct FolderFiles {
     /// Sorted by path; at least one, at most [`MANIFEST_FILES_MAX`].
     pub files: Vec<ManifestFile>,
-    /// What lies at the top of the folder and was left out: `.git`, and `*.candor` bundles.
+    /// What was left out: `.git` and `*.candor` bundles at the top of the folder, and `.cache/huggingface`.
     pub ignored: Vec<String>,
 }
 
@@ -155,13 +160,14 @@ pub fn hash_folder(
     folder: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles, FolderError> {
-    hash(folder, list_folder(folder)?, progress)
+    hash(folder, list_folder(folder)?, &|_| Vec::new(), progress)
 }
 
 /// Reads `folder` to hold it against `manifest`: every file that is there, listed or not.
 ///
-/// Each file gets its size and SHA-256, the one algorithm that this program computes. Where the manifest lists
-/// only others (MD5, say), `Comparison` reports the file as not compared, if its size is not wrong already.
+/// Each file gets its size, its SHA-256, and what else the manifest lists of it and this program computes: MD5,
+/// SHA-1 and all of SHA-2. Where the manifest lists only others, `Comparison` reports the file as not compared,
+/// if its size is not wrong already.
 /// What is left out by default is read where the manifest lists it.
 pub fn hash_listed(
     folder: &Path,
@@ -174,7 +180,19 @@ pub fn hash_listed(
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
-    hash(folder, list(folder, &is_listed)?, progress)
+    let listed: BTreeMap<&FilePath, &DigestSet> = manifest
+        .files()
+        .iter()
+        .map(|file| (&file.path, &file.digest))
+        .collect();
+    let also = |path: &FilePath| {
+        let digests = listed.get(path).copied().into_iter();
+        digests
+            .flat_map(DigestSet::iter)
+            .map(|(algorithm, _)| algorithm)
+            .collect()
+    };
+    hash(folder, list(folder, &is_listed)?, &also, progress)
 }
 
 /// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out.
@@ -209,7 +227,11 @@ fn list(folder: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<FolderListing
                 format!("{inside}/{name}")
             };
             if metadata.is_dir() {
-                folders.push(relative);
+                if relative == HUGGING_FACE_CACHE && !is_wanted(&relative) {
+                    listing.ignored.push(relative);
+                } else {
+                    folders.push(relative);
+                }
             } else {
                 listing.files.push(file(&path, &relative, &metadata)?);
             }
@@ -260,6 +282,7 @@ fn file(path: &Path, relative: &str, metadata: &Metadata) -> Result<(FilePath, u
 fn hash(
     folder: &Path,
     listing: FolderListing,
+    also: &dyn Fn(&FilePath) -> Vec<Algorithm>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles, FolderError> {
     let bytes_total = listing.files.iter().map(|(_, size)| size).sum();
@@ -277,6 +300,7 @@ fn hash(
         let digest = hash_file(
             &folder.join(file.as_str()),
             size,
+            &also(&file),
             &mut buffer,
             &mut read_so_far,
         )?;
@@ -297,6 +321,7 @@ fn hash(
 fn hash_file(
     path: &Path,
     size: u64,
+    also: &[Algorithm],
     buffer: &mut [u8],
     read_so_far: &mut dyn FnMut(u64),
 ) -> Result<DigestSet, FolderError> {
@@ -314,7 +339,7 @@ fn hash_file(
     if !is_same_file(&before, &opened) || opened.len() != size {
         return Err(changed());
     }
-    let mut sha256 = Sha256Stream::default();
+    let mut hashers = Hashers::new(also.iter().copied());
     let mut bytes = 0;
     read_so_far(0);
     loop {
@@ -328,7 +353,7 @@ fn hash_file(
         if bytes > size {
             return Err(changed());
         }
-        sha256.update(&buffer[..count]);
+        hashers.update(&buffer[..count]);
         read_so_far(bytes);
     }
     let after = look()?;
@@ -340,7 +365,7 @@ fn hash_file(
     if bytes != size || after.len() != size || was_written || !is_same_file(&opened, &after) {
         return Err(changed());
     }
-    Ok(DigestSet::sha256(sha256.finish()))
+    Ok(hashers.finish())
 }
 
 #[cfg(unix)]

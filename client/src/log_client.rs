@@ -41,6 +41,9 @@ const ENTRY_BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX
 /// A JSON view: a release with 256 evaluations of 64 KiB each, statements spelled out, is 16 MiB.
 const VIEW_BYTES_MAX: usize = 32 << 20;
 
+/// The most items of one list: who has more about one release has to follow the log.
+const ITEMS_MAX: usize = 20_000;
+
 /// The most tiles that are kept in memory: 32 MiB of them.
 const TILES_KEPT_MAX: usize = 4096;
 
@@ -422,16 +425,43 @@ impl LogClient {
         self.view(self.page_path(path)?)
     }
 
-    /// One model.
+    /// One model, with all of its releases.
     pub fn model(&self, name: &ModelName) -> Result<ModelView, LogError> {
-        self.view(&format!("api/v1/models/{name}"))
+        let path = format!("api/v1/models/{name}");
+        let mut model: ModelView = self.view(&path)?;
+        while let Some(next) = model.next.take() {
+            let page: ModelView = self.view(self.page_path(&next)?)?;
+            self.check_page(&path, model.releases.len(), page.releases.len())?;
+            model.releases.extend(page.releases);
+            model.next = page.next;
+        }
+        Ok(model)
     }
 
-    /// One release.
+    /// One release, with every record about it: a withdrawal, say, is the last.
     pub fn release(&self, name: &ReleaseName) -> Result<ReleaseView, LogError> {
         // A plus sign means itself in a path, but some servers and proxies read it as a space.
-        let path = name.to_string().replace('+', "%2B");
-        self.view(&format!("api/v1/releases/{path}"))
+        let path = format!("api/v1/releases/{}", name.to_string().replace('+', "%2B"));
+        let mut release: ReleaseView = self.view(&path)?;
+        while let Some(next) = release.next.take() {
+            let page: ReleaseView = self.view(self.page_path(&next)?)?;
+            self.check_page(&path, release.records.len(), page.records.len())?;
+            release.records.extend(page.records);
+            release.next = page.next;
+        }
+        Ok(release)
+    }
+
+    /// Pages that lead on bring something, and end.
+    fn check_page(&self, path: &str, before: usize, items: usize) -> Result<(), LogError> {
+        if items == 0 {
+            return Err(self.bad_answer(path, "it names a next page that is empty"));
+        }
+        if before + items > ITEMS_MAX {
+            let reason = format!("its list has over {ITEMS_MAX} items, and does not end");
+            return Err(self.bad_answer(path, &reason));
+        }
+        Ok(())
     }
 
     /// An attachment, whose bytes are what the digest says.

@@ -12,6 +12,7 @@
 //!
 //! Not here: fetching ([`crate::log_client`]).
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -101,6 +102,24 @@ pub struct EvidenceProof {
     pub hashes: Vec<Hash>,
 }
 
+/// Where the two checkpoints are kept that don't fit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EvidenceFile {
+    /// In this file.
+    Written(PathBuf),
+    /// Nowhere, and why.
+    NotWritten(String),
+}
+
+impl fmt::Display for EvidenceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(path) => write!(f, "both checkpoints are in {}", path.display()),
+            Self::NotWritten(error) => write!(f, "the evidence could not be kept: {error}"),
+        }
+    }
+}
+
 /// Why a checkpoint is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum MemoryError {
@@ -116,7 +135,7 @@ pub enum MemoryError {
         /// The size that is shown now.
         shown: TreeSize,
         /// Where both checkpoints are.
-        evidence: PathBuf,
+        evidence: EvidenceFile,
     },
     /// Tiles that are not those of the signed trees.
     #[error(
@@ -130,7 +149,7 @@ pub enum MemoryError {
         /// The size that is shown now.
         shown: TreeSize,
         /// Where both checkpoints are.
-        evidence: PathBuf,
+        evidence: EvidenceFile,
     },
     /// A smaller tree than before.
     #[error(
@@ -144,7 +163,7 @@ pub enum MemoryError {
         /// The size that is shown now.
         shown: TreeSize,
         /// Where both checkpoints are.
-        evidence: PathBuf,
+        evidence: EvidenceFile,
     },
     /// The remembered checkpoint is not of this key.
     #[error("the checkpoint remembered in {} does not hold: {error}", path.display())]
@@ -197,7 +216,7 @@ impl MemoryError {
             Self::Fork { evidence, .. }
             | Self::Unproven { evidence, .. }
             | Self::Stale { evidence, .. } => {
-                vec![format!("both checkpoints are in {}", evidence.display())]
+                vec![evidence.to_string()]
             }
             Self::Remembered { .. } | Self::Log(_) | Self::Io { .. } => Vec::new(),
         }
@@ -325,9 +344,10 @@ impl Memory {
             shown: shown.text.clone(),
             proof,
         };
+        // A disk that is full takes nothing away from what was found.
         let evidence = match self.write_evidence(key, &evidence) {
-            Ok(path) => path,
-            Err(error) => return error,
+            Ok(path) => EvidenceFile::Written(path),
+            Err(error) => EvidenceFile::NotWritten(error.to_string()),
         };
         let (seen, shown) = (seen.size(), shown.size());
         match finding {
@@ -358,9 +378,8 @@ impl Memory {
         fs::create_dir_all(&dir).map_err(at(&dir))?;
         let mut text = serde_json::to_string_pretty(evidence).expect("evidence is JSON");
         text.push('\n');
-        let mut path = dir.clone();
         for n in 1..=EVIDENCE_FILES_MAX {
-            path = dir.join(format!("evidence-{n}.candor-evidence"));
+            let path = dir.join(format!("evidence-{n}.candor-evidence"));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(mut file) => {
                     let written = file
@@ -376,7 +395,10 @@ impl Memory {
                 Err(e) => return Err(at(&path)(e)),
             }
         }
-        Ok(path)
+        let full = io::Error::other(format!(
+            "{EVIDENCE_FILES_MAX} evidence files are there already"
+        ));
+        Err(at(&dir)(full))
     }
 
     /// Remembers `shown` if `seen` is still what is remembered; else returns false.

@@ -24,7 +24,7 @@ use crate::api::{PublishedRecordView, PublishedView};
 use crate::keys::SecretKey;
 use crate::log_client::{LogClient, LogError, SignedCheckpoint};
 use crate::memory::{Memory, MemoryError};
-use crate::replay::{ReplayError, parse};
+use crate::replay::{Replay, ReplayError, parse};
 use crate::transport::RequestBody;
 
 /// The most records of one release: what a log takes at once.
@@ -326,6 +326,12 @@ fn check_receipt(
     if answer.statement != statement.digest || receipt.index != index {
         return Err(PublishError::OtherAnswer("it is about another record"));
     }
+    // The tree that was held against what is remembered, and no other.
+    if receipt.checkpoint != checkpoint.text {
+        return Err(PublishError::OtherAnswer(
+            "its proof is for another tree than its checkpoint",
+        ));
+    }
     let entry = Entry::new(record.envelope().to_canonical_json()).map_err(|error| {
         PublishError::TooLong {
             kind: statement.kind(),
@@ -346,6 +352,8 @@ fn check_receipt(
             receipt
                 .verify(&logged.entry, client.key())
                 .map_err(failed)?;
+            // Its signatures are others than ours, so they are checked like anybody's.
+            Replay::default().check_alone(client, checkpoint, &logged)?;
         }
         Err(error) => return Err(failed(error)),
     }

@@ -306,7 +306,7 @@ impl State {
     }
 
     fn view(&self, path: &str) -> Option<Value> {
-        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if path == "records" {
             let mut rows: Vec<_> = self.rows().map(|(row, _)| row).collect();
             rows.reverse();
@@ -335,12 +335,20 @@ impl State {
             return (!history.is_empty()).then(|| json!({ "name": name, "history": history }));
         }
         if let Some(name) = path.strip_prefix("releases/") {
-            let rows: Vec<_> = self
-                .rows()
-                .filter(|(_, subject)| subject == name)
-                .map(|(row, _)| row)
-                .collect();
-            return (!rows.is_empty()).then(|| json!({ "name": name, "records": rows }));
+            // One record to a page, so that who reads the first alone is found out.
+            let skip: usize = query.strip_prefix("skip=").unwrap_or("0").parse().ok()?;
+            let rows = self.rows().filter(|(_, subject)| subject == name);
+            let rows: Vec<_> = rows.map(|(row, _)| row).skip(skip).collect();
+            let next = (rows.len() > 1).then(|| {
+                format!(
+                    "/api/v1/releases/{}?skip={}",
+                    name.replace('+', "%2B"),
+                    skip + 1
+                )
+            });
+            return rows
+                .first()
+                .map(|row| json!({ "name": name, "records": [row], "next": next }));
         }
         if let Some(name) = path.strip_prefix("models/") {
             return self.model(name);

@@ -163,7 +163,9 @@ pub enum PublisherCommand {
         /// Which publisher
         name: PublisherName,
     },
-    /// Replace your key by a new one
+    /// Replace your key by a new one; keys of others stay
+    ///
+    /// A key that is taken off the list never comes back.
     ///
     /// Example: candor publisher rotate meta-ai --new-key new.pem
     Rotate {
@@ -172,9 +174,12 @@ pub enum PublisherCommand {
         /// The new key
         #[arg(long, value_name = "FILE")]
         new_key: PathBuf,
-        /// Keep the keys that count today beside the new one
-        #[arg(long)]
+        /// Keep your old key on the list too
+        #[arg(long, conflicts_with = "drop_others")]
         keep_old: bool,
+        /// Take all keys but the new one off the list, those of others too
+        #[arg(long)]
+        drop_others: bool,
     },
 }
 
@@ -252,8 +257,8 @@ pub struct VerifyArgs {
     /// Check the folder against this bundle, offline
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// Check the folder against this release in the log
-    #[arg(long = "as", value_name = "RELEASE", conflicts_with = "bundle")]
+    /// The release that it should be: a bundle must be of it; a folder without a bundle is held against the log's
+    #[arg(long = "as", value_name = "RELEASE")]
     pub release: Option<ReleaseName>,
     /// Check the record against this proof, offline
     #[arg(long, value_name = "FILE")]
@@ -261,7 +266,7 @@ pub struct VerifyArgs {
     /// The record that the proof is about: an envelope, or the entry's bytes
     #[arg(long, visible_alias = "entry", value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// Never ask the log
+    /// Never ask the log; bundles, and records with a proof, are verified offline anyway
     #[arg(long)]
     pub offline: bool,
 }

@@ -38,6 +38,9 @@ pub enum CliError {
     /// The log's key is none.
     #[error("the log's key can't be used: {0}")]
     LogKey(VerifierKeyError),
+    /// What was to be printed could not be.
+    #[error("the output could not be written: {0}")]
+    Output(io::Error),
     /// There is no place for files.
     #[error("there is no home folder to keep keys and state in")]
     NoHome,
@@ -147,6 +150,7 @@ impl CliError {
             Self::NoLogKey => "get it from the log's operator, and name it with `--log-key KEY` or CANDOR_LOG_KEY, or in the configuration file under [log] as key".to_owned(),
             Self::LogKey(_) => "copy the whole key from the log's operator: <name>+<key id>+<base64>".to_owned(),
             Self::NoHome => "set HOME, or name the places with `--key FILE` and `--state-dir DIR`".to_owned(),
+            Self::Output(_) => "make room where it goes, and run the command again".to_owned(),
             Self::Config(error) => error.hint().to_owned(),
             Self::Key(error) => error.hint(),
             Self::File { .. } => "check the path and its permissions".to_owned(),
@@ -182,6 +186,7 @@ impl CliError {
             | Self::NoLogKey
             | Self::LogKey(_)
             | Self::NoHome
+            | Self::Output(_)
             | Self::Config(_)
             | Self::Key(_)
             | Self::File { .. }
@@ -230,6 +235,10 @@ fn bundle_hint(error: &BundleError) -> String {
         BundleError::Inclusion(error) => receipt_hint(error).to_owned(),
         BundleError::Authority { error, .. } => error.hint().to_owned(),
         BundleError::NothingAbout(release) => fetch_hint(release),
+        BundleError::Twice { .. } => {
+            "the log broke its own rules: keep the output, and tell its operator and a witness"
+                .to_owned()
+        }
         BundleError::Order(_)
         | BundleError::Record { .. }
         | BundleError::Attachment { .. }

@@ -61,29 +61,32 @@ impl Exit {
             CliError::Bundle { error, .. } => Self::of_bundle(error),
             CliError::Receipt { error, .. } => Self::of_receipt(error),
             CliError::Refuted { .. } => Self::Refuted,
-            CliError::CouldNotTell { .. } => Self::CouldNotTell,
+            CliError::CouldNotTell { .. } | CliError::Output(_) => Self::CouldNotTell,
         }
     }
 
     fn of_log(error: &LogError) -> Self {
         match error {
             LogError::Url { .. } | LogError::NoSuchEntry { .. } => Self::BadInput,
-            LogError::Transport(_) | LogError::Answer { .. } | LogError::Attachment { .. } => {
-                Self::CouldNotTell
-            }
-            LogError::Problem(problem) => Self::of_problem(problem),
-            LogError::Status { status, .. } => Self::of_status(*status),
-            LogError::Checkpoint(_) | LogError::NotInTree { .. } => Self::Refuted,
+            // That something is not there, or not to be had, is the word of whoever answers; it proves nothing.
+            LogError::Transport(_)
+            | LogError::Answer { .. }
+            | LogError::Attachment { .. }
+            | LogError::Problem(_)
+            | LogError::Status { .. } => Self::CouldNotTell,
+            LogError::Checkpoint(error) => match Self::of_checkpoint(error) {
+                // No checkpoint at all: a sign-in page, say.
+                Self::BadInput => Self::CouldNotTell,
+                refuted => refuted,
+            },
+            LogError::NotInTree { .. } => Self::Refuted,
         }
     }
 
-    fn of_problem(problem: &Problem) -> Self {
-        Self::of_status(problem.status)
-    }
-
-    /// 4xx says that the request was wrong; 408 and 429, like all of 5xx, that it may be right later.
-    fn of_status(status: u16) -> Self {
-        match status {
+    /// What the log says to what was sent. 4xx says that it was wrong; 408 and 429, like all of 5xx, that it
+    /// may be right later.
+    fn of_refusal(problem: &Problem) -> Self {
+        match problem.status {
             400..=407 | 409..=428 | 430..=499 => Self::BadInput,
             0..=399 | 408 | 429 | 500.. => Self::CouldNotTell,
         }
@@ -100,7 +103,7 @@ impl Exit {
 
     fn of_bundle_maker(error: &BundleMakerError) -> Self {
         match error {
-            BundleMakerError::NoSuchRelease(_) => Self::BadInput,
+            BundleMakerError::NoSuchRelease(_) => Self::CouldNotTell,
             BundleMakerError::Log(error) => Self::of_log(error),
             BundleMakerError::Memory(error) => Self::of_memory(error),
             BundleMakerError::Replay(error) => Self::of_replay(error),
@@ -119,6 +122,7 @@ impl Exit {
             | PublishError::AttachmentUnnamed(_)
             | PublishError::Manifest(_)
             | PublishError::Key(_) => Self::BadInput,
+            PublishError::Log(LogError::Problem(problem)) => Self::of_refusal(problem),
             PublishError::Log(error) => Self::of_log(error),
             PublishError::Memory(error) => Self::of_memory(error),
             PublishError::Replay(error) => Self::of_replay(error),
@@ -142,6 +146,7 @@ impl Exit {
             }
             BundleError::Checkpoint(error) => Self::of_checkpoint(error),
             BundleError::Order(_)
+            | BundleError::Twice { .. }
             | BundleError::Record { .. }
             | BundleError::Authority { .. }
             | BundleError::NothingAbout(_)

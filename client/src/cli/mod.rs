@@ -81,9 +81,14 @@ fn run(cli: Cli, around: Surroundings, printer: Printer) -> Exit {
         Ok(settings) => Session { settings, printer },
         Err(error) => return fail(printer, &error),
     };
-    match dispatch(cli.command, &mut session) {
+    let exit = match dispatch(cli.command, &mut session) {
         Ok(exit) => exit,
-        Err(error) => fail(session.printer, &error),
+        Err(error) => return fail(session.printer, &error),
+    };
+    match session.printer.lost_output() {
+        // Whoever reads it has less than was found, and must not take it for all.
+        Some(error) => fail(session.printer, &CliError::Output(error)),
+        None => exit,
     }
 }
 
@@ -105,7 +110,15 @@ fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
             name,
             new_key,
             keep_old,
-        }) => commands::publisher::rotate(&name, &new_key, keep_old, session),
+            drop_others,
+        }) => {
+            let others = if drop_others {
+                commands::publisher::Others::Dropped
+            } else {
+                commands::publisher::Others::Kept { and_mine: keep_old }
+            };
+            commands::publisher::rotate(&name, &new_key, others, session)
+        }
         Command::Release(args) => commands::release::run(&args, session),
         Command::Publish(args) => commands::publish::run(&args, session),
         Command::Verify(args) => commands::verify::run(&args, session),

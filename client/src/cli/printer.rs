@@ -24,6 +24,8 @@ pub struct Printer {
     err_is_terminal: bool,
     /// Whether nobody reads stdout any more, as behind `| head`.
     closed: bool,
+    /// Why stdout takes no more, unless nobody wants to read on.
+    lost: Option<io::Error>,
 }
 
 impl Printer {
@@ -41,6 +43,7 @@ impl Printer {
             json,
             quiet,
             closed: false,
+            lost: None,
         }
     }
 
@@ -53,6 +56,7 @@ impl Printer {
             quiet,
             err_is_terminal: false,
             closed: false,
+            lost: None,
         }
     }
 
@@ -69,6 +73,11 @@ impl Printer {
     /// Whether stdout was closed, so that a command that goes on and on can stop.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Why output was lost, if it was; not because nobody wanted to read on.
+    pub fn lost_output(&mut self) -> Option<io::Error> {
+        self.lost.take()
     }
 
     /// A line of what was asked for. Nothing with `--json`, where [`Printer::json`] has the answer.
@@ -184,7 +193,12 @@ impl Printer {
             .out
             .write_all(line)
             .and_then(|()| self.out.write_all(b"\n"));
-        self.closed |= written.and_then(|()| self.out.flush()).is_err();
+        if let Err(error) = written.and_then(|()| self.out.flush()) {
+            self.closed = true;
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lost = Some(error);
+            }
+        }
     }
 
     fn write_err(&mut self, line: &str) {

@@ -113,6 +113,7 @@ pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<R
         let envelope =
             Envelope::parse(&bytes).map_err(|e| publish::PublishError::from(Box::new(e.into())))?;
         let record = publish::check_envelope(envelope)?;
+        check_subject(path, &record.statement().subject.name, said)?;
         let attachments = given
             .into_iter()
             .map(|file| (Sha256::of(&file.bytes), file.bytes))
@@ -127,20 +128,27 @@ pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<R
         given,
     }
     .drafts(said, content_of)?;
-    if let Some(release) = said.release.filter(|_| !said.others_too) {
-        let named = SubjectName::Release(release.clone());
-        if let Some(other) = drafts.drafts.iter().find(|draft| draft.subject != named) {
-            return Err(CliError::Usage {
-                what: format!(
-                    "{} is about {}, and `--as` says {release}",
-                    path.display(),
-                    other.subject
-                ),
-                hint: "leave out `--as`, or change the statement's subject".to_owned(),
-            });
-        }
+    for draft in &drafts.drafts {
+        check_subject(path, &draft.subject, said)?;
     }
     Ok(Read::Drafts(drafts))
+}
+
+/// `--as` says what a file is about; one that says so itself must say the same.
+fn check_subject(path: &Path, subject: &SubjectName, said: &Said<'_>) -> Result<(), CliError> {
+    let Some(release) = said.release.filter(|_| !said.others_too) else {
+        return Ok(());
+    };
+    if *subject == SubjectName::Release(release.clone()) {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        what: format!(
+            "{} is about {subject}, and `--as` says {release}",
+            path.display()
+        ),
+        hint: "leave out `--as`, or change the statement's subject".to_owned(),
+    })
 }
 
 fn bytes_max() -> usize {

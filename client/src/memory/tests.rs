@@ -16,6 +16,9 @@ fn evidence(error: &MemoryError) -> Evidence {
     else {
         panic!("{error:?} has no evidence");
     };
+    let EvidenceFile::Written(evidence) = evidence else {
+        panic!("{evidence}");
+    };
     serde_json::from_slice(&fs::read(evidence).expect("the file is there")).expect("it is evidence")
 }
 
@@ -52,6 +55,29 @@ fn the_empty_log_is_the_beginning_of_every_log() {
     assert_eq!(
         memory.fetch(&client).expect("grown").1,
         Advance::Grown { from }
+    );
+}
+
+#[test]
+fn what_was_found_is_said_even_where_no_evidence_can_be_kept() {
+    let (_dir, memory) = memory();
+    let log = FakeLog::new();
+    log.grow(2);
+    let other = log.fork();
+    other.register("somebody-else", 5);
+    log.grow(1);
+    memory.fetch(&log.client()).expect("first");
+    let place = memory.dir_of(log.client().key());
+    for n in 1..=EVIDENCE_FILES_MAX {
+        fs::create_dir(place.join(format!("evidence-{n}.candor-evidence"))).expect("in the way");
+    }
+    let error = memory.fetch(&other.client()).expect_err("two histories");
+    let MemoryError::Fork { evidence, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        matches!(evidence, EvidenceFile::NotWritten(_)),
+        "{evidence}"
     );
 }
 

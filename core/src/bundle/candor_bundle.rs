@@ -20,7 +20,7 @@ use super::tlog_proof::{ReceiptError, verify_inclusion};
 use crate::merkle::{Hash, LeafIndex};
 use crate::note::{Checkpoint, CheckpointError, LogKey};
 use crate::record::{
-    AuthorityError, Envelope, JsonError, Predicate, PublisherName, PublisherState, Record,
+    AuthorityError, Envelope, JsonError, Kind, Predicate, PublisherName, PublisherState, Record,
     RecordError, ReleaseName, SignedRecord, parse_strict,
 };
 use crate::weights::{Manifest, ManifestError};
@@ -120,6 +120,18 @@ pub enum BundleError {
     /// The records are not in the order of the log, or one is there twice.
     #[error("record {0} of the log is out of order, or there twice")]
     Order(LeafIndex),
+    /// Two records of which a release has one, so that nobody can say which counts.
+    #[error("entries {first} and {second} are both {kind} records of {release}, which has one")]
+    Twice {
+        /// The release.
+        release: ReleaseName,
+        /// The kind.
+        kind: Kind,
+        /// The one.
+        first: LeafIndex,
+        /// The other.
+        second: LeafIndex,
+    },
     /// An entry that is no record.
     #[error("entry {index}: {error}")]
     Record {
@@ -243,6 +255,7 @@ impl Bundle {
             .iter()
             .map(BundledAttachment::verify)
             .collect::<Result<BTreeMap<_, _>, _>>()?;
+        check_once_per_release(&records)?;
         check_named(&records, &attachments)?;
         let manifests = manifests(&records, &attachments)?;
         Ok(Verified::attest(VerifiedBundle {
@@ -253,6 +266,26 @@ impl Bundle {
             manifests,
         }))
     }
+}
+
+/// Checks what the log promises of releases: one card, one weights record, and so on.
+fn check_once_per_release(records: &[LoggedRecord]) -> Result<(), BundleError> {
+    let mut seen: BTreeMap<(String, Kind), LeafIndex> = BTreeMap::new();
+    for LoggedRecord { index, record } in records {
+        let (statement, kind) = (record.statement(), record.statement().kind());
+        let Some(release) = statement.release().filter(|_| kind.is_once_per_release()) else {
+            continue;
+        };
+        if let Some(first) = seen.insert((release.to_string(), kind), *index) {
+            return Err(BundleError::Twice {
+                release: release.clone(),
+                kind,
+                first,
+                second: *index,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that each document is one that a record names. A bundle may leave documents out.

@@ -202,6 +202,37 @@ fn after_a_rotation_only_the_new_key_signs() {
 }
 
 #[test]
+fn a_rotation_leaves_the_keys_of_others_on_the_list() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    let publisher = TestPublisher::new("example-lab");
+    let keyid = |publisher: &TestPublisher| publisher.public_key().keyid().to_string();
+    let [second, third, fourth] = ["second", "third", "fourth"].map(|name| {
+        let publisher = publisher.with_key(name);
+        lab.write_key(&format!("{name}.pem"), &publisher);
+        keyid(&publisher)
+    });
+    let keys = || {
+        let shown = lab.candor(&log, "publisher show example-lab --json");
+        let keys = shown.json()["keys"].as_array().expect("keys").clone();
+        let keys = keys
+            .iter()
+            .map(|key| key["keyid"].as_str().expect("an id").to_owned());
+        keys.collect::<Vec<_>>()
+    };
+    let rotate = |flags: &str| {
+        lab.candor(&log, &format!("publisher rotate example-lab {flags}"))
+            .expect_code(0);
+    };
+    rotate("--new-key second.pem --keep-old");
+    assert_eq!(keys(), [keyid(&publisher), second.clone()]);
+    rotate("--new-key third.pem --key second.pem");
+    assert_eq!(keys(), [keyid(&publisher), third]);
+    rotate("--new-key fourth.pem --key third.pem --drop-others");
+    assert_eq!(keys(), [fourth]);
+}
+
+#[test]
 fn a_name_belongs_to_the_key_that_registered_it() {
     let log = TestLog::start();
     let lab = Person::registered(&log, "example-lab");

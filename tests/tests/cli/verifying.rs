@@ -69,6 +69,7 @@ fn a_release_verifies_offline_with_the_server_gone() {
       checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
                    entries: `candor verify example-lab/tiny@1.0.0` asks the log
+                   whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
     --- stderr, exit 0
     ");
     scene.auditor("verify tiny.candor").expect_code(0);
@@ -102,6 +103,7 @@ fn a_folder_that_differs_is_refuted_file_by_file() {
       checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
                    entries: `candor verify example-lab/tiny@1.0.0` asks the log
+                   whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
     --- stderr, exit 1
     error: tiny as example-lab/tiny@1.0.0 does not hold
       changed: model.safetensors (sha256 8328e6e3c09e… instead of 28cc7968ccdf…)
@@ -372,12 +374,18 @@ fn files_that_only_weak_digests_name_are_left_open() {
       checkpoint   example.org/candor-test, 5 entries, root uU3g3pOcbrfLcgwrN5lWpj3g31ell/FSN3QVEp7ZXW8=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 5
                    entries: `candor verify example-lab/old@1` asks the log
+                   whether example-lab/old@1 is the release that you want: name that with `--as`
     --- stderr, exit 3
     error: there is no telling whether old as example-lab/old@1 holds
-      1 file has only digests by MD5, which were not compared: other files can be made to have the same ones
+      1 file has the digests that are listed, by MD5 alone: other files can be made to have the same ones
     hint: look for stronger evidence, such as SHA-256 digests from the publisher
     ");
     assert_eq!(unclear.code, 3);
+    scene.auditor.write("old/model.bin", "hallo\n");
+    scene
+        .auditor("verify old --bundle old.candor")
+        .expect_error(1, "changed: model.bin (md5");
+    scene.auditor.write("old/model.bin", "hello\n");
     scene.auditor.write("old/other.bin", "hello\n");
     scene
         .auditor("verify old --bundle old.candor")
@@ -439,7 +447,7 @@ fn a_record_verifies_by_its_file_its_index_its_digest_and_its_proof() {
     scene.auditor("verify 99").expect_error(2, "99");
     scene
         .auditor(&format!("verify {}", "f".repeat(64)))
-        .expect_code(2);
+        .expect_code(3);
 
     scene.log.kill();
     let offline = scene
@@ -474,4 +482,32 @@ fn a_record_verifies_by_its_file_its_index_its_digest_and_its_proof() {
     scene
         .auditor("verify cut.tlog-proof --record card.json")
         .expect_error(2, "cut.tlog-proof");
+}
+
+#[test]
+fn a_bundle_is_of_the_release_that_the_user_wants() {
+    let scene = Scene::new();
+    for target in ["tiny --bundle tiny.candor", "tiny.candor"] {
+        let verify = |name: &str| scene.auditor(&format!("verify {target} --as {name}"));
+        verify("example-lab/tiny@1.0.0")
+            .expect_code(0)
+            .expect_words("as asked");
+        verify("other-lab/tiny@1.0.0").expect_error(1, "and not of other-lab/tiny@1.0.0");
+    }
+}
+
+#[test]
+fn flags_that_would_not_be_looked_at_are_refused() {
+    let scene = Scene::new();
+    for (line, words) in [
+        ("verify tiny.candor --record x --proof x", "--proof"),
+        ("verify tiny --bundle tiny.candor --proof x", "--proof"),
+        ("verify 4 --as example-lab/tiny@1.0.0", "--as"),
+        (
+            "verify example-lab/tiny@1.0.0 --bundle tiny.candor",
+            "--bundle",
+        ),
+    ] {
+        scene.auditor(line).expect_error(2, words);
+    }
 }

@@ -129,21 +129,37 @@ pub fn show(name: &PublisherName, session: &mut Session) -> Result<Exit, CliErro
     Ok(Exit::Holds)
 }
 
+/// What becomes of the keys that count today.
+#[derive(Clone, Copy, Debug)]
+pub enum Others {
+    /// Those of other people stay, and one's own too, if one likes.
+    Kept {
+        /// Whether one's own stays.
+        and_mine: bool,
+    },
+    /// All are taken off the list, for good.
+    Dropped,
+}
+
 /// `candor publisher rotate`.
 pub fn rotate(
     name: &PublisherName,
     new_key: &Path,
-    keep_old: bool,
+    others: Others,
     session: &mut Session,
 ) -> Result<Exit, CliError> {
     let new = session.settings.secret_key_in(new_key)?;
     let (client, memory) = (session.settings.client()?, session.settings.memory()?);
     let (checkpoint, _) = memory.fetch(&client)?;
     let Shown { state, newest, .. } = look_up(&client, &checkpoint, name)?;
-    let mut keys = if keep_old {
-        state.keys.clone()
-    } else {
-        Vec::new()
+    let old = session.settings.secret_key()?;
+    let mut keys = match others {
+        Others::Kept { and_mine } => {
+            let mut keys = state.keys.clone();
+            keys.retain(|key| and_mine || key != old.public());
+            keys
+        }
+        Others::Dropped => Vec::new(),
     };
     if !keys.contains(new.public()) {
         keys.push(new.public().clone());
@@ -157,7 +173,6 @@ pub fn rotate(
             .json(&json!({ "name": name, "keys": keys, "index": state.at, "created": false }));
         return Ok(Exit::Holds);
     }
-    let old = session.settings.secret_key()?;
     let update = Publisher {
         keys: keys.clone(),
         previous: Some(state.record),

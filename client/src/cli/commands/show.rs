@@ -1,4 +1,7 @@
-//! `candor show`: what the log says about a release, a model or one record, from verified entries only.
+//! `candor show`: what the log says about a release, a model or one record.
+//!
+//! Releases and records come from verified entries. A model's list of releases is the log's word alone, and
+//! says so.
 
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
@@ -20,11 +23,11 @@ pub fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
     let target = args.target.as_str();
     let client = session.settings.client()?;
     if let Ok(index) = target.parse() {
-        return record(&client, LeafIndex::new(index), session);
+        return record(&client, LeafIndex::new(index), None, session);
     }
     if let Ok(statement) = target.parse::<Sha256>() {
         let index = client.record_by_statement(statement)?.index;
-        return record(&client, index, session);
+        return record(&client, index, Some(statement), session);
     }
     if let Ok(name) = target.parse::<ReleaseName>() {
         return release(&client, &name, session);
@@ -81,7 +84,8 @@ fn model(client: &LogClient, name: &ModelName, session: &mut Session) -> Result<
     releases.retain(|row| row.name.model() == name);
     releases.sort_by_key(|row| row.first_index);
     let out = &mut session.printer;
-    out.json(&json!({ "name": name, "releases": releases }));
+    // The list is the log's word; a release by itself is proven.
+    out.json(&json!({ "name": name, "releases": releases, "verified": false }));
     let Some(newest) = releases.last().map(|row| row.name.clone()) else {
         out.line(format!("{name} has no releases"));
         return Ok(Exit::Holds);
@@ -116,10 +120,25 @@ fn release_row(row: &crate::api::ReleaseRow) -> Vec<String> {
     ]
 }
 
-fn record(client: &LogClient, index: LeafIndex, session: &mut Session) -> Result<Exit, CliError> {
+/// The record at `index`, which must be the statement that was asked for, if one was.
+fn record(
+    client: &LogClient,
+    index: LeafIndex,
+    asked: Option<Sha256>,
+    session: &mut Session,
+) -> Result<Exit, CliError> {
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
     let entry = client.entry(index, &checkpoint)?;
     let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
+    if let Some(asked) = asked.filter(|asked| *asked != logged.record.statement().digest) {
+        return Err(CliError::Refuted {
+            what: format!(
+                "the log names entry {index} as the record with statement digest {asked}, and it is another"
+            ),
+            context: Vec::new(),
+            hint: "keep the output, and tell the log's operator and a witness".to_owned(),
+        });
+    }
     for line in page::record(&logged, &checkpoint.checkpoint) {
         session.printer.line(line);
     }

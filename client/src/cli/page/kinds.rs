@@ -381,13 +381,16 @@ fn settings(name: &str, settings: &Map<String, Value>, fields: &mut Fields) {
                     flatten(&format!("{prefix}.{name}"), value, rows);
                 }
             }
-            Value::String(text) => {
-                rows.push(vec![prefix.to_owned(), one_line(text, SETTING_CHARS_MAX)]);
+            // Names are as free as values, and as hostile.
+            value => {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
+                rows.push(vec![
+                    one_line(prefix, SETTING_CHARS_MAX),
+                    one_line(&text, SETTING_CHARS_MAX),
+                ]);
             }
-            other => rows.push(vec![
-                prefix.to_owned(),
-                one_line(&other.to_string(), SETTING_CHARS_MAX),
-            ]),
         }
     }
     let mut rows = Vec::new();

@@ -29,7 +29,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use release::From;
-use report::Report;
+use report::{Finding, Report};
 
 /// The most bytes of a file that are looked at to see what it is: what the largest, a bundle, may have.
 const FILE_BYTES_MAX: usize = candor_core::bundle::BUNDLE_BYTES_MAX;
@@ -66,7 +66,7 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
             hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`".to_owned(),
         });
     }
-    verify(&target, session)?.finish(session)
+    verify(&target, args.release.as_ref(), session)?.finish(session)
 }
 
 impl Target {
@@ -82,10 +82,12 @@ impl Target {
     }
 }
 
-/// What is meant: by what is there, and then by what it looks like.
+/// What is meant: by what is there, and then by what it looks like. Flags that the target has no use for are
+/// refused: who gives one believes that it is checked.
 fn target(args: &VerifyArgs) -> Result<Target, CliError> {
     let path = PathBuf::from(&args.target);
     if path.is_dir() {
+        args.refuse("a folder", &[Flag::Proof, Flag::Record])?;
         return match (&args.bundle, &args.release) {
             (Some(bundle), _) => Ok(Target::FolderOffline { folder: path, bundle: bundle.clone() }),
             (None, Some(release)) => Ok(Target::FolderOnline { folder: path, release: release.clone() }),
@@ -95,39 +97,40 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
             }),
         };
     }
-    if args.bundle.is_some() || args.release.is_some() {
-        return Err(CliError::Usage {
-            what: format!(
-                "`--bundle` and `--as` are for folders, and {:?} is none",
-                args.target
-            ),
-            hint: "name the folder, or leave them out".to_owned(),
-        });
-    }
     if path.exists() {
         return file_target(path, args);
     }
+    let of_the_log = |what| {
+        args.refuse(
+            what,
+            &[Flag::Bundle, Flag::Release, Flag::Proof, Flag::Record],
+        )
+    };
     if let Ok(index) = args.target.parse() {
+        of_the_log("an entry's index")?;
         return Ok(Target::Index(LeafIndex::new(index)));
     }
     if let Ok(statement) = args.target.parse() {
+        of_the_log("a statement digest")?;
         return Ok(Target::Statement(statement));
     }
-    args.target
-        .parse()
-        .map(Target::Release)
-        .map_err(|_| CliError::Usage {
-            what: format!(
-                "{:?} is no file or folder here, and no index, statement digest or release",
-                args.target
-            ),
-            hint: "check the path; a release is written publisher/model@version".to_owned(),
-        })
+    if let Ok(release) = args.target.parse() {
+        of_the_log("a release's name")?;
+        return Ok(Target::Release(release));
+    }
+    Err(CliError::Usage {
+        what: format!(
+            "{:?} is no file or folder here, and no index, statement digest or release",
+            args.target
+        ),
+        hint: "check the path; a release is written publisher/model@version".to_owned(),
+    })
 }
 
 fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
     let bytes = files::read(&path, FILE_BYTES_MAX)?;
     if record::is_proof(&bytes) {
+        args.refuse("a proof", &[Flag::Bundle, Flag::Release, Flag::Proof])?;
         let record = args.record.clone().ok_or_else(|| CliError::Usage {
             what: format!("{} is a proof, and nothing says of what", path.display()),
             hint: "name the record with `--record FILE`".to_owned(),
@@ -142,8 +145,10 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
             .extension()
             .is_some_and(|extension| extension == "candor")
     {
+        args.refuse("a bundle", &[Flag::Bundle, Flag::Proof, Flag::Record])?;
         return Ok(Target::Bundle(path));
     }
+    args.refuse("a record", &[Flag::Bundle, Flag::Release, Flag::Record])?;
     Ok(match &args.proof {
         Some(proof) => Target::RecordOffline {
             record: path,
@@ -153,19 +158,56 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
     })
 }
 
-fn verify(target: &Target, session: &mut Session) -> Result<Report, CliError> {
+/// The flags that say what a target is held against.
+#[derive(Clone, Copy)]
+enum Flag {
+    Bundle,
+    Release,
+    Proof,
+    Record,
+}
+
+impl VerifyArgs {
+    fn refuse(&self, what: &str, flags: &[Flag]) -> Result<(), CliError> {
+        let given = |flag: &Flag| match flag {
+            Flag::Bundle => self.bundle.is_some().then_some("--bundle"),
+            Flag::Release => self.release.is_some().then_some("--as"),
+            Flag::Proof => self.proof.is_some().then_some("--proof"),
+            Flag::Record => self.record.is_some().then_some("--record"),
+        };
+        let Some(flag) = flags.iter().find_map(given) else {
+            return Ok(());
+        };
+        Err(CliError::Usage {
+            what: format!(
+                "{:?} is {what}, which `{flag}` has nothing to do with",
+                self.target
+            ),
+            hint: "leave the flag out, or check the path; `candor verify --help` says what goes together"
+                .to_owned(),
+        })
+    }
+}
+
+fn verify(
+    target: &Target,
+    wanted: Option<&ReleaseName>,
+    session: &mut Session,
+) -> Result<Report, CliError> {
     let settings = &session.settings;
     match target {
         Target::Bundle(path) => {
             let bundle = read_bundle(path, session)?;
             let mut report = Report::new(bundle.verified.release.to_string());
             release::judge(&bundle.verified, From::Bundle, &mut report);
+            judge_name(&bundle.verified.release, wanted, &mut report);
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
         Target::FolderOffline { folder, bundle } => {
             let bundle = read_bundle(bundle, session)?;
             let mut report = judge_folder(folder, &bundle.verified, From::Bundle, session)?;
+            judge_name(&bundle.verified.release, wanted, &mut report);
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
@@ -196,6 +238,21 @@ fn verify(target: &Target, session: &mut Session) -> Result<Report, CliError> {
             let index = client.record_by_statement(*digest)?.index;
             record::statement_in_log(*digest, index, &client, &settings.memory()?)
         }
+    }
+}
+
+/// A bundle says itself which release it is about; only the user can say which it should be.
+fn judge_name(found: &ReleaseName, wanted: Option<&ReleaseName>, report: &mut Report) {
+    match wanted {
+        Some(wanted) if wanted == found => {
+            report.checked.push(format!("it is {wanted}, as asked"));
+        }
+        Some(wanted) => report.findings.push(Finding::Broken {
+            words: format!("the bundle is of {found}, and not of {wanted}"),
+        }),
+        None => report.not_checked.push(format!(
+            "whether {found} is the release that you want: name that with `--as`"
+        )),
     }
 }
 

@@ -211,11 +211,13 @@ fn judge_standing(
     let made = make_bundle(client, memory, release)?;
     report.signers = signers(std::slice::from_ref(logged), &made.verified.records);
     let records = page::records_about(release, &made.verified.records);
-    let by_record = withdrawn(logged, &records);
-    if let Some(it) = by_record
-        .or_else(|| release_withdrawn(release, &records))
-        .filter(|it| it.by != logged.index)
-    {
+    // A withdrawal covers what its author signed, and nothing that others say of the release.
+    if let Some(it) = release_withdrawn(release, &records).filter(|it| it.by != logged.index) {
+        report
+            .remarks
+            .push(format!("{release} is {}", page::withdrawn_words(&it)));
+    }
+    if let Some(it) = withdrawn(logged, &records).filter(|it| it.by != logged.index) {
         let words = format!("the record is {}", page::withdrawn_words(&it));
         report
             .findings

@@ -203,19 +203,20 @@ fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
     findings.extend(comparison.extra.iter().map(|path| Finding::Extra {
         path: path.to_string(),
     }));
-    let weak = comparison.only_weakly_same.len() + comparison.not_compared.len();
+    let names = algorithms(&weights.algorithms);
+    let weak = comparison.only_weakly_same.len() as u64;
     if weak > 0 {
-        let files = counted(weak as u64, "file has", "files have");
-        let names = algorithms(&weights.algorithms);
-        let why = match weights.strength {
-            Strength::Weak => {
-                "which were not compared: other files can be made to have the same ones"
-            }
-            Strength::Strong => "which this program does not compute",
-        };
-        report
-            .doubts
-            .push(format!("{files} only digests by {names}, {why}"));
+        let files = counted(weak, "file has the digests", "files have the digests");
+        report.doubts.push(format!(
+            "{files} that are listed, by {names} alone: other files can be made to have the same ones"
+        ));
+    }
+    let unknown = comparison.not_compared.len() as u64;
+    if unknown > 0 {
+        let files = counted(unknown, "file has", "files have");
+        report.doubts.push(format!(
+            "{files} only digests by {names}, which this program does not compute"
+        ));
     }
 }
 

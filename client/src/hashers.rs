@@ -1,0 +1,93 @@
+//! Several digests of one file in one reading.
+
+use candor_core::record::{Algorithm, DigestSet};
+use md5::Md5;
+use sha1::Sha1;
+use sha2::digest::DynDigest;
+use sha2::{Sha224, Sha256, Sha384, Sha512};
+
+/// Digests in the making.
+pub(crate) struct Hashers(Vec<(Algorithm, Box<dyn DynDigest>)>);
+
+impl Hashers {
+    /// SHA-256, and those of `also` that this program computes: the others are left out.
+    pub(crate) fn new(also: impl IntoIterator<Item = Algorithm>) -> Self {
+        let mut hashers = Self(vec![(
+            Algorithm::Sha256,
+            Box::new(Sha256::default()) as Box<dyn DynDigest>,
+        )]);
+        for algorithm in also {
+            let hasher: Box<dyn DynDigest> = match algorithm {
+                Algorithm::Md5 => Box::new(Md5::default()),
+                Algorithm::Sha1 => Box::new(Sha1::default()),
+                Algorithm::Sha224 => Box::new(Sha224::default()),
+                Algorithm::Sha384 => Box::new(Sha384::default()),
+                Algorithm::Sha512 => Box::new(Sha512::default()),
+                Algorithm::Sha256
+                | Algorithm::Blake2b
+                | Algorithm::Blake3
+                | Algorithm::GitCommit
+                | Algorithm::GitTree
+                | Algorithm::GitBlob => continue,
+            };
+            hashers.0.push((algorithm, hasher));
+        }
+        hashers
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        for (_, hasher) in &mut self.0 {
+            hasher.update(bytes);
+        }
+    }
+
+    /// The digests of all bytes.
+    pub(crate) fn finish(self) -> DigestSet {
+        let digests = self.0.into_iter().map(|(algorithm, mut hasher)| {
+            let mut digest = vec![0; hasher.output_size()];
+            hasher
+                .finalize_into_reset(&mut digest)
+                .expect("the buffer has the digest's size");
+            (algorithm, hex::encode(digest))
+        });
+        DigestSet::new(digests).expect("each digest has its algorithm's length")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `abc`, from RFC 1321 (A.5) and FIPS 180-4's examples.
+    #[test]
+    fn digests_are_those_of_the_specifications() {
+        let all = [
+            (Algorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (
+                Algorithm::Sha224,
+                "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+            ),
+            (
+                Algorithm::Sha256,
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                Algorithm::Sha384,
+                "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+            ),
+            (
+                Algorithm::Sha512,
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+        ];
+        let mut hashers = Hashers::new(all.map(|(algorithm, _)| algorithm));
+        hashers.update(b"a");
+        hashers.update(b"bc");
+        let found = hashers.finish();
+        for (algorithm, digest) in all {
+            assert_eq!(found.by(algorithm), Some(digest), "{algorithm}");
+        }
+    }
+}
