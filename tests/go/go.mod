@@ -1,5 +1,6 @@
 module candor.example/gocheck
 
-go 1.26.0
+// Debian 12 has Go 1.19, and later versions of the library want later ones.
+go 1.18
 
-require golang.org/x/mod v0.42.0
+require golang.org/x/mod v0.20.0

