@@ -1,13 +1,20 @@
 //! Publishers, records and releases are what the entries say: whoever has the entries can derive them again.
+//! Here it is done with core alone, and by rules that are written down a second time.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use candor_tests::TestLog;
-use candor_tests::http::multipart;
+use candor_core::Sha256;
+use candor_core::Verified;
+use candor_core::merkle::{EntryBundle, EntryBundlePath, LeafIndex, TileIndex, TreeSize};
+use candor_core::record::kinds::Scope;
+use candor_core::record::{
+    Kind, Predicate, PublisherName, PublisherState, Record, SignedRecord, Statement,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{Column as _, Connection as _, Row as _, ValueRef as _};
 
-use crate::world::{CARD, World, manifest};
+use crate::world::World;
 
 /// The tables that `migrations/sqlite/0002_views.sql` makes, each with an order of its rows.
 const VIEWS: [(&str, &str); 4] = [
@@ -20,26 +27,163 @@ const VIEWS: [(&str, &str); 4] = [
 #[test]
 fn the_views_follow_from_the_entries() {
     let world = World::new();
-    let again = TestLog::start();
-    // One by one, as they were logged: what was a batch there is sixteen batches here.
-    for index in 0..world.envelopes.len() {
-        let record = world.json(&format!("/api/v1/records/{index}"));
-        let envelope = serde_json::to_vec(&record["envelope"]).expect("JSON");
-        let attachments: &[&[u8]] = match record["kind"].as_str() {
-            Some("model-card") => &[CARD],
-            Some("weights") => &[&manifest().to_bytes()],
-            _ => &[],
-        };
-        let (content_type, body) = multipart(&envelope, attachments);
-        again.post(content_type, &body).expect_status(201);
+    let mut views = Views::default();
+    for (index, record) in (0..).zip(entries(&world)) {
+        views.take(LeafIndex::new(index), record);
     }
     for (table, order) in VIEWS {
-        let rows = rows(&world.log.data(), table, order);
+        let derived = views.rows(table);
         assert!(
-            !rows.is_empty(),
+            !derived.is_empty(),
             "{table} has no rows, so nothing is compared"
         );
-        assert_eq!(rows, self::rows(&again.data(), table, order), "{table}");
+        assert_eq!(rows(&world.log.data(), table, order), derived, "{table}");
+    }
+}
+
+/// The log's entries, as any client reads them.
+fn entries(world: &World) -> Vec<SignedRecord> {
+    let size = TreeSize::new(world.envelopes.len() as u64);
+    let path = EntryBundlePath::in_tree(TileIndex::new(0), size).expect("they fit one bundle");
+    let bundle = world.log.get(&format!("/{path}")).expect_status(200);
+    let bundle = EntryBundle::parse(&bundle.body, path.width).expect("a bundle");
+    let entries = bundle.entries().iter();
+    entries
+        .map(|entry| SignedRecord::from_entry(entry).expect("an entry is a record"))
+        .collect()
+}
+
+/// What the entries so far say.
+#[derive(Default)]
+struct Views {
+    states: HashMap<PublisherName, PublisherState>,
+    /// By name: display name and URL.
+    shown: BTreeMap<PublisherName, (String, Option<String>)>,
+    /// By publisher and key ID: the key, its last place in a list, and the record that left it out.
+    keys: BTreeMap<(PublisherName, Sha256), (String, usize, Option<LeafIndex>)>,
+    records: Vec<(Statement, Option<LeafIndex>)>,
+    /// By name: its model, its first record, and the withdrawal that it fell to.
+    releases: BTreeMap<String, (String, LeafIndex, Option<LeafIndex>)>,
+}
+
+impl Views {
+    fn take(&mut self, index: LeafIndex, record: SignedRecord) {
+        let publisher = record.statement().publisher().clone();
+        let before = self.states.get(&publisher);
+        let record = record.verify(before).expect("its keys may sign it");
+        if let Some(state) = PublisherState::after(before, &record, index) {
+            self.states.insert(publisher, state);
+        }
+        let statement = record.statement();
+        if let Some(release) = statement.release() {
+            let row = (release.model().to_string(), index, None);
+            self.releases.entry(release.to_string()).or_insert(row);
+        }
+        match &statement.predicate {
+            Predicate::Publisher(_) => self.change_keys(index, &record),
+            Predicate::Withdrawal(withdrawal) => self.withdraw(index, statement, withdrawal.scope),
+            Predicate::ModelCard(_)
+            | Predicate::Weights(_)
+            | Predicate::TrainingConfig(_)
+            | Predicate::ApiVersion(_)
+            | Predicate::Evaluation(_) => {}
+        }
+        self.records.push((statement.clone(), None));
+    }
+
+    fn change_keys(&mut self, index: LeafIndex, record: &Verified<Record>) {
+        let Predicate::Publisher(said) = &record.statement().predicate else {
+            panic!("it is a publisher record");
+        };
+        let name = record.statement().publisher();
+        let shown = (said.display_name.clone(), said.url.clone());
+        self.shown.insert(name.clone(), shown);
+        let state = &self.states[name];
+        for (place, key) in state.keys.iter().enumerate() {
+            let row = (key.to_base64_der(), place, None);
+            self.keys.insert((name.clone(), key.keyid()), row);
+        }
+        for retired in state.retired.iter().filter(|it| it.at == index) {
+            let row = self.keys.get_mut(&(name.clone(), retired.key.keyid()));
+            row.expect("it was listed").2 = Some(index);
+        }
+    }
+
+    /// A withdrawal names one record by its statement. It is that record which falls, or the release with all
+    /// that the author has said of it so far; what fell before stays as it was.
+    fn withdraw(&mut self, index: LeafIndex, withdrawal: &Statement, scope: Scope) {
+        let subject = withdrawal.subject.name.to_string();
+        if scope == Scope::Release {
+            let row = self.releases.get_mut(&subject).expect("a release");
+            row.2 = row.2.or(Some(index));
+        }
+        for (statement, withdrawn_by) in &mut self.records {
+            let falls = match scope {
+                Scope::Record => statement.digest == withdrawal.subject.sha256,
+                Scope::Release => {
+                    statement.subject.name.to_string() == subject
+                        && statement.publisher() == withdrawal.publisher()
+                        && statement.kind() != Kind::Withdrawal
+                }
+            };
+            if falls {
+                *withdrawn_by = withdrawn_by.or(Some(index));
+            }
+        }
+    }
+
+    /// The rows that a table should hold, as text.
+    fn rows(&self, table: &str) -> Vec<String> {
+        let or_null = |index: &Option<LeafIndex>| index.map_or("null".into(), |it| it.to_string());
+        match table {
+            "record" => (0..)
+                .zip(&self.records)
+                .map(|(index, (it, withdrawn_by))| {
+                    format!(
+                        "idx={index} kind={} publisher={} subject={} subject_sha256={} withdrawn_by={}",
+                        it.kind().name(),
+                        it.publisher(),
+                        it.subject.name,
+                        it.subject.sha256,
+                        or_null(withdrawn_by)
+                    )
+                })
+                .collect(),
+            "publisher" => self
+                .shown
+                .iter()
+                .map(|(name, (display_name, url))| {
+                    let state = &self.states[name];
+                    format!(
+                        "name={name} display_name={display_name} url={} record_idx={} record_statement={}",
+                        url.as_deref().unwrap_or("null"),
+                        state.at,
+                        state.record
+                    )
+                })
+                .collect(),
+            "publisher_key" => self
+                .keys
+                .iter()
+                .map(|((name, keyid), (key, place, retired))| {
+                    format!(
+                        "publisher={name} keyid={keyid} public_key={key} position={place} retired_at={}",
+                        or_null(retired)
+                    )
+                })
+                .collect(),
+            "release" => self
+                .releases
+                .iter()
+                .map(|(name, (model, first, withdrawn_by))| {
+                    format!(
+                        "name={name} model={model} first_idx={first} withdrawn_by={}",
+                        or_null(withdrawn_by)
+                    )
+                })
+                .collect(),
+            _ => panic!("{table} is not derived here"),
+        }
     }
 }
 
