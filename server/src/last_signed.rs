@@ -1,11 +1,28 @@
 //! The newest checkpoint that this server signed, in a file of its own beside the database.
 //!
+//! ```text
+//! 0        slot 0: a checkpoint, then spaces, then a line break
+//! 4096     slot 1: the same, older or newer
+//! 8192     end
+//! ```
+//!
 //! Always: a checkpoint is on stable storage here before anybody sees it. So a database that was set back, by
 //! a restored backup or a disk that forgot, is found at the next start, before the server could sign a second
 //! history on top of it.
+//!
+//! The slots are written in turn, in place, through a file that stays open: a new checkpoint takes neither
+//! space on the disk nor a file descriptor, for by then its entries are committed. A crash while one slot is
+//! written leaves the other, which holds the newest checkpoint that anybody saw; of the slots that verify, the
+//! one with the larger tree counts. Each slot is a block of its own for disks that write 4 KiB at a time, so
+//! that a torn write takes no other slot with it. File systems that never write in place (btrfs, ZFS) may run
+//! out of space all the same; then the sequencer waits for room.
+//!
+//! A file that holds one checkpoint, and nothing else, is as good: whoever restores it by hand makes such a
+//! one. When the log starts, it is replaced by one with slots.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Verified;
@@ -14,11 +31,26 @@ use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
 
 use crate::storage::{Storage, StorageError};
 
+/// How long a slot is. A checkpoint has at most some 800 bytes: an origin of 255, twice, two numbers of 20 and
+/// 44, and a signature of 92.
+const SLOT_BYTES: usize = 4_096;
+
 /// The file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LastSigned {
     path: PathBuf,
-    key: LogKey,
+    /// Open for writing, if it has slots.
+    slots: Option<File>,
+    /// The tree of the newest checkpoint in it.
+    head: TreeHead,
+    /// Where the next one goes: the slot that does not hold the newest.
+    next: Slot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    First,
+    Second,
 }
 
 /// Why the log can't go on from what it signed last.
@@ -79,9 +111,35 @@ pub enum LastSignedError {
 }
 
 impl LastSigned {
-    /// The file at `path`, of the log with `key`.
-    pub fn new(path: PathBuf, key: LogKey) -> Self {
-        Self { path, key }
+    /// Makes the file at `path` of a log that has signed nothing but `checkpoint`.
+    pub fn create(path: &Path, checkpoint: &str) -> Result<(), LastSignedError> {
+        lay_out(path, checkpoint)
+            .map(drop)
+            .map_err(|error| io_error(path, error))
+    }
+
+    /// Opens the file at `path` of the log with `key`.
+    pub fn open(path: PathBuf, key: &LogKey) -> Result<Self, LastSignedError> {
+        let bytes = read(&path)?;
+        let (newest, next) = newest(&bytes, key).map_err(|error| LastSignedError::Form {
+            path: path.clone(),
+            error,
+        })?;
+        let slots = (bytes.len() == 2 * SLOT_BYTES)
+            .then(|| OpenOptions::new().write(true).open(&path))
+            .transpose()
+            .map_err(|error| io_error(&path, error))?;
+        Ok(Self {
+            path,
+            slots,
+            head: newest.head,
+            next,
+        })
+    }
+
+    /// Whether the newest checkpoint in it is that of the tree `head`, and the next one will take no space.
+    pub fn holds(&self, head: TreeHead) -> bool {
+        self.slots.is_some() && self.head == head
     }
 
     /// Checks that the tree in storage, whose head is `head`, extends the one that was signed last.
@@ -90,7 +148,7 @@ impl LastSigned {
         storage: &dyn Storage,
         head: TreeHead,
     ) -> Result<(), LastSignedError> {
-        let signed = self.read()?.head;
+        let signed = self.head;
         let path = || self.path.clone();
         if signed.size > head.size {
             return Err(LastSignedError::Behind {
@@ -115,42 +173,218 @@ impl LastSigned {
         }
     }
 
-    fn read(&self) -> Result<Verified<Checkpoint>, LastSignedError> {
-        let mut bytes = Vec::new();
-        File::open(&self.path)
-            .and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => LastSignedError::Missing {
-                    path: self.path.clone(),
-                },
-                _ => self.io(error),
-            })?;
-        self.key
-            .verify_checkpoint(&bytes)
-            .map_err(|error| LastSignedError::Form {
-                path: self.path.clone(),
-                error,
-            })
+    /// Puts the checkpoint of the tree `head` on stable storage. After an error the one before it is still
+    /// there, and it can be tried again.
+    pub fn write(&mut self, head: TreeHead, checkpoint: &str) -> Result<(), LastSignedError> {
+        let bytes = slot_with(checkpoint);
+        match &self.slots {
+            Some(slots) => slots
+                .write_all_at(&bytes, self.next.offset())
+                .and_then(|()| slots.sync_data()),
+            None => lay_out(&self.path, checkpoint).map(|slots| self.slots = Some(slots)),
+        }
+        .map_err(|error| io_error(&self.path, error))?;
+        self.head = head;
+        self.next = self.next.other();
+        Ok(())
+    }
+}
+
+impl LastSignedError {
+    /// Whether it is only room that is missing, so that it may work later.
+    pub fn is_no_room(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { error, .. } if matches!(error.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
+impl Slot {
+    fn offset(self) -> u64 {
+        match self {
+            Self::First => 0,
+            Self::Second => SLOT_BYTES as u64,
+        }
     }
 
-    /// Puts `checkpoint` on stable storage, in one step: a crash leaves the old one or the new one.
-    pub fn write(&self, checkpoint: &str) -> Result<(), LastSignedError> {
-        let next = self.path.with_extension("next");
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::create(&next)
-            .and_then(|mut file| {
-                file.write_all(checkpoint.as_bytes())?;
-                file.sync_data()
-            })
-            .and_then(|()| fs::rename(&next, &self.path))
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(|error| self.io(error))
+    fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> LastSignedError {
+    LastSignedError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LastSignedError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(NOTE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => LastSignedError::Missing {
+                path: path.to_owned(),
+            },
+            _ => io_error(path, error),
+        })?;
+    Ok(bytes)
+}
+
+/// The newest checkpoint in the file, and the slot that the next one goes to.
+fn newest(bytes: &[u8], key: &LogKey) -> Result<(Verified<Checkpoint>, Slot), CheckpointError> {
+    if bytes.len() != 2 * SLOT_BYTES {
+        return Ok((key.verify_checkpoint(&note_in(bytes))?, Slot::Second));
+    }
+    let (first, second) = bytes.split_at(SLOT_BYTES);
+    let first = key.verify_checkpoint(&note_in(first));
+    let second = key.verify_checkpoint(&note_in(second));
+    match (first, second) {
+        (Ok(first), Ok(second)) if first.head.size < second.head.size => Ok((second, Slot::First)),
+        (Ok(first), _) => Ok((first, Slot::Second)),
+        (Err(_), Ok(second)) => Ok((second, Slot::First)),
+        (Err(error), Err(_)) => Err(error),
+    }
+}
+
+/// A note without what fills it up.
+fn note_in(slot: &[u8]) -> Vec<u8> {
+    [slot.trim_ascii_end(), b"\n"].concat()
+}
+
+fn slot_with(note: &str) -> Vec<u8> {
+    let mut slot = note.as_bytes().to_vec();
+    slot.resize(SLOT_BYTES - 1, b' ');
+    slot.push(b'\n');
+    slot
+}
+
+/// Writes the file with `note` in both slots, in one step: a crash leaves what was there, or all of it.
+fn lay_out(path: &Path, note: &str) -> io::Result<File> {
+    let next = path.with_extension("next");
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut file = File::create(&next)?;
+    file.write_all(&slot_with(note).repeat(2))?;
+    file.sync_data()?;
+    fs::rename(&next, path)?;
+    File::open(folder)?.sync_all()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_core::merkle::LeafHash;
+    use candor_core::note::NoteSigner;
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+
+    struct TestFile {
+        folder: tempfile::TempDir,
+        signer: NoteSigner,
     }
 
-    fn io(&self, error: io::Error) -> LastSignedError {
-        LastSignedError::Io {
-            path: self.path.clone(),
-            error,
+    impl TestFile {
+        /// A file that was written as often as there are entries.
+        fn with_trees_to(size: u64) -> Self {
+            let name = "example.org/candor-test".parse().expect("a key's name");
+            let signer = NoteSigner::new(name, SigningKey::from_bytes(&[7; 32]));
+            let file = Self {
+                folder: tempfile::tempdir().expect("a folder"),
+                signer,
+            };
+            LastSigned::create(&file.path(), &file.checkpoint(0)).expect("it is made");
+            let mut last_signed = file.open().expect("it opens");
+            for size in 1..=size {
+                last_signed
+                    .write(head(size), &file.checkpoint(size))
+                    .expect("it is written");
+            }
+            file
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("last-signed")
+        }
+
+        fn checkpoint(&self, size: u64) -> String {
+            Checkpoint::sign(head(size), &self.signer).to_string()
+        }
+
+        fn open(&self) -> Result<LastSigned, LastSignedError> {
+            LastSigned::open(
+                self.path(),
+                &LogKey::from(self.signer.verifier_key().clone()),
+            )
+        }
+
+        fn bytes(&self) -> Vec<u8> {
+            fs::read(self.path()).expect("it is there")
+        }
+    }
+
+    fn head(size: u64) -> TreeHead {
+        let mut range = CompactRange::empty();
+        for n in 0..size {
+            let entry = candor_core::merkle::Entry::new(n.to_be_bytes().to_vec());
+            range.append(LeafHash::of(&entry.expect("short")), |_, _| {});
+        }
+        range.head()
+    }
+
+    #[test]
+    fn the_newest_checkpoint_counts_and_the_file_never_grows() {
+        for size in 0..4 {
+            let file = TestFile::with_trees_to(size);
+            assert!(file.open().expect("it opens").holds(head(size)), "{size}");
+            assert_eq!(file.bytes().len(), 8_192);
+            let text = String::from_utf8(file.bytes()).expect("people can read it");
+            assert!(text.contains(file.checkpoint(size).trim_end()), "{text}");
+        }
+    }
+
+    /// A crash in the middle of a write: whatever comes of the slot, the checkpoint before it is there, which
+    /// is the newest that anybody saw; and the one after goes to the torn slot again.
+    #[test]
+    fn a_torn_write_leaves_the_checkpoint_before_it() {
+        for size in 1..4 {
+            let file = TestFile::with_trees_to(size);
+            let after = TestFile::with_trees_to(size + 1).bytes();
+            for torn in (1..400).step_by(7) {
+                let mut bytes = file.bytes();
+                let slot = if size % 2 == 0 { SLOT_BYTES } else { 0 };
+                bytes[slot..slot + torn].copy_from_slice(&after[slot..slot + torn]);
+                fs::write(file.path(), &bytes).expect("it is written");
+                let last_signed = file.open().expect("one slot is whole");
+                let is_whole = bytes == after;
+                assert!(last_signed.holds(head(if is_whole { size + 1 } else { size })));
+            }
+        }
+        let file = TestFile::with_trees_to(3);
+        fs::write(file.path(), [b' '; 8_192]).expect("it is written");
+        let error = file.open().expect_err("both are gone");
+        assert!(matches!(error, LastSignedError::Form { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_alone_is_taken_and_gets_slots_when_the_log_goes_on() {
+        let file = TestFile::with_trees_to(2);
+        for restored in [file.checkpoint(2), format!("{}\n", file.checkpoint(2))] {
+            fs::write(file.path(), restored).expect("it is written");
+            let mut last_signed = file.open().expect("it opens");
+            assert!(!last_signed.holds(head(2)), "it has no slots yet");
+            last_signed
+                .write(head(2), &file.checkpoint(2))
+                .expect("it is laid out");
+            assert!(last_signed.holds(head(2)));
+            assert!(file.open().expect("it opens").holds(head(2)));
+            assert_eq!(file.bytes().len(), 8_192);
         }
     }
 }

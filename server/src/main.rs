@@ -156,7 +156,7 @@ fn make_log(folder: &DataFolder, origin: Origin) -> anyhow::Result<VerifierKey> 
     };
     runtime()?.block_on(Sqlite::create(&folder.database(), &identity))?;
     let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
-    LastSigned::new(folder.last_signed(), LogKey::from(key.clone())).write(&empty.to_string())?;
+    LastSigned::create(&folder.last_signed(), &empty.to_string())?;
     sync_folder(folder.path())?;
     Ok(key)
 }
@@ -261,10 +261,10 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let parts = SequencerParts {
         storage: Arc::new(storage.for_sequencer()),
         signer,
-        last_signed: LastSigned::new(
+        last_signed: LastSigned::open(
             settings.data.last_signed(),
-            LogKey::from(identity.key.clone()),
-        ),
+            &LogKey::from(identity.key.clone()),
+        )?,
         operator: registration.operator().cloned(),
         queue_max: settings.queue_max,
         metrics: Arc::clone(&metrics),

@@ -9,20 +9,24 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::http::Name;
+
 /// The server's metrics; one set per server, no globals.
 pub struct Metrics {
     registry: Registry,
     /// Entries in the released tree.
     pub tree_size: Gauge,
-    /// Submissions that wait for the sequencer.
+    /// Submissions that wait for the sequencer. Set when it is asked for.
     pub queue_depth: Gauge,
+    /// Bytes that can still be written where the log is. Set when it is asked for.
+    pub storage_free_bytes: Gauge,
     /// Records that were given an index.
     pub records_logged: Counter,
     /// Requests to publish that were refused, by the problem's name.
     pub refused: Family<Problem, Counter>,
     /// Entries in a batch.
     pub batch_entries: Histogram,
-    /// Seconds that a batch's transaction takes.
+    /// Seconds that a batch's transaction takes, whether it succeeds or fails.
     pub commit_seconds: Histogram,
     /// Requests that were answered, by status.
     pub requests: Family<Status, Counter>,
@@ -51,6 +55,7 @@ impl Metrics {
             registry: Registry::with_prefix("candor"),
             tree_size: Gauge::default(),
             queue_depth: Gauge::default(),
+            storage_free_bytes: Gauge::default(),
             records_logged: Counter::default(),
             refused: Family::default(),
             batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
@@ -68,6 +73,12 @@ impl Metrics {
             "queue_depth",
             "Submissions that wait for the sequencer",
             metrics.queue_depth.clone(),
+        );
+        registry.register_with_unit(
+            "storage_free",
+            "Room where the log is",
+            Unit::Bytes,
+            metrics.storage_free_bytes.clone(),
         );
         registry.register(
             "records_logged",
@@ -104,12 +115,25 @@ impl Metrics {
         metrics
     }
 
+    /// Counts a request to publish that was refused.
+    pub fn count_refusal(&self, name: Name) {
+        let label = Problem {
+            problem: name.as_str(),
+        };
+        self.refused.get_or_create(&label).inc();
+    }
+
     /// In the `OpenMetrics` text format.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("a String takes any text");
         out
     }
+}
+
+/// A size as the signed integer that gauges hold.
+pub fn gauge(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Default for Metrics {

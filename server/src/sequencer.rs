@@ -22,12 +22,12 @@ use candor_core::merkle::{LeafIndex, TreeHead};
 use candor_core::note::{Checkpoint, NoteSigner};
 use candor_core::record::PublicKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::last_signed::{LastSigned, LastSignedError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
-use crate::storage::{Batch, CommitError, Questions, Storage};
+use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
 use crate::tree::RightEdge;
 
 /// The most submissions in one batch.
@@ -38,6 +38,9 @@ const BYTES_WAITING_MAX: usize = 256 << 20;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long the sequencer waits for room to keep a checkpoint before it tries again.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 /// A tree that is committed and signed: what readers may see.
 #[derive(Clone, Debug)]
@@ -71,6 +74,9 @@ pub enum SubmitError {
     /// The server is going down, and had not begun with it.
     #[error("the server is stopping, and has not stored this")]
     Stopping,
+    /// The disk is full.
+    #[error("the log's disk is full, and nothing of this was stored")]
+    Full,
     /// The storage failed. Whether the records are in the log, the next try will show.
     #[error("the log could not store this, or can't tell whether it did")]
     Failed,
@@ -85,16 +91,30 @@ pub enum SequencerError {
     /// The tree is not the one that was signed, or what was signed can't be kept.
     #[error(transparent)]
     LastSigned(#[from] LastSignedError),
+    /// The log is not where it was, or does not open as it should.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What others see of the sequencer's health.
+#[derive(Clone, Copy, Debug)]
+struct Vitals {
+    /// When it was last seen alive.
+    seen: Instant,
+    /// When the last batch failed, if it did.
+    failed: Option<Instant>,
 }
 
 /// Room in memory for a submission, until it is answered.
 #[derive(Debug)]
 pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
+type Answer = oneshot::Sender<Result<Vec<Placed>, SubmitError>>;
+
 struct Waiting {
     submission: Submission,
     room: Room,
-    answer: oneshot::Sender<Result<Vec<Placed>, SubmitError>>,
+    answer: Answer,
 }
 
 /// Where submissions are handed in.
@@ -103,8 +123,7 @@ pub struct Sequencer {
     queue: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
     released: watch::Receiver<Arc<Released>>,
-    alive: watch::Receiver<Instant>,
-    metrics: Arc<Metrics>,
+    vitals: watch::Receiver<Vitals>,
 }
 
 /// What the sequencer works with.
@@ -128,27 +147,40 @@ impl Sequencer {
     /// task that writes. The task ends after the batch at hand when `stop` turns true, or with an error when
     /// the log's state can't be known.
     pub async fn start(
-        parts: SequencerParts,
+        mut parts: SequencerParts,
         stop: watch::Receiver<bool>,
-    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), SequencerError>>), LastSignedError> {
+    ) -> Result<(Self, tokio::task::JoinHandle<Result<(), SequencerError>>), SequencerError> {
         let edge = RightEdge::load(parts.storage.as_ref()).await?;
+        let head = edge.head();
         parts
             .last_signed
-            .check(parts.storage.as_ref(), edge.head())
+            .check(parts.storage.as_ref(), head)
             .await?;
-        let released = Arc::new(sign(edge.head(), &parts.signer));
-        parts.last_signed.write(&released.checkpoint)?;
+        let nothing_to_sign = parts.last_signed.holds(head);
+        match parts.storage.settle().await {
+            // All of it was on stable storage when it was signed, so it can be read while there is no room.
+            Err(StorageError::Full(error)) if nothing_to_sign => {
+                warn!(%error, "the disk is full: the log is read only until there is room");
+            }
+            settled => settled?,
+        }
+        let released = Arc::new(sign(head, &parts.signer));
+        if !nothing_to_sign {
+            parts.last_signed.write(head, &released.checkpoint)?;
+        }
         let (release, released) = watch::channel(released);
         let (queue, waiting) = mpsc::channel(parts.queue_max);
-        let (show_alive, alive) = watch::channel(Instant::now());
-        let metrics = Arc::clone(&parts.metrics);
-        metrics.tree_size.set(gauge(edge.head().size.get()));
+        let (show, vitals) = watch::channel(Vitals {
+            seen: Instant::now(),
+            failed: None,
+        });
+        parts.metrics.tree_size.set(gauge(head.size.get()));
         let task = tokio::spawn(
             Task {
                 parts,
                 edge,
                 release,
-                show_alive,
+                show,
                 waiting,
                 stop,
             }
@@ -159,8 +191,7 @@ impl Sequencer {
                 queue,
                 room: Arc::new(Semaphore::new(BYTES_WAITING_MAX)),
                 released,
-                alive,
-                metrics,
+                vitals,
             },
             task,
         ))
@@ -193,9 +224,6 @@ impl Sequencer {
                 },
                 mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
             })?;
-        self.metrics.queue_depth.set(gauge(
-            (self.queue.max_capacity() - self.queue.capacity()) as u64,
-        ));
         // An answer that was dropped is of a batch that nobody knows the end of.
         answered.await.unwrap_or(Err(SubmitError::Failed))
     }
@@ -205,9 +233,19 @@ impl Sequencer {
         Arc::clone(&self.released.borrow())
     }
 
+    /// How many submissions wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// How long ago the sequencer last showed that it is alive.
     pub fn silence(&self) -> Duration {
-        self.alive.borrow().elapsed()
+        self.vitals.borrow().seen.elapsed()
+    }
+
+    /// How long ago the last batch failed; `None` if it did not.
+    pub fn failed_since(&self) -> Option<Duration> {
+        self.vitals.borrow().failed.map(|failed| failed.elapsed())
     }
 
     /// The newest released tree, once it holds the entry at `index`: between commit and signature, the
@@ -223,11 +261,6 @@ impl Sequencer {
     }
 }
 
-/// A size as the signed integer that gauges hold.
-fn gauge(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 fn sign(head: TreeHead, signer: &NoteSigner) -> Released {
     Released {
         head,
@@ -239,7 +272,7 @@ struct Task {
     parts: SequencerParts,
     edge: RightEdge,
     release: watch::Sender<Arc<Released>>,
-    show_alive: watch::Sender<Instant>,
+    show: watch::Sender<Vitals>,
     waiting: mpsc::Receiver<Waiting>,
     stop: watch::Receiver<bool>,
 }
@@ -249,6 +282,7 @@ impl Task {
         let mut stop = self.stop.clone();
         loop {
             self.show_alive();
+            self.parts.storage.check_place()?;
             let batch = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -271,7 +305,7 @@ impl Task {
     }
 
     fn show_alive(&self) {
-        self.show_alive.send_replace(Instant::now());
+        self.show.send_modify(|vitals| vitals.seen = Instant::now());
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -283,7 +317,6 @@ impl Task {
 
     /// Takes one batch from the queue to its answers. An error means that the log can't go on.
     async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
-        let started = Instant::now();
         let mut questions = Questions::default();
         for waiting in &batch {
             for record in &waiting.submission.records {
@@ -295,7 +328,8 @@ impl Task {
             Err(error) => {
                 // Nothing was begun, so nothing is lost: those who wait try again.
                 error!(%error, "the storage does not answer; the batch is dropped");
-                fail_all(batch.into_iter().map(|waiting| waiting.answer));
+                let answers = batch.into_iter().map(|waiting| waiting.answer);
+                self.fail(answers, &CommitError::NotWritten(error));
                 return Ok(());
             }
         };
@@ -320,19 +354,22 @@ impl Task {
                 views: planner.views,
                 accepted_ms: now_ms(),
             };
-            if let Err(error) = self.parts.storage.commit(&batch).await {
+            let begun = Instant::now();
+            let committed = self.parts.storage.commit(&batch).await;
+            let commit_time = begun.elapsed();
+            let metrics = &self.parts.metrics;
+            metrics.commit_seconds.observe(commit_time.as_secs_f64());
+            if let Err(error) = committed {
                 error!(%error, tree.size = before.size.get(), "the commit failed");
-                fail_all(answers.into_iter().map(|(_, answer)| answer));
+                self.fail(answers.into_iter().map(|(_, answer)| answer), &error);
                 return match error {
                     CommitError::NotWritten(_) => Ok(()),
                     CommitError::HeadMoved { .. } | CommitError::Unknown(_) => Err(error.into()),
                 };
             }
             self.edge = edge;
-            if let Err(error) = self.release(&batch, started) {
-                fail_all(answers.into_iter().map(|(_, answer)| answer));
-                return Err(error.into());
-            }
+            // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
+            self.release(&batch, commit_time).await?;
         }
         drop(rooms);
         for (places, answer) in answers {
@@ -341,30 +378,71 @@ impl Task {
         Ok(())
     }
 
+    /// Tells everybody who waits for a batch that it failed.
+    fn fail(&self, answers: impl Iterator<Item = Answer>, error: &CommitError) {
+        self.show_failure();
+        for answer in answers {
+            let _ = answer.send(Err(match error {
+                CommitError::NotWritten(StorageError::Full(_)) => SubmitError::Full,
+                CommitError::NotWritten(_)
+                | CommitError::HeadMoved { .. }
+                | CommitError::Unknown(_) => SubmitError::Failed,
+            }));
+        }
+    }
+
+    fn show_failure(&self) {
+        self.show
+            .send_modify(|vitals| vitals.failed = Some(Instant::now()));
+    }
+
     /// The commit has returned: sign, and let everybody see.
-    fn release(&self, batch: &Batch, started: Instant) -> Result<(), LastSignedError> {
-        let metrics = &self.parts.metrics;
+    async fn release(
+        &mut self,
+        batch: &Batch,
+        commit_time: Duration,
+    ) -> Result<(), SequencerError> {
+        self.parts.storage.check_place()?;
         let released = sign(batch.after, &self.parts.signer);
-        tokio::task::block_in_place(|| self.parts.last_signed.write(&released.checkpoint))?;
+        self.keep(&released).await?;
         self.release.send_replace(Arc::new(released));
+        self.show.send_modify(|vitals| vitals.failed = None);
+        let metrics = &self.parts.metrics;
         #[expect(
             clippy::cast_precision_loss,
             reason = "a histogram holds doubles, and batches are small"
         )]
         metrics.batch_entries.observe(batch.entries.len() as f64);
-        metrics
-            .commit_seconds
-            .observe(started.elapsed().as_secs_f64());
         metrics.records_logged.inc_by(batch.entries.len() as u64);
         metrics.tree_size.set(gauge(batch.after.size.get()));
-        metrics.queue_depth.set(gauge(self.waiting.len() as u64));
         info!(
             tree.size = batch.after.size.get(),
             batch.entries = batch.entries.len(),
-            commit_ms = started.elapsed().as_millis(),
+            // As 64 bits: longer numbers become text in JSON.
+            commit_ms = u64::try_from(commit_time.as_millis()).unwrap_or(u64::MAX),
             "released"
         );
         Ok(())
+    }
+
+    /// Puts what was signed on stable storage. The batch is committed and nobody has seen it, so there is
+    /// nothing to lose by waiting, where it is only room that is missing.
+    async fn keep(&mut self, released: &Released) -> Result<(), LastSignedError> {
+        let mut stop = self.stop.clone();
+        loop {
+            let last_signed = &mut self.parts.last_signed;
+            let kept = tokio::task::block_in_place(|| {
+                last_signed.write(released.head, &released.checkpoint)
+            });
+            match kept {
+                Err(error) if error.is_no_room() && !*stop.borrow() => {
+                    error!(%error, "there is no room to keep the checkpoint; waiting for it");
+                    self.show_failure();
+                    let _ = tokio::time::timeout(ROOM_PAUSE, stop.wait_for(|stop| *stop)).await;
+                }
+                kept => return kept,
+            }
+        }
     }
 }
 
@@ -373,12 +451,6 @@ async fn next_batch(waiting: &mut mpsc::Receiver<Waiting>) -> Option<Vec<Waiting
     let mut batch = Vec::new();
     let taken = waiting.recv_many(&mut batch, BATCH_SUBMISSIONS_MAX).await;
     (taken > 0).then_some(batch)
-}
-
-fn fail_all(answers: impl Iterator<Item = oneshot::Sender<Result<Vec<Placed>, SubmitError>>>) {
-    for answer in answers {
-        let _ = answer.send(Err(SubmitError::Failed));
-    }
 }
 
 fn now_ms() -> i64 {

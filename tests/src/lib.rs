@@ -4,6 +4,7 @@
 //! `cargo build --workspace` makes; `cargo xtask test` builds them first.
 
 pub mod cli;
+pub mod disk;
 pub mod http;
 pub mod load;
 pub mod publisher;
@@ -31,10 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running log. Dropping it kills the server.
 pub struct TestLog {
     folder: TempDir,
+    data: PathBuf,
     server: Option<Child>,
     url: String,
     key: LogKey,
     flags: Vec<String>,
+    /// How many files the server may have open.
+    open_files_max: Option<u32>,
 }
 
 /// The path of a program of this workspace.
@@ -67,18 +71,40 @@ impl TestLog {
 
     /// Makes a new log and starts it with further flags of `candor-server serve`.
     pub fn start_with(flags: &[&str]) -> Self {
+        let mut log = Self::make(None);
+        log.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        log.restart();
+        log
+    }
+
+    /// Makes a new log in `data`, a folder that is not there or empty, and starts it.
+    pub fn start_in(data: &Path) -> Self {
+        let mut log = Self::make(Some(data));
+        log.restart();
+        log
+    }
+
+    /// Makes a new log and starts it with a limit on open files.
+    pub fn start_with_open_files(max: u32) -> Self {
+        let mut log = Self::make(None);
+        log.open_files_max = Some(max);
+        log.restart();
+        log
+    }
+
+    fn make(data: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the log");
-        let key = Self::init(&folder.path().join("log"));
-        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let mut log = Self {
+        let data = data.map_or_else(|| folder.path().join("log"), Path::to_owned);
+        let key = Self::init(&data);
+        Self {
             folder,
+            data,
             server: None,
             url: String::new(),
             key,
-            flags,
-        };
-        log.restart();
-        log
+            flags: Vec::new(),
+            open_files_max: None,
+        }
     }
 
     /// `candor-server init`
@@ -103,7 +129,16 @@ impl TestLog {
             .append(true)
             .open(self.folder.path().join("server.log"))
             .expect("a file for the server's log lines");
-        let mut server = Command::new(program("candor-server"))
+        let mut command = match self.open_files_max {
+            None => Command::new(program("candor-server")),
+            Some(max) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {max} && exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(script).arg(program("candor-server"));
+                shell
+            }
+        };
+        let mut server = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(self.data())
             .args(&self.flags)
@@ -132,12 +167,22 @@ impl TestLog {
 
     /// Asks the server to stop (SIGTERM), and returns its exit status.
     pub fn stop(&mut self) -> std::process::ExitStatus {
-        let mut server = self.server.take().expect("the server runs");
+        self.terminate();
+        self.wait()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
         let sent = Command::new("kill")
-            .arg(server.id().to_string())
+            .arg(self.pid().to_string())
             .status()
             .expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Waits until the server has ended, and returns its exit status.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        let mut server = self.server.take().expect("the server runs");
         let begun = Instant::now();
         loop {
             if let Some(status) = server.try_wait().expect("the server can be waited for") {
@@ -169,7 +214,7 @@ impl TestLog {
 
     /// The log's folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.data.clone()
     }
 
     /// A folder for the test's own files.

@@ -174,10 +174,15 @@ fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
 /// Ends requests that take too long, and counts the others. A request whose records are in the queue by
 /// then may still be logged; publishing again returns the same places.
 async fn limit_and_count(State(log): Shared, request: Request, next: Next) -> Response {
-    let response = match tokio::time::timeout(log.request_time_max, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::timeout(log.request_time_max).into_response(),
-    };
+    let publishes = request.method() == Method::POST;
+    let answer = tokio::time::timeout(log.request_time_max, next.run(request)).await;
+    let response = answer.unwrap_or_else(|_| {
+        let problem = Problem::timeout(log.request_time_max);
+        if publishes {
+            log.metrics.count_refusal(problem.name());
+        }
+        problem.into_response()
+    });
     log.metrics
         .requests
         .get_or_create(&Status {

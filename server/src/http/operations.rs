@@ -9,9 +9,19 @@ use candor_core::note::LogKey;
 
 use super::Shared;
 use super::answer::fresh;
+use crate::accept::{ATTACHMENTS_BYTES_MAX, REQUEST_JSON_BYTES_MAX};
+use crate::metrics::gauge;
 
 /// How long the sequencer may be silent: ten heartbeats.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long a batch that failed counts. Where nobody is led to a log that is not ready, no later batch would
+/// show that it is well again.
+const FAILURE_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// With less room, the disk counts as full: the largest request, once in the write-ahead log and once in the
+/// database.
+const FREE_BYTES_MIN: u64 = 2 * (REQUEST_JSON_BYTES_MAX as u64 + ATTACHMENTS_BYTES_MAX);
 
 /// The process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -19,10 +29,12 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// The log can do its work: the sequencer is alive, the database answers with the released tree or a newer
-/// one, and the checkpoint verifies.
+/// one, the checkpoint verifies, the last batch was committed, and there is room for more.
 pub(super) async fn readyz(State(log): Shared) -> Response {
     let released = log.sequencer.released();
     let key = LogKey::from(log.identity.key.clone());
+    let failed_since = log.sequencer.failed_since();
+    let free = log.storage.free_bytes().ok();
     let checks = [
         ("sequencer", log.sequencer.silence() < SILENCE_MAX),
         (
@@ -37,6 +49,11 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
             key.verify_checkpoint(released.checkpoint.as_bytes())
                 .is_ok(),
         ),
+        (
+            "commit",
+            failed_since.is_none_or(|since| since > FAILURE_TIME_MAX),
+        ),
+        ("space", free.is_some_and(|free| free >= FREE_BYTES_MIN)),
     ];
     let ready = checks.iter().all(|(_, good)| *good);
     let status = if ready {
@@ -50,13 +67,25 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
         .collect();
     fresh(
         status,
-        &serde_json::json!({ "ready": ready, "size": released.head.size, "checks": checks }),
+        &serde_json::json!({
+            "ready": ready,
+            "size": released.head.size,
+            "freeBytes": free,
+            "checks": checks,
+        }),
     )
 }
 
 /// For Prometheus.
 pub(super) async fn metrics(State(log): Shared) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    log.metrics
+        .queue_depth
+        .set(gauge(log.sequencer.waiting() as u64));
+    // Where it can't be found out, the last number that was stays.
+    if let Ok(free) = log.storage.free_bytes() {
+        log.metrics.storage_free_bytes.set(gauge(free));
+    }
     (
         [(header::CONTENT_TYPE, content_type)],
         log.metrics.to_text(),

@@ -48,6 +48,7 @@ pub enum Name {
     Timeout,
     Overloaded,
     Stopping,
+    StorageFull,
     Internal,
 }
 
@@ -154,6 +155,7 @@ impl Name {
             Self::Timeout => ("timeout", 408, "The request took too long"),
             Self::Overloaded => ("overloaded", 503, "Too much waits already"),
             Self::Stopping => ("stopping", 503, "The server is stopping"),
+            Self::StorageFull => ("storage-full", 503, "The log's disk is full"),
             Self::Internal => ("internal", 500, "The server failed"),
         }
     }
@@ -356,6 +358,8 @@ impl From<SubmitError> for Problem {
             }
             SubmitError::Stopping => Self::new(Name::Stopping, detail)
                 .hint("try again in a few seconds; publishing twice is harmless"),
+            SubmitError::Full => Self::new(Name::StorageFull, detail)
+                .hint("try again later: the operator has to make room; reading goes on"),
             SubmitError::Failed => Self::new(Name::Internal, detail)
                 .hint("try again later; publishing twice is harmless"),
         }

@@ -21,7 +21,6 @@ use super::problem::{Name, Problem};
 use super::proofs::receipts;
 use super::{Log, Shared};
 use crate::accept::{ATTACHMENTS_BYTES_MAX, Accepted, REQUEST_JSON_BYTES_MAX, accept};
-use crate::metrics;
 use crate::plan::{Placed, Refused};
 use crate::sequencer::{Room, SubmitError};
 use crate::storage::{
@@ -75,10 +74,7 @@ struct PublishedRecord {
 pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Response, Problem> {
     let answer = publish_request(&log, request).await;
     if let Err(problem) = &answer {
-        let label = metrics::Problem {
-            problem: problem.name().as_str(),
-        };
-        log.metrics.refused.get_or_create(&label).inc();
+        log.metrics.count_refusal(problem.name());
     }
     answer
 }

@@ -6,6 +6,7 @@
 pub mod sqlite;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use candor_core::Sha256;
@@ -22,6 +23,17 @@ use crate::views::ViewChange;
 pub trait Storage: Send + Sync + 'static {
     /// Which log this is.
     async fn identity(&self) -> Result<LogIdentity, StorageError>;
+
+    /// Puts all that was committed on stable storage once more, and says on `Ok` that it is there. After a
+    /// write that failed, the system may show what is not on the disk.
+    async fn settle(&self) -> Result<(), StorageError>;
+
+    /// Says whether the log still is where it was opened. What is written to a file that was removed or
+    /// replaced meanwhile is gone when the server stops.
+    fn check_place(&self) -> Result<(), StorageError>;
+
+    /// How many bytes can still be written where the log is.
+    fn free_bytes(&self) -> Result<u64, StorageError>;
 
     /// The tree after the last committed batch.
     async fn head(&self) -> Result<TreeHead, StorageError>;
@@ -289,9 +301,38 @@ pub enum StorageError {
     /// What was read is not what was written.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// Nothing more can be written until there is room.
+    #[error("the disk is full: {0}")]
+    Full(sqlx::Error),
+    /// Somebody else reads or writes the database, and does not end.
+    #[error(
+        "another program holds {} open, such as an sqlite3 shell or a backup, so what was committed last can't be put on stable storage: end that program (`fuser {}` says which it is), and start again",
+        path.display(), path.display()
+    )]
+    Held {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The database is not where it was opened.
+    #[error(
+        "{} was removed or replaced while the server ran, so what is written now would be lost: put the newest database back, and start again",
+        path.display()
+    )]
+    Replaced {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A file or its file system can't be looked at.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The database does not answer, or not in time.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
 }
 
 /// Why a batch was not committed, and what may be there of it.

@@ -65,20 +65,31 @@ fn metrics_count_what_happened() {
     assert_eq!(value("candor_batch_entries_sum"), 16.0);
     assert_eq!(value("candor_commit_seconds_count"), 3.0);
     assert!(value("candor_sequencer_alive_seconds") > 1.7e9);
+    assert!(value("candor_storage_free_bytes") > 0.0);
 }
 
+/// What it says when something is wrong, the server's own tests show, and `serving` on a disk that is full.
 #[test]
-fn health_and_readiness_are_told_apart() {
+fn a_log_that_is_well_is_healthy_and_ready() {
     let world = World::new();
     assert_eq!(world.log.get("/healthz").expect_status(200).text(), "ok\n");
     let ready = world.log.get("/readyz").expect_status(200);
     assert_eq!(ready.header("cache-control"), "no-store");
+    let ready = ready.json();
+    let free = ready["freeBytes"].as_u64().expect("a number");
     assert_eq!(
-        ready.json(),
+        ready,
         serde_json::json!({
             "ready": true,
             "size": 16,
-            "checks": {"sequencer": true, "storage": true, "checkpoint": true},
+            "freeBytes": free,
+            "checks": {
+                "sequencer": true,
+                "storage": true,
+                "checkpoint": true,
+                "commit": true,
+                "space": true,
+            },
         })
     );
 }

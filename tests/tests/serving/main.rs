@@ -3,6 +3,7 @@
 //! Not here: `kill -9` (`durability`).
 
 mod connections;
+mod full_disk;
 mod settings;
 mod starting;
 

@@ -7,8 +7,7 @@ use candor_core::merkle::{
     Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
 };
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
-use tracing::warn;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor, Transaction};
 
 use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
 use crate::storage::{
@@ -34,9 +33,11 @@ pub(super) async fn insert_identity(
     Ok(())
 }
 
-pub(super) async fn identity(pool: &SqlitePool) -> Result<LogIdentity, StorageError> {
+pub(super) async fn identity(
+    database: impl SqliteExecutor<'_>,
+) -> Result<LogIdentity, StorageError> {
     let row = sqlx::query("SELECT origin, key FROM log")
-        .fetch_optional(pool)
+        .fetch_optional(database)
         .await?;
     let row =
         row.ok_or_else(|| StorageError::NotALog("the database has no log in it".to_owned()))?;
@@ -52,16 +53,13 @@ pub(super) async fn identity(pool: &SqlitePool) -> Result<LogIdentity, StorageEr
     })
 }
 
-/// Moves what the write-ahead log holds into the database file, and that onto stable storage. After a failed
-/// write the system may show what is not on the disk; this writes it again.
-pub(super) async fn settle(pool: &SqlitePool) -> Result<(), StorageError> {
+/// Moves what the write-ahead log holds into the database file, and that onto stable storage. Returns whether
+/// that could be done: not while another program reads or writes.
+pub(super) async fn checkpoint(pool: &SqlitePool) -> Result<bool, StorageError> {
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
         .fetch_one(pool)
         .await?;
-    if row.try_get::<i64, _>(0)? != 0 {
-        warn!("another program holds the database open, so its write-ahead log stays as it is");
-    }
-    Ok(())
+    Ok(row.try_get::<i64, _>(0)? == 0)
 }
 
 const HEAD: &str = "SELECT size, root FROM tree_head";

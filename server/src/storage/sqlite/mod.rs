@@ -3,29 +3,40 @@
 //! One connection writes, in the sequencer's hands alone; a pool of others reads. Write-ahead logging with
 //! `synchronous = FULL`: a commit that has returned survives a power cut.
 //!
+//! Always: connections are kept as long as the log is open, so that all of them have the file that was opened;
+//! the writer alone is replaced after a batch that failed. `SQLite` may have rolled it back by itself, and sqlx
+//! would go on counting from a transaction that is no more.
+//!
 //! The SQL is in functions named for their question: `log` for entries, tiles and the head, `views` for the
 //! rest.
 
 mod log;
+mod reserve;
 mod views;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
-use sqlx::Transaction;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
+use sqlx::{Connection as _, Transaction};
+use tracing::{debug, warn};
 
 use super::{
     Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow, Questions,
     RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
 };
+
+use reserve::Reserve;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -39,9 +50,15 @@ const ROWS_PER_INSERT: usize = 1_000;
 /// A log in an `SQLite` file.
 #[derive(Clone)]
 pub struct Sqlite {
+    file: PathBuf,
+    opened: FileId,
     writer: SqlitePool,
     readers: SqlitePool,
 }
+
+/// What tells a file from every other: the device that it is on, and its number there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
 
 impl Sqlite {
     /// Makes a new, empty log in a file that does not exist yet.
@@ -53,10 +70,7 @@ impl Sqlite {
             )));
         }
         let pool = connect(file, true, 1).await?;
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|e| StorageError::Database(e.into()))?;
+        MIGRATIONS.run(&pool).await.map_err(sqlx::Error::from)?;
         log::insert_identity(&pool, identity).await?;
         pool.close().await;
         Ok(())
@@ -64,30 +78,39 @@ impl Sqlite {
 
     /// Opens the log in `file`. A missing file is an error: logs are made by [`Sqlite::create`] alone.
     pub async fn open(file: &Path) -> Result<Self, StorageError> {
-        if !file.exists() {
-            return Err(StorageError::NotALog(format!(
-                "there is no log at {}",
-                file.display()
-            )));
-        }
+        let reserve = Reserve::beside(file);
+        let log = match Self::open_once(file).await {
+            Err(StorageError::Full(error)) if reserve.give() => {
+                warn!(%error, "the disk is full; the log takes what was reserved for this");
+                Self::open_once(file).await?
+            }
+            opened => opened?,
+        };
+        reserve.keep();
+        Ok(log)
+    }
+
+    async fn open_once(file: &Path) -> Result<Self, StorageError> {
+        let opened = FileId::of(file)?;
+        check_identity(file).await?;
         let writer = connect(file, false, 1).await?;
-        // Before anything is written: this may be somebody else's database.
-        log::identity(&writer).await.map_err(|error| {
-            StorageError::NotALog(format!("{} holds no log: {error}", file.display()))
-        })?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|e| StorageError::Database(e.into()))?;
-        log::settle(&writer).await?;
+        MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
         let readers = connect(file, false, READERS).await?;
-        Ok(Self { writer, readers })
+        let log = Self {
+            file: file.to_owned(),
+            opened,
+            writer,
+            readers,
+        };
+        log.check_place()?;
+        Ok(log)
     }
 
     /// Closes the log in order: everything goes into the one database file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        Reserve::beside(&self.file).keep();
     }
 
     /// The same log, with reads too going to the connection that writes: for the sequencer, which must not
@@ -95,8 +118,83 @@ impl Sqlite {
     #[must_use]
     pub fn for_sequencer(&self) -> Self {
         Self {
-            writer: self.writer.clone(),
             readers: self.writer.clone(),
+            ..self.clone()
+        }
+    }
+}
+
+impl FileId {
+    fn of(file: &Path) -> Result<Self, StorageError> {
+        let metadata = fs::metadata(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                StorageError::NotALog(format!("there is no log at {}", file.display()))
+            }
+            _ => io(file, error),
+        })?;
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
+}
+
+/// Refuses a file that holds no log, before anything is written to it: it may be somebody else's database.
+async fn check_identity(file: &Path) -> Result<(), StorageError> {
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let identity = log::identity(&mut connection).await;
+    connection.close().await?;
+    let error = match identity {
+        Ok(_) => return Ok(()),
+        Err(StorageError::NotALog(error)) => error,
+        Err(StorageError::Database(error))
+            if matches!(code::of(&error), Some(code::ERROR | code::NOT_A_DATABASE)) =>
+        {
+            error.to_string()
+        }
+        Err(error) => return Err(error),
+    };
+    let file = file.display();
+    Err(StorageError::NotALog(format!(
+        "{file} holds no log: {error}"
+    )))
+}
+
+fn io(file: &Path, error: std::io::Error) -> StorageError {
+    StorageError::Io {
+        path: file.to_owned(),
+        error,
+    }
+}
+
+/// The result codes of `SQLite` that lead somewhere of their own: <https://sqlite.org/rescode.html>
+mod code {
+    /// A table that is not there, above all.
+    pub(super) const ERROR: u32 = 1;
+    pub(super) const BUSY: u32 = 5;
+    pub(super) const LOCKED: u32 = 6;
+    pub(super) const FULL: u32 = 13;
+    pub(super) const CONSTRAINT: u32 = 19;
+    pub(super) const NOT_A_DATABASE: u32 = 26;
+    /// There is no room for the index of the write-ahead log.
+    pub(super) const IOERR_SHMSIZE: u32 = 4_874;
+
+    /// The primary code, which is the low byte of the extended one.
+    pub(super) fn of(error: &sqlx::Error) -> Option<u32> {
+        extended(error).map(|code| code & 0xff)
+    }
+
+    pub(super) fn extended(error: &sqlx::Error) -> Option<u32> {
+        error.as_database_error()?.code()?.parse().ok()
+    }
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        if code::of(&error) == Some(code::FULL)
+            || code::extended(&error) == Some(code::IOERR_SHMSIZE)
+        {
+            Self::Full(error)
+        } else {
+            Self::Database(error)
         }
     }
 }
@@ -104,15 +202,10 @@ impl Sqlite {
 /// Whether a failed COMMIT has certainly written nothing: the database was locked, the disk full, or a
 /// constraint not met. Anything else, a failed fsync above all, leaves it open.
 fn has_written_nothing(error: &sqlx::Error) -> bool {
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    const FULL: u32 = 13;
-    const CONSTRAINT: u32 = 19;
-    // The primary code is the low byte: https://sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
-    let code = error
-        .as_database_error()
-        .and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, BUSY | LOCKED | FULL | CONSTRAINT))
+    matches!(
+        code::of(error),
+        Some(code::BUSY | code::LOCKED | code::FULL | code::CONSTRAINT)
+    )
 }
 
 async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePool, StorageError> {
@@ -127,8 +220,10 @@ async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePo
         .page_size(16_384)
         .pragma("wal_autocheckpoint", "8000");
     let pool = SqlitePoolOptions::new()
-        .min_connections(1)
+        .min_connections(connections)
         .max_connections(connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(options)
         .await?;
     Ok(pool)
@@ -138,6 +233,30 @@ async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePo
 impl Storage for Sqlite {
     async fn identity(&self) -> Result<LogIdentity, StorageError> {
         log::identity(&self.readers).await
+    }
+
+    async fn settle(&self) -> Result<(), StorageError> {
+        if log::checkpoint(&self.writer).await? {
+            return Ok(());
+        }
+        Err(StorageError::Held {
+            path: self.file.clone(),
+        })
+    }
+
+    fn check_place(&self) -> Result<(), StorageError> {
+        match FileId::of(&self.file) {
+            Ok(found) if found == self.opened => Ok(()),
+            Ok(_) | Err(StorageError::NotALog(_)) => Err(StorageError::Replaced {
+                path: self.file.clone(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn free_bytes(&self) -> Result<u64, StorageError> {
+        let room = rustix::fs::statvfs(&self.file).map_err(|error| io(&self.file, error.into()))?;
+        Ok(room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     async fn head(&self) -> Result<TreeHead, StorageError> {
@@ -164,22 +283,14 @@ impl Storage for Sqlite {
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let mut transaction = begin(&self.writer).await?;
-        let found = log::head_in(&mut transaction).await?;
-        if found != batch.before {
-            return Err(CommitError::HeadMoved {
-                planned: batch.before.size,
-                found: found.size,
-            });
+        let mut connection = self.writer.acquire().await.map_err(StorageError::from)?;
+        let committed = commit(&mut connection, batch).await;
+        if committed.is_err()
+            && let Err(error) = connection.close().await
+        {
+            debug!(%error, "the connection that failed did not close in order");
         }
-        write(&mut transaction, batch).await?;
-        transaction.commit().await.map_err(|error| {
-            if has_written_nothing(&error) {
-                CommitError::NotWritten(error.into())
-            } else {
-                CommitError::Unknown(error.into())
-            }
-        })
+        committed
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
@@ -241,8 +352,27 @@ impl Storage for Sqlite {
     }
 }
 
-async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, sqlx::Sqlite>, StorageError> {
-    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+/// Writes a batch in one transaction. After an error, the state of `connection` is not known.
+async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), CommitError> {
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(StorageError::from)?;
+    let found = log::head_in(&mut transaction).await?;
+    if found != batch.before {
+        return Err(CommitError::HeadMoved {
+            planned: batch.before.size,
+            found: found.size,
+        });
+    }
+    write(&mut transaction, batch).await?;
+    transaction.commit().await.map_err(|error| {
+        if has_written_nothing(&error) {
+            CommitError::NotWritten(error.into())
+        } else {
+            CommitError::Unknown(error.into())
+        }
+    })
 }
 
 async fn write(
@@ -281,3 +411,6 @@ fn sha256_from_db(bytes: &[u8]) -> Result<Sha256, StorageError> {
 fn json_list<T: serde::Serialize>(items: impl Iterator<Item = T>) -> String {
     serde_json::to_string(&items.collect::<Vec<_>>()).expect("names and numbers are JSON")
 }
+
+#[cfg(test)]
+mod tests;
