@@ -21,6 +21,7 @@ pub mod last_signed;
 pub mod linger;
 pub mod log_key;
 pub mod metrics;
+pub mod open_files;
 pub mod plan;
 pub mod sequencer;
 pub mod serve;

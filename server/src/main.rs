@@ -17,6 +17,7 @@ use candor_server::http::{self, Log};
 use candor_server::last_signed::LastSigned;
 use candor_server::log_key;
 use candor_server::metrics::Metrics;
+use candor_server::open_files;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
 use candor_server::storage::sqlite::Sqlite;
@@ -235,6 +236,7 @@ fn lock(folder: &DataFolder) -> anyhow::Result<File> {
 }
 
 async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    let connections_max = open_files::connections_max()?;
     let storage = Sqlite::open(&settings.data.database()).await?;
     let identity = storage.identity().await?;
     let signer = NoteSigner::new(
@@ -287,10 +289,20 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| settings.listen.to_string())?;
     let address = listener.local_addr()?;
-    info!(origin = %log.identity.origin, tree.size = released.head.size.get(), "serving");
+    info!(
+        origin = %log.identity.origin,
+        tree.size = released.head.size.get(),
+        connections.max = connections_max,
+        "serving"
+    );
     print(&format!("listening on http://{address}"));
 
-    let serving = tokio::spawn(serve(listener, http::router(log), stopping));
+    let serving = tokio::spawn(serve(
+        listener,
+        http::router(log),
+        connections_max,
+        stopping,
+    ));
     let ended = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,

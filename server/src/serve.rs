@@ -20,11 +20,12 @@ use tracing::{debug, info, warn};
 
 use crate::linger::Lingering;
 
-/// How many connections are served at a time; further ones wait in the system's queue.
-const CONNECTIONS_MAX: usize = 16_384;
-
 /// How long a client may take to send a request's headers.
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a server that stops still takes connections and requests: those that were sent before are on their
+/// way through the system, and would otherwise end without an answer.
+const STOP_GRACE: Duration = Duration::from_millis(200);
 
 /// How long open requests may go on when the server stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
@@ -38,10 +39,20 @@ fn with_write_timeout(stream: TcpStream) -> Pin<Box<TimeoutStream<TcpStream>>> {
     Box::pin(stream)
 }
 
-/// Serves until `stop` turns true, then finishes the requests that are under way.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Serves until `stop` turns true, then finishes the requests that are under way. At most `connections_max`
+/// connections are served at a time; further ones wait in the system's queue.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    mut stop: watch::Receiver<bool>,
+) {
+    let connections = Arc::new(Semaphore::new(connections_max));
     let graceful = GracefulShutdown::new();
+    let mut stopped = std::pin::pin!(async {
+        let _ = stop.wait_for(|stop| *stop).await;
+        tokio::time::sleep(STOP_GRACE).await;
+    });
     loop {
         let accept = async {
             let permit = Arc::clone(&connections).acquire_owned().await;
@@ -50,7 +61,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             std::io::Result::Ok((stream, permit))
         };
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = &mut stopped => break,
             accepted = accept => accepted,
         };
         let (stream, permit) = match accepted {

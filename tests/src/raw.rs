@@ -15,13 +15,18 @@ pub struct Raw(TcpStream);
 impl Raw {
     /// Connects to the server at `url`.
     pub fn connect(url: &str) -> Self {
+        Self::try_connect(url).expect("the server accepts connections")
+    }
+
+    /// Connects to the server at `url`, if it is there.
+    pub fn try_connect(url: &str) -> std::io::Result<Self> {
         let address = url.strip_prefix("http://").expect("test logs speak HTTP");
-        let stream = TcpStream::connect(address).expect("the server accepts connections");
+        let stream = TcpStream::connect(address)?;
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
-        Self(stream)
+        Ok(Self(stream))
     }
 
     /// Sends `bytes`. A server that has answered and closed is no error: what it said can still be read.

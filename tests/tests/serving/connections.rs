@@ -1,7 +1,6 @@
 //! Many clients, slow clients, and clients that are there when the server stops.
 
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,9 @@ use candor_core::bundle::Receipt;
 use candor_core::merkle::Entry;
 use candor_core::record::Envelope;
 use candor_tests::http::multipart;
-use candor_tests::raw::Raw;
+use candor_tests::raw::{Raw, request};
 use candor_tests::statements::digest_of;
-use candor_tests::{TestLog, TestPublisher};
+use candor_tests::{Answer, TestLog, TestPublisher};
 use serde_json::Value;
 
 /// What became of a request: an answer, or nothing that could be read.
@@ -36,58 +35,85 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-/// One client of many: publishes until the server is gone. Returns what was acknowledged, and how often the
-/// server said that it stops.
-fn publish_until_stopped(
-    url: &str,
-    lab: &TestPublisher,
-    client: usize,
-    gone: &AtomicBool,
-) -> (Vec<(Value, Value)>, usize) {
-    let agent = agent();
-    let (mut acknowledged, mut stopping) = (Vec::new(), 0);
-    for n in 0.. {
-        let envelope = lab.api_version("tiny", &format!("{client}.{n}"), "");
-        match try_publish(&agent, url, &envelope) {
-            Some((201, answer)) => acknowledged.push((envelope, answer["records"][0].clone())),
-            Some((503, problem)) => {
-                assert_eq!(problem["type"], "urn:candor:problem:stopping");
-                stopping += 1;
-            }
-            Some((status, answer)) => panic!("{status}: {answer}"),
-            None if gone.load(Ordering::SeqCst) => break,
-            None => thread::sleep(Duration::from_millis(1)),
-        }
-    }
-    (acknowledged, stopping)
+/// A request that was sent to the last byte.
+struct Sent {
+    envelope: Value,
+    at: Instant,
+    answer: Option<Answer>,
 }
 
+/// One client of many: publishes until the server is gone, each time with a connection of its own.
+fn publish_until_gone(url: &str, lab: &TestPublisher, client: usize) -> Vec<Sent> {
+    let mut all = Vec::new();
+    while let Ok(mut raw) = Raw::try_connect(url) {
+        let envelope = lab.api_version("tiny", &format!("{client}.{}", all.len()), "");
+        let body = envelope.to_string();
+        let length = format!("content-length: {}", body.len());
+        let headers = ["content-type: application/json", length.as_str()];
+        raw.send(&request(
+            "POST",
+            "/api/v1/records",
+            &headers,
+            body.as_bytes(),
+        ));
+        let at = Instant::now();
+        let answer = raw.answer();
+        all.push(Sent {
+            envelope,
+            at,
+            answer,
+        });
+    }
+    all
+}
+
+/// What was begun is finished; what waits is told that the server stops. The unit tests of the sequencer make
+/// certain of the second, which takes luck here.
 #[test]
-fn a_stop_under_load_finishes_what_was_accepted() {
+fn a_stop_under_load_answers_all_that_was_sent_before_it() {
     let mut log = TestLog::start();
     let lab = TestPublisher::new("example-lab");
     log.publish(&[lab.register()]).expect_status(201);
     let url = log.url().to_owned();
-    let gone = AtomicBool::new(false);
-    let (url, lab, gone) = (url.as_str(), &lab, &gone);
-    let (status, results) = thread::scope(|scope| {
+    let (url, lab) = (url.as_str(), &lab);
+    let (signal, status, sent) = thread::scope(|scope| {
         let clients: Vec<_> = (0..16)
-            .map(|client| scope.spawn(move || publish_until_stopped(url, lab, client, gone)))
+            .map(|client| scope.spawn(move || publish_until_gone(url, lab, client)))
             .collect();
         thread::sleep(Duration::from_secs(1));
-        let status = log.stop();
-        gone.store(true, Ordering::SeqCst);
-        let results: Vec<_> = clients
+        log.terminate();
+        let signal = Instant::now();
+        let status = log.wait();
+        let sent: Vec<Sent> = clients
             .into_iter()
-            .map(|client| client.join().expect("the client ends"))
+            .flat_map(|client| client.join().expect("the client ends"))
             .collect();
-        (status, results)
+        (signal, status, sent)
     });
     assert!(status.success(), "{status}: {}", log.log_lines());
     log.restart();
-    let acknowledged: Vec<_> = results.iter().flat_map(|(records, _)| records).collect();
-    assert!(acknowledged.len() > 16, "{} is no load", acknowledged.len());
-    for (envelope, placed) in &acknowledged {
+    let mut acknowledged = 0;
+    for Sent {
+        envelope,
+        at,
+        answer,
+    } in &sent
+    {
+        let Some(answer) = answer else {
+            assert!(*at > signal, "a request that was sent before has no answer");
+            continue;
+        };
+        let answer = match answer.status {
+            201 => answer.json(),
+            503 => {
+                let problem = answer.json();
+                assert_eq!(problem["type"], "urn:candor:problem:stopping");
+                continue;
+            }
+            status => panic!("{status}: {}", answer.text()),
+        };
+        acknowledged += 1;
+        let placed = &answer["records"][0];
         let record = log
             .get(&format!("/api/v1/records/{}", placed["index"]))
             .json();
@@ -100,10 +126,58 @@ fn a_stop_under_load_finishes_what_was_accepted() {
             .expect("a receipt");
         receipt.verify(&entry, log.key()).expect("it holds");
     }
+    assert!(acknowledged > 16, "{acknowledged} is no load");
     let size = log.get("/api/v1/log").json()["size"]
         .as_u64()
         .expect("a size");
-    assert!(size > acknowledged.len() as u64);
+    assert!(size > acknowledged);
+}
+
+/// What a client sends at the very moment of the stop may reach the server a little later.
+#[test]
+fn what_is_on_its_way_when_the_server_stops_is_answered() {
+    let mut log = TestLog::start();
+    let mut open = Raw::connect(log.url());
+    log.get("/healthz").expect_status(200);
+    log.terminate();
+    thread::sleep(Duration::from_millis(20));
+    open.send(&request("GET", "/checkpoint", &[], b""));
+    let new = Raw::try_connect(log.url());
+    let mut new = new.expect("it still listens");
+    new.send(&request("GET", "/checkpoint", &[], b""));
+    for raw in [open, new] {
+        raw.answer().expect("an answer").expect_status(200);
+    }
+    assert!(log.wait().success(), "{}", log.log_lines());
+}
+
+/// Connections are cheap for whoever opens them. The files of the log are not theirs to take.
+#[test]
+fn idle_connections_never_take_the_files_that_the_log_needs() {
+    let log = TestLog::start_with_open_files(200);
+    let lab = TestPublisher::new("example-lab");
+    let mut first = Raw::connect(log.url());
+    let idle: Vec<_> = (0..185).map(|_| Raw::connect(log.url())).collect();
+    // Time to accept all that will be.
+    thread::sleep(Duration::from_millis(500));
+    let body = lab.register().to_string();
+    let length = format!("content-length: {}", body.len());
+    let headers = ["content-type: application/json", length.as_str()];
+    first.send(&request(
+        "POST",
+        "/api/v1/records",
+        &headers,
+        body.as_bytes(),
+    ));
+    let answer = first.answer();
+    let answer = answer.unwrap_or_else(|| panic!("no answer: {}", log.log_lines()));
+    answer.expect_status(201);
+    drop(idle);
+    log.publish(&[lab.api_version("tiny", "1.0", "")])
+        .expect_status(201);
+    let lines = log.log_lines();
+    assert!(lines.contains("connections.max=72"), "{lines}");
+    assert!(!lines.contains("could not be accepted"), "{lines}");
 }
 
 #[test]
