@@ -1,11 +1,17 @@
 //! Settings: flags first, then the environment, then one TOML file, then the defaults.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use crate::data_folder::DataFolder;
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -14,10 +20,16 @@ const LISTEN: &str = "127.0.0.1:3270";
 const DATA: &str = "candor-data";
 
 /// How many submissions may wait for the sequencer.
-const QUEUE_MAX: usize = 4_096;
+const QUEUE_MAX: u64 = 4_096;
+
+/// What can be set as `queue-max`. Each that waits holds a request in memory, so more is of no use.
+const QUEUE_MAX_RANGE: RangeInclusive<u64> = 1..=1_000_000;
 
 /// How long one request may take, body included.
 const REQUEST_SECONDS_MAX: u64 = 60;
+
+/// What can be set as `request-seconds-max`: up to a day.
+const REQUEST_SECONDS_RANGE: RangeInclusive<u64> = 1..=86_400;
 
 /// Who may register publishers, as a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -27,6 +39,16 @@ pub enum RegistrationSetting {
     Open,
     /// The operator admits each publisher: `candor-server admit`.
     Approved,
+}
+
+impl RegistrationSetting {
+    /// As it is written in the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+        }
+    }
 }
 
 /// Where the log is, for every command.
@@ -40,24 +62,40 @@ pub struct DataOptions {
     pub config: Option<PathBuf>,
 }
 
+/// An address and port to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Listen(pub SocketAddr);
+
+/// Text that is no address to listen on.
+#[derive(Debug, thiserror::Error)]
+#[error("{found:?} is no IP address with a port, such as 127.0.0.1:3270 or [::1]:3270")]
+pub struct ListenError {
+    found: String,
+}
+
 /// How to serve.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeOptions {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3270]
     #[arg(long, env = "CANDOR_LISTEN", value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// Who may register publishers [default: open]
     #[arg(long, env = "CANDOR_REGISTRATION", value_enum)]
     pub registration: Option<RegistrationSetting>,
     /// How many requests to publish may wait at a time; beyond, clients are told to come back [default: 4096]
     #[arg(long, env = "CANDOR_QUEUE_MAX", value_name = "N")]
-    pub queue_max: Option<usize>,
+    pub queue_max: Option<u64>,
     /// How many seconds a request may take, body included [default: 60]
     #[arg(long, env = "CANDOR_REQUEST_SECONDS_MAX", value_name = "SECONDS")]
     pub request_seconds_max: Option<u64>,
-    /// Write log lines as JSON
-    #[arg(long, env = "CANDOR_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new())]
-    pub log_json: bool,
+    /// Write log lines as JSON; `--log-json=false` overrides the file
+    #[arg(
+        long, env = "CANDOR_LOG_JSON", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    pub log_json: Option<bool>,
 }
 
 /// The TOML file.
@@ -65,9 +103,11 @@ pub struct ServeOptions {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
     registration: Option<RegistrationSetting>,
-    queue_max: Option<usize>,
+    #[serde(default, deserialize_with = "whole_number")]
+    queue_max: Option<u64>,
+    #[serde(default, deserialize_with = "whole_number")]
     request_seconds_max: Option<u64>,
     log_json: Option<bool>,
 }
@@ -89,10 +129,6 @@ pub struct Settings {
     pub log_json: bool,
 }
 
-/// The files of a log.
-#[derive(Clone, Debug)]
-pub struct DataFolder(PathBuf);
-
 /// Why settings are refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -112,49 +148,16 @@ pub enum ConfigError {
         /// Where, and why.
         error: toml::de::Error,
     },
-    /// A value that makes no sense.
-    #[error("{name} must be at least 1")]
-    Zero {
+    /// A number that makes no sense.
+    #[error("{name} is {found}, and must be from {} to {}", range.start(), range.end())]
+    Range {
         /// Which setting.
         name: &'static str,
+        /// What it is set to.
+        found: u64,
+        /// What it may be.
+        range: RangeInclusive<u64>,
     },
-}
-
-impl DataFolder {
-    /// The files of a log in this folder.
-    pub fn new(folder: &Path) -> Self {
-        Self(folder.to_owned())
-    }
-
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The database.
-    pub fn database(&self) -> PathBuf {
-        self.0.join("log.db")
-    }
-
-    /// The key that signs checkpoints.
-    pub fn log_key(&self) -> PathBuf {
-        self.0.join("log-key.pem")
-    }
-
-    /// The key that admits publishers.
-    pub fn operator_key(&self) -> PathBuf {
-        self.0.join("operator-key.pem")
-    }
-
-    /// The newest checkpoint that was signed.
-    pub fn last_signed(&self) -> PathBuf {
-        self.0.join("last-signed")
-    }
-
-    /// Held while a server runs, so that no second one writes to the same log.
-    pub fn lock(&self) -> PathBuf {
-        self.0.join("lock")
-    }
 }
 
 impl Settings {
@@ -171,32 +174,68 @@ impl Settings {
             .request_seconds_max
             .or(file.request_seconds_max)
             .unwrap_or(REQUEST_SECONDS_MAX);
-        for (name, value) in [
-            ("queue-max", queue_max as u64),
-            ("request-seconds-max", seconds),
+        for (name, found, range) in [
+            ("queue-max", queue_max, QUEUE_MAX_RANGE),
+            ("request-seconds-max", seconds, REQUEST_SECONDS_RANGE),
         ] {
-            if value == 0 {
-                return Err(ConfigError::Zero { name });
+            if !range.contains(&found) {
+                return Err(ConfigError::Range { name, found, range });
             }
         }
         let default_listen = || LISTEN.parse().expect("the default is an address");
+        let Listen(listen) = serve.listen.or(file.listen).unwrap_or_else(default_listen);
         Ok(Self {
-            data: DataFolder(
+            data: DataFolder::new(
                 data.data
-                    .clone()
-                    .or(file.data)
-                    .unwrap_or_else(|| DATA.into()),
+                    .as_ref()
+                    .or(file.data.as_ref())
+                    .map_or(Path::new(DATA), |data| data),
             ),
-            listen: serve.listen.or(file.listen).unwrap_or_else(default_listen),
+            listen,
             registration: serve
                 .registration
                 .or(file.registration)
                 .unwrap_or(RegistrationSetting::Open),
-            queue_max,
+            queue_max: usize::try_from(queue_max).expect("QUEUE_MAX_RANGE fits a usize"),
             request_time_max: Duration::from_secs(seconds),
-            log_json: serve.log_json || file.log_json.unwrap_or(false),
+            log_json: serve.log_json.or(file.log_json).unwrap_or(false),
         })
     }
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        text.parse().map(Self).map_err(|_| ListenError {
+            found: text.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = ListenError;
+    fn try_from(text: String) -> Result<Self, ListenError> {
+        text.parse()
+    }
+}
+
+/// Reads a whole number, with a message that doesn't speak of Rust's types.
+fn whole_number<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    struct WholeNumber;
+    impl Visitor<'_> for WholeNumber {
+        type Value = u64;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<u64, E> {
+            u64::try_from(number)
+                .map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+        }
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
+            Ok(number)
+        }
+    }
+    input.deserialize_u64(WholeNumber).map(Some)
 }
 
 impl File {
@@ -231,16 +270,20 @@ mod tests {
 
     #[test]
     fn flags_come_before_the_file_and_the_file_before_the_defaults() {
-        let file = "listen = \"127.0.0.1:1\"\nregistration = \"approved\"\ndata = \"elsewhere\"";
+        let file = "listen = \"127.0.0.1:1\"\nregistration = \"approved\"\ndata = \"elsewhere\"\nlog-json = true";
         let serve = ServeOptions {
             listen: Some("127.0.0.1:2".parse().expect("an address")),
+            log_json: Some(false),
             ..Default::default()
         };
         let settings = with_file(file, &serve).expect("good settings");
         assert_eq!(settings.listen.port(), 2);
         assert_eq!(settings.registration, RegistrationSetting::Approved);
         assert_eq!(settings.data.path(), Path::new("elsewhere"));
-        assert_eq!(settings.queue_max, QUEUE_MAX);
+        assert_eq!(settings.queue_max, 4_096);
+        assert!(!settings.log_json, "false is an answer too");
+        let settings = with_file(file, &ServeOptions::default()).expect("good settings");
+        assert!(settings.log_json);
     }
 
     #[test]
@@ -248,7 +291,5 @@ mod tests {
         let error =
             with_file("listne = \"127.0.0.1:1\"", &ServeOptions::default()).expect_err("misspelt");
         assert!(error.to_string().contains("listne"), "{error}");
-        let error = with_file("queue-max = 0", &ServeOptions::default()).expect_err("no queue");
-        assert_eq!(error.to_string(), "queue-max must be at least 1");
     }
 }

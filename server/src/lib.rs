@@ -16,7 +16,9 @@
 
 pub mod accept;
 pub mod config;
+pub mod data_folder;
 pub mod http;
+pub mod init;
 pub mod last_signed;
 pub mod linger;
 pub mod log_key;

@@ -1,18 +1,20 @@
 //! `candor-server`: make a log, and run it.
 
-use std::fs::{self, File, Permissions};
-use std::io::IsTerminal as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+mod manual;
+
+use std::env::VarError;
+use std::fs::{self, File};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use candor_core::merkle::CompactRange;
-use candor_core::note::{Checkpoint, LogKey, NoteSigner, Origin, VerifierKey};
+use candor_core::note::{LogKey, NoteSigner, Origin};
 use candor_core::record::{PublicKey, SignedRecord};
 use candor_server::accept::Registration;
-use candor_server::config::{DataFolder, DataOptions, RegistrationSetting, ServeOptions, Settings};
+use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
+use candor_server::data_folder::DataFolder;
 use candor_server::http::{self, Log};
 use candor_server::last_signed::LastSigned;
 use candor_server::log_key;
@@ -20,9 +22,10 @@ use candor_server::metrics::Metrics;
 use candor_server::open_files;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
+use candor_server::storage::Storage as _;
 use candor_server::storage::sqlite::Sqlite;
-use candor_server::storage::{LogIdentity, Storage as _};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -63,6 +66,17 @@ enum Command {
     },
     /// Print the description of the HTTP API (`OpenAPI` 3.1)
     Openapi,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them
+    Man {
+        /// Write one page for each command into this folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -77,6 +91,9 @@ fn main() -> ExitCode {
             print(&text);
             Ok(())
         }
+        Command::Completions { shell } => verbatim(&manual::completions(shell, Cli::command())),
+        Command::Man { dir: None } => manual::page(Cli::command()).and_then(|page| verbatim(&page)),
+        Command::Man { dir: Some(dir) } => manual::write_pages(Cli::command(), &dir),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,6 +107,12 @@ fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "what the command was asked for")]
 fn print(text: &str) {
     println!("{text}");
+}
+
+fn verbatim(bytes: &[u8]) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(bytes)
+        .context("standard output")
 }
 
 #[expect(clippy::print_stderr, reason = "stdout is what the command makes")]
@@ -114,63 +137,16 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
     let folder = Settings::resolve(data, &ServeOptions::default())?.data;
-    if folder.database().exists() || folder.log_key().exists() {
-        bail!(
-            "there is a log in {} already, and it is left as it is",
-            folder.path().display()
-        );
-    }
-    let parent = match folder.path().parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
-    // Made aside and put in place in one step, so that there is never half a log.
-    let aside = tempfile::Builder::new()
-        .prefix(".candor-init-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(parent)
-        .with_context(|| parent.display().to_string())?;
-    let key = make_log(&DataFolder::new(aside.path()), origin)?;
-    fs::rename(aside.path(), folder.path()).with_context(|| {
-        format!(
-            "the log's folder {} could not be put in place: it must not exist yet, or be empty",
-            folder.path().display()
-        )
-    })?;
-    // Its content has moved, so there is nothing left to remove.
-    let _ = aside.keep();
-    sync_folder(parent)?;
+    let key = runtime()?.block_on(candor_server::init::init(&folder, origin))?;
     print(&key.to_string());
     Ok(())
 }
 
-/// Makes the files of a new, empty log in `folder`, on stable storage.
-fn make_log(folder: &DataFolder, origin: Origin) -> anyhow::Result<VerifierKey> {
-    let secret = log_key::create(&folder.log_key())?;
-    log_key::create(&folder.operator_key())?;
-    let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
-    let signer = NoteSigner::new(origin.to_key_name(), secret);
-    let identity = LogIdentity {
-        origin,
-        key: key.clone(),
-    };
-    runtime()?.block_on(Sqlite::create(&folder.database(), &identity))?;
-    let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
-    LastSigned::create(&folder.last_signed(), &empty.to_string())?;
-    sync_folder(folder.path())?;
-    Ok(key)
-}
-
-/// Puts the names of a folder's files on stable storage.
-fn sync_folder(folder: &Path) -> anyhow::Result<()> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .with_context(|| folder.display().to_string())
-}
-
 fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
     let folder = Settings::resolve(data, &ServeOptions::default())?.data;
+    if !folder.operator_key().exists() {
+        folder.require_log()?;
+    }
     let operator = log_key::read(&folder.operator_key())?;
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
     // The operator's word is for a new name and keys that were proven, and for nothing else.
@@ -178,6 +154,21 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
         .with_context(|| file.display().to_string())?
         .verify(None)
         .with_context(|| format!("{} is no registration", file.display()))?;
+    let mut envelope = record.envelope().clone();
+    envelope.add_signature(&operator)?;
+    let signatures = record.envelope().signatures();
+    // The same key signs the same bytes in the same way, each time.
+    if signatures
+        .iter()
+        .any(|it| Some(it) == envelope.signatures().last())
+    {
+        note(&format!(
+            "{} is admitted already",
+            record.statement().publisher()
+        ));
+        print(&serde_json::to_string_pretty(&record.envelope().to_json())?);
+        return Ok(());
+    }
     note(&format!(
         "admitting {}, with the keys {}",
         record.statement().publisher(),
@@ -188,23 +179,26 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
             .collect::<Vec<_>>()
             .join(", ")
     ));
-    let mut envelope = record.envelope().clone();
-    envelope.add_signature(&operator)?;
     print(&serde_json::to_string_pretty(&envelope.to_json())?);
     Ok(())
 }
 
 fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
     let settings = Settings::resolve(data, serve)?;
-    start_logging(settings.log_json);
+    start_logging(settings.log_json)?;
     // Two servers on one file would sign two histories. The lock is held until the process ends.
     let _lock = lock(&settings.data)?;
     runtime()?.block_on(run_until_stopped(settings))
 }
 
-fn start_logging(json: bool) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+fn start_logging(json: bool) -> anyhow::Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).with_context(|| {
+            format!("RUST_LOG is {filter:?}, and should be like info,sqlx=warn")
+        })?,
+        Ok(_) | Err(VarError::NotPresent) => EnvFilter::new("info,sqlx=warn"),
+        Err(error @ VarError::NotUnicode(_)) => bail!("RUST_LOG: {error}"),
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -214,16 +208,11 @@ fn start_logging(json: bool) {
     } else {
         subscriber.init();
     }
+    Ok(())
 }
 
 fn lock(folder: &DataFolder) -> anyhow::Result<File> {
-    if !folder.database().exists() {
-        bail!(
-            "there is no log in {}; make one with: candor-server init --data {} --origin ORIGIN",
-            folder.path().display(),
-            folder.path().display()
-        );
-    }
+    folder.require_log()?;
     let path = folder.lock();
     let file = File::create(&path).with_context(|| path.display().to_string())?;
     if file.try_lock().is_err() {
@@ -285,13 +274,15 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     // Before anybody can know that the server runs: until then, a signal just ends the process.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let listener = TcpListener::bind(settings.listen)
         .await
-        .with_context(|| settings.listen.to_string())?;
+        .with_context(|| format!("the setting listen: {}", settings.listen))?;
     let address = listener.local_addr()?;
     info!(
         origin = %log.identity.origin,
         tree.size = released.head.size.get(),
+        registration = settings.registration.as_str(),
         connections.max = connections_max,
         "serving"
     );
@@ -306,6 +297,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let ended = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
+        _ = hangup.recv() => None,
         ended = &mut task => Some(ended),
     };
     stop.send_replace(true);

@@ -3,8 +3,10 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use candor_tests::{ORIGIN, TestLog, TestPublisher};
+use candor_tests::disk::SmallDisk;
+use candor_tests::{ORIGIN, TestLog, TestPublisher, program};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
@@ -43,8 +45,10 @@ fn init_makes_keys_that_only_their_owner_reads_and_never_a_second_log() {
     let again = server(&["init", "--origin", ORIGIN], &data, &[]);
     assert_refused(&again, &["there is a log in", "left as it is"]);
     fs::rename(data.join("log.db"), data.join("elsewhere.db")).expect("the database is moved");
+    let missing = ["log.db is missing in", "put back its newest copy"];
     let half = server(&["init", "--origin", ORIGIN], &data, &[]);
-    assert_refused(&half, &["there is a log in", "left as it is"]);
+    assert_refused(&half, &missing);
+    assert_refused(&server(&SERVE, &data, &[]), &missing);
     assert_eq!(fs::read(data.join("log-key.pem")).expect("a key"), before);
     let origin = server(&["init", "--origin", "https://example.org/"], &data, &[]);
     assert_refused(&origin, &["https://example.org/", "--origin"]);
@@ -57,7 +61,8 @@ fn a_log_is_made_whole_in_a_folder_of_its_own_or_not_at_all() {
     fs::create_dir(&data).expect("a folder");
     fs::write(data.join("notes.txt"), "not a log's").expect("a file");
     let refused = server(&["init", "--origin", ORIGIN], &data, &[]);
-    assert_refused(&refused, &["it must not exist yet, or be empty"]);
+    let texts = ["\"notes.txt\"", "must not exist yet, or be empty"];
+    assert_refused(&refused, &texts);
     let names = |folder: &Path| -> Vec<_> {
         let entries = fs::read_dir(folder).expect("a folder");
         entries
@@ -69,7 +74,122 @@ fn a_log_is_made_whole_in_a_folder_of_its_own_or_not_at_all() {
     fs::remove_file(data.join("notes.txt")).expect("the file is gone");
     let made = server(&["init", "--origin", ORIGIN], &data, &[]);
     assert!(made.status.success(), "{made:?}");
-    assert_eq!(mode(&data), 0o700);
+    let mut made = names(&data);
+    made.sort();
+    let files = ["last-signed", "log-key.pem", "log.db", "operator-key.pem"];
+    assert_eq!(made, files);
+    // A folder that was there stays as its owner made it; a new one is for its owner alone.
+    let new = folder.path().join("deep/inside");
+    let made = server(&["init", "--origin", ORIGIN], &new, &[]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(mode(&new), 0o700);
+}
+
+#[test]
+fn a_log_is_made_in_the_folder_that_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = Command::new(program("candor-server"))
+        .args(["init", "--origin", ORIGIN, "--data", "."])
+        .current_dir(folder.path())
+        .output();
+    let here = here.expect("candor-server runs");
+    assert!(here.status.success(), "{here:?}");
+    let Some(disk) = SmallDisk::mount(16) else {
+        return;
+    };
+    fs::create_dir(disk.path().join("lost+found")).expect("as ext4 has it");
+    let made = server(&["init", "--origin", ORIGIN], disk.path(), &[]);
+    assert!(made.status.success(), "{made:?}");
+    assert!(disk.path().join("log.db").exists());
+}
+
+/// What a crash leaves at each step of `init`, from the last to the first: `serve` never takes it for a log,
+/// and `init` begins anew, with other keys.
+#[test]
+fn a_log_that_was_half_made_is_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("log");
+    let init = || server(&["init", "--origin", ORIGIN], &data, &[]);
+    let mut before = init();
+    let aside = data.join(".candor-init-ABCDEF");
+    let steps = ["log.db", "log-key.pem", "operator-key.pem", "last-signed"];
+    for done in 0..steps.len() {
+        fs::create_dir(&aside).expect("a folder");
+        for file in &steps[..=done] {
+            fs::rename(data.join(file), aside.join(file)).expect("it is moved");
+        }
+        assert_refused(&server(&SERVE, &data, &[]), &["was interrupted", "again"]);
+        let again = init();
+        assert!(again.status.success(), "{again:?}");
+        assert!(!aside.exists());
+        assert_ne!(again.stdout, before.stdout, "it has another key");
+        before = again;
+    }
+    // Behind the last step, it is a log.
+    fs::create_dir(&aside).expect("a folder");
+    assert_refused(&init(), &["there is a log in"]);
+    fs::remove_file(data.join("log.db")).expect("the database is lost");
+    assert_refused(&init(), &["log.db is missing"]);
+    assert!(data.join("log-key.pem").exists());
+}
+
+#[test]
+fn a_log_whose_database_is_removed_stops_and_says_why() {
+    let mut log = TestLog::start();
+    fs::remove_file(log.data().join("log.db")).expect("it is removed");
+    assert_eq!(log.wait().code(), Some(2));
+    let lines = log.log_lines();
+    assert!(lines.contains("was removed or replaced"), "{lines}");
+}
+
+/// Somebody else's database in the place of the log's is left as it is, byte for byte.
+#[test]
+fn a_database_that_is_not_a_logs_is_not_touched() {
+    let log = stopped_log();
+    let database = log.data().join("log.db");
+    fs::remove_file(&database).expect("it is removed");
+    let elsewhere = log.scratch().join("other.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&elsewhere)
+        .create_if_missing(true);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut other = SqliteConnection::connect_with(&options).await;
+        let other = other.as_mut().expect("it opens");
+        other.execute("CREATE TABLE t (a)").await.expect("good SQL");
+    });
+    fs::copy(&elsewhere, &database).expect("it takes the place");
+    let before = fs::read(&database).expect("it is there");
+    let refused = server(&SERVE, &log.data(), &[]);
+    assert_refused(&refused, &["log.db holds no log", "no such table: log"]);
+    assert_eq!(fs::read(&database).expect("it is there"), before);
+}
+
+/// What was committed last can't be settled while another program reads.
+#[test]
+fn a_database_that_another_program_reads_is_not_served_after_a_crash() {
+    let mut log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    log.publish(&[lab.register()]).expect_status(201);
+    log.kill();
+    let options = SqliteConnectOptions::new().filename(log.data().join("log.db"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let reader = runtime.block_on(async {
+        let mut reader = SqliteConnection::connect_with(&options)
+            .await
+            .expect("it opens");
+        reader
+            .execute("BEGIN; SELECT * FROM entry")
+            .await
+            .map(drop)
+            .expect("good SQL");
+        reader
+    });
+    let texts = ["another program holds", "log.db", "fuser"];
+    assert_refused(&server(&SERVE, &log.data(), &[]), &texts);
+    drop(reader);
+    drop(runtime);
+    log.restart();
 }
 
 #[test]
@@ -284,6 +404,13 @@ fn the_operator_admits_publishers_where_that_is_asked_for() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("admitting example-lab"), "{said}");
     let admitted: Value = serde_json::from_slice(&output.stdout).expect("an envelope");
+    let twice = log.scratch().join("admitted.json");
+    fs::write(&twice, admitted.to_string()).expect("it is written");
+    let twice = server(&["admit", twice.to_str().expect("UTF-8")], &log.data(), &[]);
+    let again: Value = serde_json::from_slice(&twice.stdout).expect("an envelope");
+    assert_eq!(again, admitted, "the operator signs once");
+    let elsewhere = server(&["admit", file], &log.scratch().join("nodir"), &[]);
+    assert_refused(&elsewhere, &["there is no log in"]);
     log.publish(std::slice::from_ref(&admitted))
         .expect_status(201);
     let record = log.get("/api/v1/records/0").json();

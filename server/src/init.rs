@@ -1,0 +1,130 @@
+//! Making a new log.
+//!
+//! ```text
+//! FOLDER/.candor-init-X/   last-signed, operator-key.pem, log-key.pem, log.db     made whole, and synced
+//!         │
+//!         └─ moved one by one, log.db last ──► FOLDER/                            then X is removed
+//! ```
+//!
+//! Always: where `log.db` is in place, all of the log is. A crash before that leaves a folder that `serve`
+//! refuses, and that another `init` clears: nobody has seen its key.
+//!
+//! All of it happens inside the folder: it may be a mount point, or the only place where this user can write.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use candor_core::merkle::CompactRange;
+use candor_core::note::{Checkpoint, NoteSigner, Origin, VerifierKey};
+
+use crate::data_folder::{ASIDE_PREFIX, DataFolder, DataFolderError};
+use crate::last_signed::{LastSigned, LastSignedError};
+use crate::log_key::{self, KeyFileError};
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{LogIdentity, StorageError};
+
+/// Why no log was made.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The folder is not one for a new log.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// A folder or a file can't be made.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A key can't be made.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The database can't be made.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The first checkpoint can't be kept.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
+}
+
+/// Makes a new, empty log in `folder`, and returns its key.
+pub async fn init(folder: &DataFolder, origin: Origin) -> Result<VerifierKey, InitError> {
+    let leftovers = folder.require_room()?;
+    // The files first: while the database is still aside, another crash leaves what this one found.
+    for file in leftovers.files {
+        fs::remove_file(&file).map_err(io(&file))?;
+    }
+    for aside in leftovers.asides {
+        fs::remove_dir_all(&aside).map_err(io(&aside))?;
+    }
+    make_folder(folder.path())?;
+    let aside = tempfile::Builder::new()
+        .prefix(ASIDE_PREFIX)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(folder.path())
+        .map_err(io(folder.path()))?;
+    let key = make_log(&DataFolder::new(aside.path()), origin).await?;
+    // From here on, what an error leaves is what a crash leaves.
+    let aside = DataFolder::new(&aside.keep());
+    for (from, to) in aside
+        .beside_the_database()
+        .iter()
+        .zip(folder.beside_the_database())
+    {
+        fs::rename(from, &to).map_err(io(&to))?;
+    }
+    sync_folder(folder.path())?;
+    fs::rename(aside.database(), folder.database()).map_err(io(&folder.database()))?;
+    sync_folder(folder.path())?;
+    fs::remove_dir_all(aside.path()).map_err(io(aside.path()))?;
+    Ok(key)
+}
+
+/// Makes the files of a new, empty log in `folder`, on stable storage.
+async fn make_log(folder: &DataFolder, origin: Origin) -> Result<VerifierKey, InitError> {
+    let secret = log_key::create(&folder.log_key())?;
+    log_key::create(&folder.operator_key())?;
+    let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
+    let signer = NoteSigner::new(origin.to_key_name(), secret);
+    let identity = LogIdentity {
+        origin,
+        key: key.clone(),
+    };
+    Sqlite::create(&folder.database(), &identity).await?;
+    let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
+    LastSigned::create(&folder.last_signed(), &empty.to_string())?;
+    sync_folder(folder.path())?;
+    Ok(key)
+}
+
+/// Makes the folder, for its owner alone, unless it is there: then it stays as its owner made it.
+fn make_folder(folder: &Path) -> Result<(), InitError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(io(parent))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(folder)
+        .map_err(io(folder))?;
+    sync_folder(parent)
+}
+
+/// Puts the names of a folder's files on stable storage.
+fn sync_folder(folder: &Path) -> Result<(), InitError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io(folder))
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> InitError {
+    let path = path.to_owned();
+    move |error| InitError::Io { path, error }
+}
