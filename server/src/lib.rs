@@ -30,3 +30,6 @@ pub mod serve;
 pub mod storage;
 pub mod tree;
 pub mod views;
+
+#[cfg(test)]
+mod testing;

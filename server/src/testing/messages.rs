@@ -1,0 +1,134 @@
+//! Every message of every error that an operator can meet.
+
+use std::io;
+use std::path::PathBuf;
+
+use candor_core::merkle::TreeSize;
+use candor_core::note::CheckpointError;
+
+use crate::config::ConfigError;
+use crate::data_folder::DataFolderError;
+use crate::init::InitError;
+use crate::last_signed::LastSignedError;
+use crate::log_key::KeyFileError;
+use crate::plan::{Conflict, Refused};
+use crate::sequencer::{SequencerError, SubmitError};
+use crate::storage::{CommitError, StorageError};
+
+/// An example of every variant, as text. A variant without a row does not compile.
+macro_rules! messages {
+    ($error:ident: $($pattern:pat => $example:expr,)*) => {{
+        let _ = |error: &$error| match error { $($pattern => (),)* };
+        [$((stringify!($pattern), $error::to_string(&$example)),)*]
+            .map(|(pattern, text)| format!("{pattern}\n    {text}\n"))
+            .concat()
+    }};
+}
+
+fn path() -> PathBuf {
+    "/var/lib/candor/file".into()
+}
+
+fn no_room() -> io::Error {
+    io::Error::from_raw_os_error(28)
+}
+
+fn storage() -> StorageError {
+    StorageError::Damaged("tile/0/000 is missing".to_owned())
+}
+
+fn size(size: u64) -> TreeSize {
+    TreeSize::new(size)
+}
+
+#[test]
+fn what_publishers_are_told() {
+    insta::assert_snapshot!(messages! { SubmitError:
+        SubmitError::Refused(_) => SubmitError::Refused(Refused {
+            record: 0,
+            conflict: Conflict::AttachmentMissing {
+                name: "README.md".to_owned(),
+                sha256: candor_core::Sha256::of(b""),
+            },
+        }),
+        SubmitError::QueueFull { .. } => SubmitError::QueueFull { waiting: 4_096 },
+        SubmitError::NoRoom { .. } => SubmitError::NoRoom { bytes: 1_000_000 },
+        SubmitError::Stopping => SubmitError::Stopping,
+        SubmitError::Full => SubmitError::Full,
+        SubmitError::Failed => SubmitError::Failed,
+    });
+}
+
+#[test]
+fn what_ends_the_sequencer() {
+    insta::assert_snapshot!(messages! { SequencerError:
+        SequencerError::Commit(_) => SequencerError::Commit(CommitError::Unknown(storage())),
+        SequencerError::LastSigned(_) => SequencerError::LastSigned(LastSignedError::Missing { path: path() }),
+        SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
+    });
+}
+
+#[test]
+fn what_a_storage_says() {
+    insta::assert_snapshot!(
+        messages! { StorageError:
+            StorageError::NotALog(_) => StorageError::NotALog("there is no log at /var/lib/candor/log.db".to_owned()),
+            StorageError::Damaged(_) => storage(),
+            StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
+            StorageError::Held { .. } => StorageError::Held { path: path() },
+            StorageError::Replaced { .. } => StorageError::Replaced { path: path() },
+            StorageError::Io { .. } => StorageError::Io { path: path(), error: no_room() },
+            StorageError::Database(_) => StorageError::Database(sqlx::Error::WorkerCrashed),
+        } + &messages! { CommitError:
+            CommitError::NotWritten(_) => CommitError::NotWritten(storage()),
+            CommitError::HeadMoved { .. } => CommitError::HeadMoved { planned: size(3), found: size(4) },
+            CommitError::Unknown(_) => CommitError::Unknown(storage()),
+        }
+    );
+}
+
+#[test]
+fn what_is_said_of_the_files_of_a_log() {
+    insta::assert_snapshot!(
+        messages! { LastSignedError:
+            LastSignedError::Io { .. } => LastSignedError::Io { path: path(), error: no_room() },
+            LastSignedError::Missing { .. } => LastSignedError::Missing { path: path() },
+            LastSignedError::Form { .. } => LastSignedError::Form {
+                path: path(),
+                error: CheckpointError::TooFewLines { found: 1 },
+            },
+            LastSignedError::Behind { .. } => LastSignedError::Behind { path: path(), stored: size(3), signed: size(4) },
+            LastSignedError::OtherHistory { .. } => LastSignedError::OtherHistory { path: path(), signed: size(4) },
+            LastSignedError::Storage(_) => LastSignedError::Storage(storage()),
+        } + &messages! { KeyFileError:
+            KeyFileError::Io { .. } => KeyFileError::Io { path: path(), error: no_room() },
+            KeyFileError::Missing { .. } => KeyFileError::Missing { path: path() },
+            KeyFileError::Mode { .. } => KeyFileError::Mode { path: path(), mode: 0o644 },
+            KeyFileError::Form { .. } => KeyFileError::Form { path: path() },
+            KeyFileError::Random(_) => KeyFileError::Random(getrandom::Error::UNSUPPORTED),
+        } + &messages! { DataFolderError:
+            DataFolderError::NoLog { .. } => DataFolderError::NoLog { path: path() },
+            DataFolderError::HalfMade { .. } => DataFolderError::HalfMade { path: path() },
+            DataFolderError::DatabaseMissing { .. } => DataFolderError::DatabaseMissing { path: path() },
+            DataFolderError::LogExists { .. } => DataFolderError::LogExists { path: path() },
+            DataFolderError::NotEmpty { .. } => DataFolderError::NotEmpty { path: path(), found: "notes.txt".to_owned() },
+            DataFolderError::Io { .. } => DataFolderError::Io { path: path(), error: no_room() },
+        } + &messages! { InitError:
+            InitError::Folder(_) => InitError::Folder(DataFolderError::LogExists { path: path() }),
+            InitError::Io { .. } => InitError::Io { path: path(), error: no_room() },
+            InitError::Key(_) => InitError::Key(KeyFileError::Io { path: path(), error: no_room() }),
+            InitError::Storage(_) => InitError::Storage(StorageError::Full(sqlx::Error::WorkerCrashed)),
+            InitError::LastSigned(_) => InitError::LastSigned(LastSignedError::Io { path: path(), error: no_room() }),
+        }
+    );
+}
+
+#[test]
+fn what_is_said_of_settings() {
+    let toml = toml::from_str::<toml::Table>("queue-max = ").expect_err("not TOML");
+    insta::assert_snapshot!(messages! { ConfigError:
+        ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
+        ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml },
+        ConfigError::Range { .. } => ConfigError::Range { name: "queue-max", found: 0, range: 1..=9 },
+    });
+}

@@ -1,0 +1,165 @@
+//! A log inside a test, whose storage fails or waits when it is told to.
+//!
+//! Not here: the real programs (`tests/`).
+
+mod faults;
+mod messages;
+mod storage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use candor_core::Sha256;
+use candor_core::note::{LogKey, NoteSigner};
+use candor_core::record::kinds::Publisher;
+use candor_core::record::{
+    Envelope, Predicate, PublicKey, Statement, SubjectName, to_canonical_json,
+};
+use ed25519_dalek::SigningKey;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
+
+use crate::accept::Registration;
+use crate::data_folder::DataFolder;
+use crate::http::{Log, router};
+use crate::last_signed::LastSigned;
+use crate::log_key;
+use crate::metrics::Metrics;
+use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
+use crate::storage::Storage as _;
+use crate::storage::sqlite::Sqlite;
+use storage::FaultyStorage;
+
+/// A log that serves, without sockets.
+struct FaultyLog {
+    log: Arc<Log>,
+    storage: Arc<FaultyStorage>,
+    stop: watch::Sender<bool>,
+    sequencer: JoinHandle<Result<(), SequencerError>>,
+    _folder: TempDir,
+}
+
+/// What is answered to a request.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl FaultyLog {
+    async fn start() -> Self {
+        Self::start_with(16, Duration::from_mins(1)).await
+    }
+
+    async fn start_with(queue_max: usize, request_time_max: Duration) -> Self {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = DataFolder::new(temporary.path());
+        let origin = "example.org/candor-test".parse().expect("an origin");
+        let key = crate::init::init(&folder, origin).await.expect("a log");
+        let sqlite = Sqlite::open(&folder.database()).await.expect("it opens");
+        let storage = Arc::new(FaultyStorage::new(sqlite));
+        let metrics = Arc::new(Metrics::new());
+        let secret = log_key::read(&folder.log_key()).expect("a key");
+        let last_signed = LastSigned::open(folder.last_signed(), &LogKey::from(key.clone()));
+        let parts = SequencerParts {
+            storage: storage.clone(),
+            signer: NoteSigner::new(key.name().clone(), secret),
+            last_signed: last_signed.expect("a checkpoint"),
+            operator: None,
+            queue_max,
+            metrics: Arc::clone(&metrics),
+        };
+        let (stop, stopping) = watch::channel(false);
+        let (handle, sequencer) = Sequencer::start(parts, stopping).await.expect("it starts");
+        let log = Log {
+            identity: storage.identity().await.expect("an identity"),
+            storage: storage.clone(),
+            sequencer: handle,
+            registration: Registration::Open,
+            metrics,
+            request_time_max,
+        };
+        Self {
+            log: Arc::new(log),
+            storage,
+            stop,
+            sequencer,
+            _folder: temporary,
+        }
+    }
+
+    /// Publishes the registration of `name`. Goes on by itself.
+    fn publish(&self, name: &str) -> JoinHandle<Answer> {
+        let request = Request::post("/api/v1/records")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(registration(name).to_string()));
+        let router = router(Arc::clone(&self.log));
+        tokio::spawn(async move { answer(router, request.expect("a request")).await })
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        answer(router(Arc::clone(&self.log)), request).await
+    }
+
+    /// Waits until `waiting` submissions wait behind those that the sequencer has taken.
+    async fn until_waiting(&self, waiting: usize) {
+        let begun = std::time::Instant::now();
+        while self.log.sequencer.waiting() != waiting || !self.storage.is_held_up() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(begun.elapsed() < Duration::from_secs(10), "nothing waits");
+        }
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    /// The problem document and what is said about trying again, as a client reads them.
+    fn problem(&self) -> String {
+        let retry = self.headers.get(header::RETRY_AFTER);
+        let retry = retry.map_or("never", |retry| retry.to_str().expect("text"));
+        let body = serde_json::to_string_pretty(&self.json()).expect("JSON");
+        format!("{}\nretry-after: {retry}\n{body}", self.status)
+    }
+}
+
+async fn answer(router: axum::Router, request: Request<Body>) -> Answer {
+    let answer = router.oneshot(request).await.expect("it never fails");
+    let (parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await;
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.expect("a body").to_vec(),
+    }
+}
+
+/// The registration of a publisher whose key follows from its name.
+fn registration(name: &str) -> Value {
+    let key = SigningKey::from_bytes(Sha256::of(name).as_bytes());
+    let predicate = Predicate::Publisher(Publisher {
+        display_name: name.to_owned(),
+        url: None,
+        contact: None,
+        keys: vec![PublicKey::new(key.verifying_key()).expect("not a weak key")],
+        previous: None,
+        annotations: serde_json::Map::new(),
+    });
+    let digest = Sha256::of(to_canonical_json(&predicate));
+    let name = SubjectName::Publisher(name.parse().expect("a publisher's name"));
+    let statement = Statement::compose(&name, digest, &predicate);
+    let envelope = Envelope::sign(statement, &[&key]).expect("a good key");
+    envelope.to_json()
+}

@@ -1,0 +1,208 @@
+//! A storage that does what another one does, or what a test wants.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use candor_core::Sha256;
+use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
+use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use tokio::sync::watch;
+
+use crate::storage::sqlite::Sqlite;
+use crate::storage::{
+    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow, Questions,
+    RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
+};
+
+/// What the next commit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It writes nothing, for the disk is full.
+    Full,
+    /// It writes nothing, for another reason.
+    NotWritten,
+    /// It writes nothing, and can't tell.
+    Unknown,
+    /// It writes the batch, and can't tell.
+    UnknownAndWritten,
+}
+
+pub(super) struct FaultyStorage {
+    inner: Sqlite,
+    next_commit: Mutex<Option<Fault>>,
+    /// While true, commits wait.
+    hold: watch::Sender<bool>,
+    /// Whether one waits.
+    is_held_up: AtomicBool,
+    /// Whether the database does not answer.
+    is_dead: AtomicBool,
+    /// Whether the database was removed.
+    is_gone: AtomicBool,
+    free_bytes: Mutex<u64>,
+}
+
+impl FaultyStorage {
+    pub(super) fn new(inner: Sqlite) -> Self {
+        Self {
+            inner,
+            next_commit: Mutex::new(None),
+            hold: watch::Sender::new(false),
+            is_held_up: AtomicBool::new(false),
+            is_dead: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
+            free_bytes: Mutex::new(1 << 40),
+        }
+    }
+
+    pub(super) fn fail_next_commit(&self, fault: Fault) {
+        *self.next_commit.lock().expect("no test panics here") = Some(fault);
+    }
+
+    pub(super) fn hold_commits(&self, hold: bool) {
+        self.hold.send_replace(hold);
+    }
+
+    pub(super) fn is_held_up(&self) -> bool {
+        self.is_held_up.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn die(&self, is_dead: bool) {
+        self.is_dead.store(is_dead, Ordering::SeqCst);
+    }
+
+    pub(super) fn remove(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn leave_free(&self, bytes: u64) {
+        *self.free_bytes.lock().expect("no test panics here") = bytes;
+    }
+
+    fn answers(&self) -> Result<(), StorageError> {
+        if self.is_dead.load(Ordering::SeqCst) {
+            return Err(StorageError::Database(sqlx::Error::WorkerCrashed));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Storage for FaultyStorage {
+    async fn identity(&self) -> Result<LogIdentity, StorageError> {
+        self.inner.identity().await
+    }
+
+    async fn settle(&self) -> Result<(), StorageError> {
+        self.inner.settle().await
+    }
+
+    fn check_place(&self) -> Result<(), StorageError> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            let path = PathBuf::from("log.db");
+            return Err(StorageError::Replaced { path });
+        }
+        self.inner.check_place()
+    }
+
+    fn free_bytes(&self) -> Result<u64, StorageError> {
+        Ok(*self.free_bytes.lock().expect("no test panics here"))
+    }
+
+    async fn head(&self) -> Result<TreeHead, StorageError> {
+        self.answers()?;
+        self.inner.head().await
+    }
+
+    async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
+        self.inner.tiles(paths).await
+    }
+
+    async fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Entry>, StorageError> {
+        self.inner.entries(first, count).await
+    }
+
+    async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
+        self.answers()?;
+        self.inner.known(questions).await
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        let mut hold = self.hold.subscribe();
+        self.is_held_up.store(*hold.borrow(), Ordering::SeqCst);
+        let _ = hold.wait_for(|hold| !*hold).await;
+        self.is_held_up.store(false, Ordering::SeqCst);
+        let fault = self.next_commit.lock().expect("no test panics here").take();
+        let failed = || sqlx::Error::WorkerCrashed;
+        match fault {
+            None => self.inner.commit(batch).await,
+            Some(Fault::Full) => Err(StorageError::Full(failed()).into()),
+            Some(Fault::NotWritten) => Err(StorageError::Database(failed()).into()),
+            Some(Fault::Unknown) => Err(CommitError::Unknown(failed().into())),
+            Some(Fault::UnknownAndWritten) => {
+                self.inner.commit(batch).await?;
+                Err(CommitError::Unknown(failed().into()))
+            }
+        }
+    }
+
+    async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
+        self.inner.attachment(sha256).await
+    }
+
+    async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError> {
+        self.inner.publisher_of_key(keyid).await
+    }
+
+    async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError> {
+        self.inner.record(index).await
+    }
+
+    async fn records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        self.inner.records(filter, page).await
+    }
+
+    async fn logged_records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<LoggedRecord>, StorageError> {
+        self.inner.logged_records(filter, page).await
+    }
+
+    async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
+        self.inner.publishers(after, limit).await
+    }
+
+    async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError> {
+        self.inner.publisher(name).await
+    }
+
+    async fn models(
+        &self,
+        publisher: Option<&PublisherName>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ModelRow>, StorageError> {
+        self.inner.models(publisher, after, limit).await
+    }
+
+    async fn releases(
+        &self,
+        model: &ModelName,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<ReleaseRow>, StorageError> {
+        self.inner.releases(model, after, limit).await
+    }
+
+    async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError> {
+        self.inner.release(name).await
+    }
+}
