@@ -235,9 +235,12 @@ fn a_plan_asks_for_all_the_tiles_that_it_reads_and_for_no_other() {
         let size = TreeSize::new(size);
         let mut plans = vec![ProofPlan::edge(size)];
         plans.extend((0..size.get()).map(|index| ProofPlan::inclusion(leaf_in(size.get(), index))));
-        plans.extend((0..=size.get()).map(|old| {
-            ProofPlan::consistency(TreeSize::new(old), size).expect("the tree does not shrink")
-        }));
+        for old in (0..=size.get()).map(TreeSize::new) {
+            let plan = ProofPlan::consistency(old, size);
+            plans.push(plan.expect("the tree does not shrink"));
+            let plan = ProofPlan::edge_within(old, size);
+            plans.push(plan.expect("the tree does not shrink"));
+        }
         for plan in plans {
             let paths = plan.tiles();
             SMALL.hashes(&plan);
@@ -254,6 +257,23 @@ fn a_plan_asks_for_all_the_tiles_that_it_reads_and_for_no_other() {
                 assert_eq!(plan.hashes(&rest), Err(PlanError::MissingTile(*without)));
             }
         }
+    }
+}
+
+#[test]
+fn the_root_of_a_smaller_tree_comes_from_the_larger_ones_tiles() {
+    for size in (0..=SMALL_MAX).filter(|size| size % 13 == 0 || size % 256 < 3) {
+        for old in (0..=size).map(TreeSize::new) {
+            let plan = ProofPlan::edge_within(old, TreeSize::new(size)).expect("it grows");
+            let inside = CompactRange::from_edge(old, SMALL.hashes(&plan));
+            assert_eq!(
+                inside.expect("one hash for each subtree").head(),
+                SMALL.head_from_tiles(old)
+            );
+        }
+        let (old, new) = (TreeSize::new(size + 1), TreeSize::new(size));
+        let shrinks = ProofPlan::edge_within(old, new).expect_err("it shrinks");
+        assert_eq!(shrinks, ProofError::Shrinks { old, new });
     }
 }
 

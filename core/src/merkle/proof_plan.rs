@@ -91,6 +91,18 @@ impl ProofPlan {
         Self { size, ranges }
     }
 
+    /// For the right edge that the tree of `old` entries has inside the tree of `new`: what its root there is
+    /// computed from, with no tile that only the old tree had.
+    pub fn edge_within(old: TreeSize, new: TreeSize) -> Result<Self, ProofError> {
+        if old > new {
+            return Err(ProofError::Shrinks { old, new });
+        }
+        Ok(Self {
+            size: new,
+            ..Self::edge(old)
+        })
+    }
+
     /// The tiles that the proof is computed from, each once.
     pub fn tiles(&self) -> Vec<TilePath> {
         let mut tiles: Vec<TilePath> = Vec::new();
