@@ -2,34 +2,43 @@
 //!
 //! ```text
 //! <state>/<hex SHA-256 of the origin>/
-//!   checkpoint                       the newest, verbatim; always one that its predecessor led to
-//!   lock                             held while that file is replaced
-//!   evidence-1.candor-evidence       two checkpoints that don't fit together, both signed by the log
+//!   checkpoint                   the newest, verbatim; always one that its predecessor led to
+//!   lock                         held while a file here is written
+//!   fork-1.candor-evidence       two checkpoints of two histories, both signed by the log
+//!   unproven-1.candor-evidence   two that the log did not show to be of one history
+//!   stale-1.candor-evidence      one that is older than what was seen, and that
 //! ```
 //!
 //! Always: a checkpoint is remembered only after a consistency proof from the one before, so whatever a log
-//! shows this machine is one history. A crash leaves the old file or the new one, never half of one.
+//! shows this machine is one history. One that is signed and not proven is kept as evidence, whatever the log
+//! does to prevent it. A log that was caught with two histories is refused until somebody moves the file that
+//! proves it away. A crash leaves an old file or a new one, never half of one.
 //!
-//! Not here: fetching ([`crate::log_client`]).
+//! Not here: fetching ([`crate::log_client`]), the proof (`proving`).
 
-use std::fmt;
+mod error;
+mod evidence;
+mod proving;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use candor_core::Sha256;
-use candor_core::merkle::{
-    CompactRange, ConsistencyProof, Hash, ProofError, ProofPlan, TreeHead, TreeSize,
-};
-use candor_core::note::{CheckpointError, LogKey, NOTE_BYTES_MAX, Origin};
-use serde::{Deserialize, Serialize};
+use candor_core::merkle::TreeSize;
+use candor_core::note::{LogKey, NOTE_BYTES_MAX};
 
 use crate::log_client::{LogClient, LogError, SignedCheckpoint};
 
-/// What evidence files say to be.
-const EVIDENCE_TYPE: &str = "urn:candor:evidence:v1";
+pub use error::{EvidenceFile, MemoryError, Misfit};
+pub use evidence::{
+    EVIDENCE_BYTES_MAX, EVIDENCE_EXTENSION, Evidence, EvidenceError, EvidenceProof,
+    EvidenceVerdict, Finding, JudgedEvidence,
+};
+use proving::{Proof, prove};
 
-/// The most evidence files of one log; a log that was caught a thousand times is known well enough.
+/// The most evidence files of one log and finding. A log that lags for long fills the `stale` ones, and takes
+/// no room from the others.
 const EVIDENCE_FILES_MAX: u32 = 1000;
 
 /// A folder with what was seen of each log.
@@ -50,177 +59,37 @@ pub enum Advance {
         /// What was seen before.
         from: TreeSize,
     },
+    /// It is the beginning of one that was seen, which stays remembered. Others who use the same folder may
+    /// have got further meanwhile.
+    Older {
+        /// What was seen.
+        newest: TreeSize,
+    },
 }
 
-/// Two signed checkpoints of one log that don't fit together, and what shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Evidence {
-    /// `urn:candor:evidence:v1`.
-    #[serde(rename = "type")]
-    pub evidence_type: String,
-    /// What was found.
-    pub finding: Finding,
-    /// Which log.
-    pub origin: Origin,
-    /// The key that signed both.
-    pub log_key: String,
-    /// The checkpoint that was seen first, verbatim.
-    pub seen: String,
-    /// The checkpoint that came now, verbatim.
-    pub shown: String,
-    /// What the log's tiles say of the smaller tree inside the larger one, where they could be had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<EvidenceProof>,
+/// What a comparison came to.
+enum Compared {
+    Fits(Advance),
+    /// Proven to be the beginning of `seen`.
+    Older {
+        seen: SignedCheckpoint,
+    },
+    Misfits(Accusation),
 }
 
-/// What two checkpoints show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Finding {
-    /// Two histories.
+/// What speaks against a checkpoint.
+struct Accusation {
+    seen: SignedCheckpoint,
+    finding: Accused,
+    proof: Option<EvidenceProof>,
+}
+
+/// Of what.
+enum Accused {
     Fork,
-    /// The log's tiles lead neither from one to the other nor to two histories: they are not the signed trees'.
     Unproven,
-    /// A tree smaller than one that was seen before. Not a fork by itself.
+    NoProof(LogError),
     Stale,
-}
-
-/// A consistency proof made from the log's tiles.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EvidenceProof {
-    /// Size of the smaller tree.
-    pub from: TreeSize,
-    /// Size of the larger tree.
-    pub to: TreeSize,
-    /// The root that the larger tree's first `from` entries have, by the log's tiles. If the proof holds for
-    /// it, and the smaller checkpoint has another root, the two checkpoints are of two histories: no more
-    /// is needed to convince anybody.
-    pub root_in_larger_tree: Hash,
-    /// The proof.
-    pub hashes: Vec<Hash>,
-}
-
-/// Where the two checkpoints are kept that don't fit together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EvidenceFile {
-    /// In this file.
-    Written(PathBuf),
-    /// Nowhere, and why.
-    NotWritten(String),
-}
-
-impl fmt::Display for EvidenceFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Written(path) => write!(f, "both checkpoints are in {}", path.display()),
-            Self::NotWritten(error) => write!(f, "the evidence could not be kept: {error}"),
-        }
-    }
-}
-
-/// Why a checkpoint is not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum MemoryError {
-    /// Two histories.
-    #[error(
-        "the log {origin} shows two histories: it signed a tree of {seen} entries before, and the tree of {shown} that it signs now does not fit it"
-    )]
-    Fork {
-        /// Which log.
-        origin: Origin,
-        /// The size that was seen before.
-        seen: TreeSize,
-        /// The size that is shown now.
-        shown: TreeSize,
-        /// Where both checkpoints are.
-        evidence: EvidenceFile,
-    },
-    /// Tiles that are not those of the signed trees.
-    #[error(
-        "the log {origin} can't show that its tree of {shown} entries extends the one of {seen} that was seen before: its tiles are not those of the trees that it signed"
-    )]
-    Unproven {
-        /// Which log.
-        origin: Origin,
-        /// The size that was seen before.
-        seen: TreeSize,
-        /// The size that is shown now.
-        shown: TreeSize,
-        /// Where both checkpoints are.
-        evidence: EvidenceFile,
-    },
-    /// A smaller tree than before.
-    #[error(
-        "the log {origin} shows a tree of size {shown}, and one of size {seen} was seen before"
-    )]
-    Stale {
-        /// Which log.
-        origin: Origin,
-        /// The size that was seen before.
-        seen: TreeSize,
-        /// The size that is shown now.
-        shown: TreeSize,
-        /// Where both checkpoints are.
-        evidence: EvidenceFile,
-    },
-    /// The remembered checkpoint is not of this key.
-    #[error("the checkpoint remembered in {} does not hold: {error}", path.display())]
-    Remembered {
-        /// Where it is.
-        path: PathBuf,
-        /// Why.
-        error: CheckpointError,
-    },
-    /// The proof could not be had.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The folder can't be used.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-}
-
-impl MemoryError {
-    /// What the reader can do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Fork { .. } => {
-                "trust nothing that this log says; keep the evidence file, it holds two checkpoints with the log's own signatures, and send it to a witness or publish it".to_owned()
-            }
-            Self::Unproven { .. } => {
-                "ask again later; if it stays so, the log is damaged or lies: trust nothing new from it, and send the evidence file to its operator and a witness".to_owned()
-            }
-            Self::Stale { .. } => {
-                "ask again later, or at another address of the log; if it stays so, the log was set back or hides entries: send the evidence file to its operator".to_owned()
-            }
-            Self::Remembered { path, .. } => format!(
-                "check the key (`--log-key KEY`); if the log has a new key for good, move {} away, and with it all that was seen under the old one",
-                path.display()
-            ),
-            Self::Log(error) => error.hint(),
-            Self::Io { .. } => {
-                "name a folder that can be written with `--state-dir DIR` or CANDOR_STATE_DIR".to_owned()
-            }
-        }
-    }
-
-    /// Further lines: where the evidence is.
-    pub fn context(&self) -> Vec<String> {
-        match self {
-            Self::Fork { evidence, .. }
-            | Self::Unproven { evidence, .. }
-            | Self::Stale { evidence, .. } => {
-                vec![evidence.to_string()]
-            }
-            Self::Remembered { .. } | Self::Log(_) | Self::Io { .. } => Vec::new(),
-        }
-    }
 }
 
 impl Memory {
@@ -229,38 +98,33 @@ impl Memory {
         Self { dir: dir.into() }
     }
 
-    /// The newest checkpoint that was seen of the log with `key`.
+    /// The newest checkpoint that was seen of the log with `key`; an error if it was caught with two
+    /// histories, since then neither counts.
     pub fn newest(&self, key: &LogKey) -> Result<Option<SignedCheckpoint>, MemoryError> {
+        self.refuse_forked(key)?;
         let path = self.dir_of(key).join("checkpoint");
-        let mut text = String::new();
-        match File::open(&path) {
-            Ok(file) => file
-                .take(NOTE_BYTES_MAX as u64 + 1)
-                .read_to_string(&mut text)
-                .map_err(at(&path))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(at(&path)(e)),
+        let Some(bytes) = read_if_there(&path, NOTE_BYTES_MAX)? else {
+            return Ok(None);
         };
+        // Bytes that are no text are no checkpoint either, as the next step finds.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         SignedCheckpoint::verify(text, key)
             .map(Some)
             .map_err(|error| MemoryError::Remembered { path, error })
     }
 
     /// Holds `shown`, a checkpoint of the client's log, against what was seen before, and remembers it.
-    ///
-    /// The proof is made before the lock is taken, so that a slow log holds nobody else up; if another
-    /// process remembered a newer checkpoint meanwhile, the comparison is made again with that one.
     pub fn advance(
         &self,
         client: &LogClient,
         shown: &SignedCheckpoint,
     ) -> Result<Advance, MemoryError> {
-        loop {
-            let seen = self.newest(client.key())?;
-            let advance = self.compare(client, seen.as_ref(), shown)?;
-            if advance == Advance::Same || self.replace(client.key(), seen.as_ref(), shown)? {
-                return Ok(advance);
-            }
+        match self.compare_and_replace(client, shown)? {
+            Compared::Fits(advance) => Ok(advance),
+            Compared::Older { seen } => Ok(Advance::Older {
+                newest: seen.size(),
+            }),
+            Compared::Misfits(accusation) => Err(self.accuse(client.key(), accusation, shown)),
         }
     }
 
@@ -274,131 +138,147 @@ impl Memory {
         let Some(seen) = self.newest(key)? else {
             return Ok(None);
         };
-        if seen.size() == shown.size() && seen.head() != shown.head() {
-            return Err(self.error(key, Finding::Fork, &seen, shown, None));
+        let size = seen.size();
+        if size == shown.size() && seen.head() != shown.head() {
+            return Err(self.accuse(key, Accusation::of_two_roots(seen), shown));
         }
-        Ok(Some(seen.size()))
+        Ok(Some(size))
     }
 
     /// Fetches the newest checkpoint, and holds it against what was seen before.
+    ///
+    /// It is stale if it is older than what was seen before it was asked for, and the log says the same
+    /// again: one of a log's addresses may lag for a moment. What others remember while an answer is on its
+    /// way makes it no older than it was.
     pub fn fetch(&self, client: &LogClient) -> Result<(SignedCheckpoint, Advance), MemoryError> {
-        let shown = client.checkpoint()?;
-        match self.advance(client, &shown) {
-            // Another process may have seen a newer one between our fetch and the comparison. What is
-            // fetched after that is no older, unless the log goes back.
-            Err(MemoryError::Stale { .. }) => {
-                let shown = client.checkpoint()?;
-                let advance = self.advance(client, &shown)?;
-                Ok((shown, advance))
+        let mut asked_again = false;
+        loop {
+            let known = self.newest(client.key())?.map(|known| known.size());
+            let shown = client.checkpoint()?;
+            let accusation = match self.compare_and_replace(client, &shown)? {
+                Compared::Fits(advance) => return Ok((shown, advance)),
+                Compared::Older { seen } if known.is_none_or(|known| known <= shown.size()) => {
+                    let newest = seen.size();
+                    return Ok((shown, Advance::Older { newest }));
+                }
+                Compared::Older { seen } => Accusation::new(seen, Accused::Stale, None),
+                Compared::Misfits(accusation) => accusation,
+            };
+            if matches!(accusation.finding, Accused::Stale) && !asked_again {
+                asked_again = true;
+                continue;
             }
-            advance => Ok((shown, advance?)),
+            return Err(self.accuse(client.key(), accusation, &shown));
         }
     }
 
-    fn compare(
+    /// The proof is made before the lock is taken, so that a slow log holds nobody else up; if another
+    /// process remembered a newer checkpoint meanwhile, the comparison is made again with that one.
+    fn compare_and_replace(
         &self,
         client: &LogClient,
-        seen: Option<&SignedCheckpoint>,
         shown: &SignedCheckpoint,
-    ) -> Result<Advance, MemoryError> {
-        let Some(seen) = seen else {
-            return Ok(Advance::First);
-        };
-        let error = |finding, proof| self.error(client.key(), finding, seen, shown, proof);
-        if seen.size() == shown.size() {
-            return if seen.head() == shown.head() {
-                Ok(Advance::Same)
-            } else {
-                Err(error(Finding::Fork, None))
-            };
-        }
-        let grown = seen.size() < shown.size();
-        let (smaller, larger) = if grown { (seen, shown) } else { (shown, seen) };
-        match prove(client, smaller.head(), larger.head()) {
-            Ok(Proof::Consistent) if grown => Ok(Advance::Grown { from: seen.size() }),
-            Ok(Proof::Refuted(proof)) => Err(error(Finding::Fork, Some(proof))),
-            Ok(Proof::Worthless(proof)) if grown => Err(error(Finding::Unproven, Some(proof))),
-            Ok(Proof::Consistent | Proof::Worthless(_)) => Err(error(Finding::Stale, None)),
-            // A log that was set back does not have the tiles of the larger tree any more.
-            Err(_) if !grown => Err(error(Finding::Stale, None)),
-            Err(e) => Err(e.into()),
+    ) -> Result<Compared, MemoryError> {
+        loop {
+            let seen = self.newest(client.key())?;
+            let compared = compare(client, seen.as_ref(), shown);
+            match compared {
+                Compared::Fits(Advance::First | Advance::Grown { .. }) => {
+                    if self.replace(client.key(), seen.as_ref(), shown)? {
+                        return Ok(compared);
+                    }
+                }
+                Compared::Fits(Advance::Same | Advance::Older { .. })
+                | Compared::Older { .. }
+                | Compared::Misfits(_) => return Ok(compared),
+            }
         }
     }
 
     /// Writes the evidence, and makes the error that names it.
-    fn error(
+    fn accuse(
         &self,
         key: &LogKey,
-        finding: Finding,
-        seen: &SignedCheckpoint,
+        accusation: Accusation,
         shown: &SignedCheckpoint,
-        proof: Option<EvidenceProof>,
     ) -> MemoryError {
-        let origin = key.origin();
-        let evidence = Evidence {
-            evidence_type: EVIDENCE_TYPE.to_owned(),
-            finding,
-            origin: origin.clone(),
-            log_key: key.to_string(),
-            seen: seen.text.clone(),
-            shown: shown.text.clone(),
+        let Accusation {
+            seen,
+            finding: accused,
             proof,
+        } = accusation;
+        let finding = match accused {
+            Accused::Fork => Finding::Fork,
+            Accused::Unproven | Accused::NoProof(_) => Finding::Unproven,
+            Accused::Stale => Finding::Stale,
         };
-        // A disk that is full takes nothing away from what was found.
-        let evidence = match self.write_evidence(key, &evidence) {
-            Ok(path) => EvidenceFile::Written(path),
-            Err(error) => EvidenceFile::NotWritten(error.to_string()),
-        };
-        let (seen, shown) = (seen.size(), shown.size());
-        match finding {
-            Finding::Fork => MemoryError::Fork {
-                origin,
-                seen,
-                shown,
-                evidence,
+        let evidence = Evidence::new(key, finding, [&seen, shown], proof);
+        let misfit = Box::new(Misfit {
+            origin: key.origin(),
+            seen: seen.size(),
+            shown: shown.size(),
+            // A disk that is full takes nothing away from what was found.
+            evidence: match self.write_evidence(key, &evidence) {
+                Ok(path) => EvidenceFile::Written(path),
+                Err(error) => EvidenceFile::NotWritten(error.to_string()),
             },
-            Finding::Unproven => MemoryError::Unproven {
-                origin,
-                seen,
-                shown,
-                evidence,
-            },
-            Finding::Stale => MemoryError::Stale {
-                origin,
-                seen,
-                shown,
-                evidence,
-            },
+        });
+        match accused {
+            Accused::Fork => MemoryError::Fork(misfit),
+            Accused::Unproven => MemoryError::Unproven(misfit),
+            Accused::NoProof(error) => MemoryError::NoProof { misfit, error },
+            Accused::Stale => MemoryError::Stale(misfit),
         }
     }
 
     /// Writes an evidence file; one with the same content is not written twice.
     fn write_evidence(&self, key: &LogKey, evidence: &Evidence) -> Result<PathBuf, MemoryError> {
         let dir = self.dir_of(key);
-        fs::create_dir_all(&dir).map_err(at(&dir))?;
-        let mut text = serde_json::to_string_pretty(evidence).expect("evidence is JSON");
-        text.push('\n');
+        let _lock = lock(&dir)?;
+        let text = evidence.to_json();
         for n in 1..=EVIDENCE_FILES_MAX {
-            let path = dir.join(format!("evidence-{n}.candor-evidence"));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(mut file) => {
-                    let written = file
-                        .write_all(text.as_bytes())
-                        .and_then(|()| file.sync_all());
-                    return written.map(|()| path.clone()).map_err(at(&path));
-                }
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                    if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
-                        return Ok(path);
-                    }
-                }
-                Err(e) => return Err(at(&path)(e)),
+            let name = format!("{}-{n}.{EVIDENCE_EXTENSION}", evidence.finding.name());
+            let path = dir.join(&name);
+            if !path.exists() {
+                write_atomically(&dir, &name, text.as_bytes())?;
+                return Ok(path);
+            }
+            if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+                return Ok(path);
             }
         }
         let full = io::Error::other(format!(
-            "{EVIDENCE_FILES_MAX} evidence files are there already"
+            "{EVIDENCE_FILES_MAX} evidence files of this finding are there already"
         ));
         Err(at(&dir)(full))
+    }
+
+    /// An error if a file here proves that the log signed two histories.
+    fn refuse_forked(&self, key: &LogKey) -> Result<(), MemoryError> {
+        let dir = self.dir_of(key);
+        let files = match fs::read_dir(&dir) {
+            Ok(files) => files,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(at(&dir)(e)),
+        };
+        for file in files {
+            let path = file.map_err(at(&dir))?.path();
+            if !is_fork_file(&path) {
+                continue;
+            }
+            let Some(bytes) = read_if_there(&path, EVIDENCE_BYTES_MAX)? else {
+                continue;
+            };
+            // What the file proves counts, and not its name: anybody could put one here.
+            let judged = Evidence::parse(&bytes).and_then(|evidence| evidence.judge(key));
+            if judged.is_ok_and(|judged| judged.is_fork()) {
+                return Err(MemoryError::Forked {
+                    origin: key.origin(),
+                    evidence: path,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Remembers `shown` if `seen` is still what is remembered; else returns false.
@@ -409,14 +289,7 @@ impl Memory {
         shown: &SignedCheckpoint,
     ) -> Result<bool, MemoryError> {
         let dir = self.dir_of(key);
-        fs::create_dir_all(&dir).map_err(at(&dir))?;
-        let lock_path = dir.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&lock_path)
-            .map_err(at(&lock_path))?;
-        lock.lock().map_err(at(&lock_path))?;
+        let _lock = lock(&dir)?;
         if self.newest(key)?.as_ref() != seen {
             return Ok(false);
         }
@@ -429,84 +302,85 @@ impl Memory {
     }
 }
 
-/// What a consistency proof from the log's tiles came to.
-enum Proof {
-    /// The smaller tree is the beginning of the larger.
-    Consistent,
-    /// The larger tree begins with another tree than the smaller.
-    Refuted(EvidenceProof),
-    /// The tiles are not those of the larger tree, so they say nothing of either.
-    Worthless(EvidenceProof),
-}
-
-fn prove(client: &LogClient, smaller: TreeHead, larger: TreeHead) -> Result<Proof, LogError> {
-    let attempt = || -> Result<(ConsistencyProof, Result<(), ProofError>), LogError> {
-        let proof = client.consistency(smaller.size, larger.size)?;
-        let verdict = proof.verify(&smaller, &larger);
-        Ok((proof, verdict))
+fn compare(
+    client: &LogClient,
+    seen: Option<&SignedCheckpoint>,
+    shown: &SignedCheckpoint,
+) -> Compared {
+    let Some(seen) = seen else {
+        return Compared::Fits(Advance::First);
     };
-    let (mut proof, mut verdict) = attempt()?;
-    if verdict.is_err() {
-        // Tiles are not signed: before a log is accused, its tiles are fetched once more.
-        client.forget_tiles();
-        (proof, verdict) = attempt()?;
-    }
-    if verdict.is_ok() {
-        return Ok(Proof::Consistent);
-    }
-    let edge = client.hashes(&ProofPlan::edge(smaller.size))?;
-    let range = CompactRange::from_edge(smaller.size, edge)
-        .expect("the plan has one hash for each bit of the size");
-    let evidence = EvidenceProof {
-        from: proof.old,
-        to: proof.new,
-        root_in_larger_tree: range.root(),
-        hashes: proof.path,
-    };
-    if evidence.refutes(smaller, larger) {
-        Ok(Proof::Refuted(evidence))
-    } else {
-        Ok(Proof::Worthless(evidence))
-    }
-}
-
-impl EvidenceProof {
-    /// Whether it shows that `larger` begins with another tree than `smaller`.
-    fn refutes(&self, smaller: TreeHead, larger: TreeHead) -> bool {
-        let inside = TreeHead {
-            size: self.from,
-            root: self.root_in_larger_tree,
-        };
-        let proof = ConsistencyProof {
-            old: self.from,
-            new: self.to,
-            path: self.hashes.clone(),
-        };
-        inside.size == smaller.size
-            && inside.root != smaller.root
-            && proof.verify(&inside, &larger).is_ok()
-    }
-}
-
-impl Evidence {
-    /// Whether this alone shows that the log signed two histories, checked with nothing but its key.
-    pub fn is_conclusive(&self, key: &LogKey) -> bool {
-        let verified = |text: &String| SignedCheckpoint::verify(text.clone(), key).ok();
-        let (Some(seen), Some(shown)) = (verified(&self.seen), verified(&self.shown)) else {
-            return false;
-        };
-        if seen.size() == shown.size() {
-            return seen.head() != shown.head();
-        }
-        let (smaller, larger) = if seen.size() < shown.size() {
-            (seen, shown)
+    if seen.size() == shown.size() {
+        // No tile is needed to see that two roots are two.
+        return if seen.head() == shown.head() {
+            Compared::Fits(Advance::Same)
         } else {
-            (shown, seen)
+            Compared::Misfits(Accusation::of_two_roots(seen.clone()))
         };
-        self.proof
-            .as_ref()
-            .is_some_and(|proof| proof.refutes(smaller.head(), larger.head()))
     }
+    let misfits = |finding, proof| Compared::Misfits(Accusation::new(seen.clone(), finding, proof));
+    let grown = seen.size() < shown.size();
+    let (smaller, larger) = if grown { (seen, shown) } else { (shown, seen) };
+    match prove(client, smaller.head(), larger.head()) {
+        Proof::Consistent if grown => Compared::Fits(Advance::Grown { from: seen.size() }),
+        Proof::Consistent => Compared::Older { seen: seen.clone() },
+        Proof::Refuted(proof) => misfits(Accused::Fork, Some(proof)),
+        Proof::Worthless(proof) if grown => misfits(Accused::Unproven, proof),
+        Proof::Missing(error) if grown => misfits(Accused::NoProof(error), None),
+        // A log that was set back does not have the tiles of the larger tree any more.
+        Proof::Worthless(_) | Proof::Missing(_) => misfits(Accused::Stale, None),
+    }
+}
+
+impl Accusation {
+    fn new(seen: SignedCheckpoint, finding: Accused, proof: Option<EvidenceProof>) -> Self {
+        Self {
+            seen,
+            finding,
+            proof,
+        }
+    }
+
+    fn of_two_roots(seen: SignedCheckpoint) -> Self {
+        Self::new(seen, Accused::Fork, None)
+    }
+}
+
+fn is_fork_file(path: &Path) -> bool {
+    let begins = |name: &str| name.starts_with(&format!("{}-", Finding::Fork.name()));
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(begins)
+        && path
+            .extension()
+            .is_some_and(|extension| extension == EVIDENCE_EXTENSION)
+}
+
+/// Makes the folder, and waits until nobody else writes there. The lock ends with the file.
+fn lock(dir: &Path) -> Result<File, MemoryError> {
+    fs::create_dir_all(dir).map_err(at(dir))?;
+    let path = dir.join("lock");
+    let lock = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(at(&path))?;
+    lock.lock().map_err(at(&path))?;
+    Ok(lock)
+}
+
+/// The beginning of a file, one byte longer than `bytes_max` if the file is; `None` if there is none.
+fn read_if_there(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, MemoryError> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file
+            .take(bytes_max as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(at(path))?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(at(path)(e)),
+    };
+    Ok(Some(bytes))
 }
 
 /// Writes beside the file, then puts the new one in its place: whoever reads sees one or the other.

@@ -206,7 +206,7 @@ impl CliError {
     /// The log's own words, if it was the log that refused.
     pub fn problem(&self) -> Option<&Problem> {
         let (Self::Log(error)
-        | Self::Memory(MemoryError::Log(error))
+        | Self::Memory(MemoryError::Log(error) | MemoryError::NoProof { error, .. })
         | Self::BundleMaker(BundleMakerError::Log(error))
         | Self::Publish(PublishError::Log(error))
         | Self::Replay(ReplayError::Log(error))) = self

@@ -94,8 +94,11 @@ impl Exit {
 
     fn of_memory(error: &MemoryError) -> Self {
         match error {
-            MemoryError::Fork { .. } | MemoryError::Unproven { .. } => Self::Refuted,
-            MemoryError::Stale { .. } => Self::CouldNotTell,
+            MemoryError::Fork(_) | MemoryError::Forked { .. } | MemoryError::Unproven(_) => {
+                Self::Refuted
+            }
+            // A tile that can't be had accuses nobody: it may be the network.
+            MemoryError::Stale(_) | MemoryError::NoProof { .. } => Self::CouldNotTell,
             MemoryError::Remembered { .. } | MemoryError::Io { .. } => Self::BadInput,
             MemoryError::Log(error) => Self::of_log(error),
         }

@@ -93,7 +93,8 @@ impl Settings {
         }
     }
 
-    /// A client of the log.
+    /// A client of the log. There is none of a log that was caught with two histories: some answers are the
+    /// log's word alone, and none of those counts either.
     pub fn client(&self) -> Result<LogClient, CliError> {
         let configured = || self.config.log.url.clone();
         let url = self
@@ -103,11 +104,12 @@ impl Settings {
             .or_else(|| self.variable("CANDOR_LOG"))
             .or_else(configured);
         let url = url.ok_or(CliError::NoLog)?.parse()?;
-        Ok(LogClient::new(
-            url,
-            self.log_key()?,
-            (self.around.transport)(),
-        ))
+        let key = self.log_key()?;
+        // Without a place for what was seen, nothing was.
+        if let Ok(memory) = self.memory() {
+            memory.newest(&key)?;
+        }
+        Ok(LogClient::new(url, key, (self.around.transport)()))
     }
 
     /// What was seen of logs before.

@@ -18,6 +18,9 @@ pub fn run(session: &mut Session) -> Result<Exit, CliError> {
         Advance::Grown { from } => format!(
             "extends the {from} entries that were seen before, which a consistency proof shows"
         ),
+        Advance::Older { newest } => format!(
+            "the beginning of the {newest} entries that somebody here has seen meanwhile, which a consistency proof shows"
+        ),
     };
     let out = &mut session.printer;
     out.verbatim_unless_json(checkpoint.text.as_bytes());
@@ -31,6 +34,7 @@ pub fn run(session: &mut Session) -> Result<Exit, CliError> {
         Advance::First => json!(null),
         Advance::Same => json!(checkpoint.size()),
         Advance::Grown { from } => json!(from),
+        Advance::Older { newest } => json!(newest),
     };
     out.json(&object);
     Ok(Exit::Holds)
