@@ -1,12 +1,14 @@
 //! Publishes records: checks them here first, sends them, and believes the answer only after checking it.
 //!
 //! ```text
-//! payload ──schema, rules──► sign ──► send ──► receipts ──our entry bytes, log key──► Published
-//!                                       └────► checkpoint ──► memory
+//! payload ──schema, rules──► sign ──► checkpoint ──► send ──► receipts ──our entry bytes, log key──► Published
+//!                                         │            └────► checkpoint ┐
+//!                                         └──────────── memory ◄─────────┘
 //! ```
 //!
-//! Always: what a log would refuse for its form is refused here, before anything leaves this machine; and a
-//! record counts as published only when its receipt holds.
+//! Always: what a log would refuse for its form is refused here, before anything leaves this machine; nothing
+//! is sent before what answers has shown to be the log, since records are public for good; and a record counts
+//! as published only when its receipt holds.
 
 use std::collections::BTreeMap;
 
@@ -117,6 +119,9 @@ pub enum PublishError {
     /// The entry that the log has is not a record.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// Something went wrong when the records had left.
+    #[error(transparent)]
+    Sent(Box<PublishError>),
 }
 
 impl PublishError {
@@ -147,7 +152,22 @@ impl PublishError {
                 "publish again, which changes nothing if the record is there; if it stays so, tell the log's operator and a witness".to_owned()
             }
             Self::Replay(error) => error.hint(),
+            Self::Sent(error) => error.hint(),
         }
+    }
+
+    /// The log's part in it, if it was asked and did not do it.
+    pub fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error) | Self::Memory(MemoryError::Log(error)) => Some(error),
+            Self::Sent(error) => error.log_error(),
+            _ => None,
+        }
+    }
+
+    /// Whether the log says that it took nothing.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Log(LogError::Problem(problem)) if (400..500).contains(&problem.status))
     }
 
     /// Further lines: each violation of the schema, or what else is known.
@@ -156,6 +176,10 @@ impl PublishError {
             Self::Schema { violations, .. } => violations.iter().map(ToString::to_string).collect(),
             Self::Log(LogError::Problem(problem)) => problem.context(),
             Self::Memory(error) => error.context(),
+            Self::Sent(error) => {
+                let sent = "the records were sent before that, and may be in the log; publishing them again changes nothing if they are";
+                [vec![sent.to_owned()], error.context()].concat()
+            }
             Self::Statement(_)
             | Self::Record(_)
             | Self::TooLong { .. }
@@ -197,6 +221,8 @@ pub fn check_envelope(envelope: Envelope) -> Result<SignedRecord, PublishError> 
 }
 
 /// Publishes `records` as one: all of them get into the log, or none.
+///
+/// A record that the log had already gets a receipt for its first entry, against the newest checkpoint.
 pub fn publish(
     client: &LogClient,
     memory: &Memory,
@@ -207,9 +233,28 @@ pub fn publish(
         return Err(PublishError::Count(records.len()));
     }
     check_attachments(records, attachments)?;
+    // Another log, or one that was rewritten, is found out before it gets anything.
+    memory.fetch(client)?;
+    send(client, memory, records, attachments).map_err(|error| {
+        if error.is_refusal() {
+            error
+        } else {
+            PublishError::Sent(Box::new(error))
+        }
+    })
+}
+
+fn send(
+    client: &LogClient,
+    memory: &Memory,
+    records: &[SignedRecord],
+    attachments: &Attachments,
+) -> Result<Vec<Published>, PublishError> {
     let answer = client.send_records(&request_body(records, attachments))?;
     let checkpoint = SignedCheckpoint::verify(answer.checkpoint.clone(), client.key())
         .map_err(LogError::from)?;
+    // Others who publish from this machine may have seen a newer one meanwhile; then this is proven to be
+    // the beginning of that.
     memory.advance(client, &checkpoint)?;
     check_answer(client, records, &answer, &checkpoint)
 }

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::keys::SecretKey;
 use crate::log_client::LogClient;
+use crate::memory::Memory;
 use crate::publish;
 use crate::transport::{Request, Response, Transport, TransportError};
 
@@ -210,6 +211,28 @@ pub(crate) fn withdrawal_record(
         },
     });
     signed(to_canonical_json(&statement), &[signer])
+}
+
+/// A client that is always late: while the log's answer from `path` is on its way, somebody else with the
+/// same memory sees a newer checkpoint.
+pub(crate) fn overtaken(path: &'static str, log: &FakeLog, memory: &Memory) -> LogClient {
+    struct Overtaken(&'static str, FakeLog, Memory);
+    impl Transport for Overtaken {
+        fn send(&self, request: &Request<'_>) -> Result<Response, TransportError> {
+            let Self(path, log, memory) = self;
+            let answer = log.send(request);
+            if request.url.ends_with(path) {
+                log.grow(1);
+                memory.fetch(&log.client()).expect("it only grew");
+            }
+            answer
+        }
+    }
+    LogClient::new(
+        URL.parse().expect("an address"),
+        log_key(),
+        Box::new(Overtaken(path, log.clone(), memory.clone())),
+    )
 }
 
 impl Transport for FakeLog {

@@ -90,6 +90,20 @@ impl Person {
         fs::read(self.home.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
+    /// The evidence files in their memory of logs, by their whole paths.
+    pub fn evidence(&self) -> Vec<PathBuf> {
+        let entries = |dir: &Path| {
+            let entries = fs::read_dir(dir).expect("a memory of logs");
+            entries.map(|entry| entry.expect("an entry").path())
+        };
+        let mut found: Vec<_> = entries(&self.home.join(".local/state/candor"))
+            .flat_map(|log| entries(&log).collect::<Vec<_>>())
+            .filter(|path| path.extension().is_some_and(|it| it == "candor-evidence"))
+            .collect();
+        found.sort();
+        found
+    }
+
     /// Runs `candor` with the words of `line`.
     pub fn candor(&self, log: &TestLog, line: &str) -> Ran {
         self.candor_with(log, &line.split_whitespace().collect::<Vec<_>>(), &[])

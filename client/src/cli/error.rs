@@ -205,13 +205,13 @@ impl CliError {
 
     /// The log's own words, if it was the log that refused.
     pub fn problem(&self) -> Option<&Problem> {
-        let (Self::Log(error)
-        | Self::Memory(MemoryError::Log(error) | MemoryError::NoProof { error, .. })
-        | Self::BundleMaker(BundleMakerError::Log(error))
-        | Self::Publish(PublishError::Log(error))
-        | Self::Replay(ReplayError::Log(error))) = self
-        else {
-            return None;
+        let error = match self {
+            Self::Log(error)
+            | Self::Memory(MemoryError::Log(error) | MemoryError::NoProof { error, .. })
+            | Self::BundleMaker(BundleMakerError::Log(error))
+            | Self::Replay(ReplayError::Log(error)) => error,
+            Self::Publish(error) => error.log_error()?,
+            _ => return None,
         };
         match error {
             LogError::Problem(problem) => Some(problem),

@@ -129,6 +129,7 @@ impl Exit {
             PublishError::Log(error) => Self::of_log(error),
             PublishError::Memory(error) => Self::of_memory(error),
             PublishError::Replay(error) => Self::of_replay(error),
+            PublishError::Sent(error) => Self::of_publish(error),
             PublishError::OtherAnswer(_) | PublishError::Receipt { .. } => Self::Refuted,
         }
     }

@@ -1,8 +1,7 @@
 use candor_core::merkle::TreeSize;
 
 use super::*;
-use crate::testing::{FakeLog, answer, log_key};
-use crate::transport::{Request, Response, Transport, TransportError};
+use crate::testing::{FakeLog, answer, log_key, overtaken};
 
 fn memory() -> (tempfile::TempDir, Memory) {
     let dir = tempfile::tempdir().expect("a folder");
@@ -259,35 +258,13 @@ fn a_log_that_lags_for_a_moment_leaves_no_evidence() {
     assert_eq!(evidence_files(&memory, "stale"), 0);
 }
 
-/// Somebody else, with the same memory, sees a newer checkpoint while each of ours is on its way.
-struct Overtaken {
-    log: FakeLog,
-    memory: Memory,
-}
-
-impl Transport for Overtaken {
-    fn send(&self, request: &Request<'_>) -> Result<Response, TransportError> {
-        let answer = self.log.send(request);
-        if request.url.ends_with("/checkpoint") {
-            self.log.grow(1);
-            self.memory.fetch(&self.log.client()).expect("it grew");
-        }
-        answer
-    }
-}
-
 #[test]
 fn a_checkpoint_that_others_overtake_on_its_way_is_good() {
     let (_dir, memory) = memory();
     let log = FakeLog::new();
     log.grow(3);
     memory.fetch(&log.client()).expect("first");
-    let overtaken = Overtaken {
-        log,
-        memory: memory.clone(),
-    };
-    let url = crate::testing::URL.parse().expect("an address");
-    let client = LogClient::new(url, log_key(), Box::new(overtaken));
+    let client = overtaken("checkpoint", &log, &memory);
     let newest = TreeSize::new(4);
     let (shown, advance) = memory.fetch(&client).expect("one log");
     assert_eq!(

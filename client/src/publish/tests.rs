@@ -2,7 +2,9 @@ use candor_core::merkle::LeafIndex;
 use serde_json::json;
 
 use super::*;
-use crate::testing::{FakeLog, answer, manifest, publisher_record, signed, weights_record};
+use crate::testing::{
+    FakeLog, answer, manifest, overtaken, publisher_record, signed, weights_record,
+};
 
 const RELEASE: &str = "meta-ai/opt-125m@1.0.0";
 
@@ -157,6 +159,81 @@ fn a_refusal_comes_with_the_logs_own_words() {
         "{}",
         error.hint()
     );
+}
+
+#[test]
+fn a_publisher_who_is_overtaken_by_others_has_published() {
+    let (_dir, memory) = memory();
+    let log = FakeLog::new();
+    log.register("meta-ai", 1);
+    let record = [weights_record(RELEASE, "weights", 1)];
+    let client = overtaken("records", &log, &memory);
+    let published = publish(&client, &memory, &record, &attachments("weights")).expect("published");
+    assert_eq!(published[0].index, LeafIndex::new(1));
+    let newest = memory.newest(client.key()).expect("readable");
+    assert_eq!(newest.expect("there").size().get(), 3);
+}
+
+#[test]
+fn nothing_is_sent_to_what_is_not_the_log() {
+    let (_dir, memory) = memory();
+    let log = FakeLog::new();
+    log.register("meta-ai", 1);
+    let record = [weights_record(RELEASE, "weights", 1)];
+    let other_key: candor_core::note::LogKey =
+        "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+            .parse()
+            .expect("a key");
+    let url = crate::testing::URL.parse().expect("an address");
+    let stranger = LogClient::new(url, other_key, Box::new(log.clone()));
+    let error = publish(&stranger, &memory, &record, &attachments("weights"))
+        .expect_err("not the log of this key");
+    assert!(
+        matches!(
+            error,
+            PublishError::Memory(MemoryError::Log(LogError::Checkpoint(_)))
+        ),
+        "{error:?}"
+    );
+    let other = log.fork();
+    other.register("somebody-else", 5);
+    log.register("eleutherai", 2);
+    memory.fetch(&other.client()).expect("first");
+    let error = publish(&log.client(), &memory, &record, &attachments("weights"))
+        .expect_err("two histories");
+    assert!(
+        matches!(error, PublishError::Memory(MemoryError::Fork(_))),
+        "{error:?}"
+    );
+    assert!(
+        !log.state()
+            .asked
+            .iter()
+            .any(|path| path.contains("records"))
+    );
+}
+
+#[test]
+fn what_goes_wrong_after_sending_says_that_it_was_sent() {
+    let (_dir, memory) = memory();
+    let log = FakeLog::new();
+    log.register("meta-ai", 1);
+    let record = [weights_record(RELEASE, "weights", 1)];
+    let problem = |status| move || crate::testing::problem(status, &json!({ "detail": "no" }));
+    let sent = |error: &PublishError| error.context().concat().contains("may be in the log");
+    log.intercept("records", problem(500));
+    let error = publish(&log.client(), &memory, &record, &attachments("weights"))
+        .expect_err("no answer that counts");
+    assert!(sent(&error), "{:?}", error.context());
+    assert!(error.log_error().is_some());
+    log.intercept("records", || answer(200, "text/html", "Welcome"));
+    let error = publish(&log.client(), &memory, &record, &attachments("weights"))
+        .expect_err("no answer that counts");
+    assert!(sent(&error), "{:?}", error.context());
+    log.intercept("records", problem(422));
+    let error =
+        publish(&log.client(), &memory, &record, &attachments("weights")).expect_err("refused");
+    assert!(!sent(&error), "{:?}", error.context());
 }
 
 #[test]

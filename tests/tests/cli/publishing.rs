@@ -107,6 +107,43 @@ fn a_release_takes_further_records_along() {
 }
 
 #[test]
+fn many_publish_at_once_from_one_machine() {
+    let log = TestLog::start();
+    let lab = lab_with_release(&log);
+    let releases = 0..16;
+    std::thread::scope(|scope| {
+        for version in releases.clone() {
+            let (log, lab) = (&log, &lab);
+            let release = format!("release tiny --as example-lab/tiny@{version}");
+            scope.spawn(move || lab.candor(log, &release).expect_code(0));
+        }
+    });
+    for version in releases {
+        lab.candor(&log, &format!("verify tiny-{version}.candor"))
+            .expect_code(0);
+    }
+    assert_eq!(log.get("/api/v1/log").json()["size"], 1 + 16 * 3);
+    assert!(lab.evidence().is_empty(), "{:?}", lab.evidence());
+}
+
+#[test]
+fn nothing_is_sent_to_a_log_with_another_key() {
+    let log = TestLog::start();
+    let lab = lab_with_release(&log);
+    let other_key =
+        "--log-key example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    for command in [
+        "release tiny --as example-lab/tiny@1.0.0",
+        "publish tiny/README.md --as example-lab/tiny@1.0.0",
+        "publisher register other-lab",
+    ] {
+        lab.candor(&log, &format!("{command} {other_key}"))
+            .expect_error(1, "the log's checkpoint does not hold");
+    }
+    assert_eq!(log.get("/api/v1/log").json()["size"], 1);
+}
+
+#[test]
 fn nobody_publishes_in_the_name_of_others() {
     let log = TestLog::start();
     let lab = lab_with_release(&log);

@@ -78,8 +78,6 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         }
     }
     let published = publish(&client, &memory, &ready.records, &ready.attachments)?;
-    let made = make_bundle(&client, &memory, &args.release)?;
-    files::write(&out, made.bundle.to_json().as_bytes())?;
     let size = manifest
         .total_bytes()
         .map(|total| format!(", {}", bytes(total)));
@@ -91,7 +89,10 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
     session
         .printer
         .line(Text::of(Tone::Strong, args.release.to_string()).with(Tone::Dim, words));
+    // From here on the records are in the log, whatever becomes of the bundle.
     print(&published, session);
+    let made = make_bundle(&client, &memory, &args.release)?;
+    files::write(&out, made.bundle.to_json().as_bytes())?;
     session
         .printer
         .line(Text::of(Tone::Dim, "bundle    ").plain(out.display().to_string()));
