@@ -17,7 +17,7 @@ use candor_core::merkle::{Hash, LeafIndex};
 use candor_core::record::{Predicate, PublisherName, ReleaseName};
 
 use crate::log_client::{LogClient, LogError, ProvenEntry};
-use crate::memory::{Memory, MemoryError};
+use crate::memory::{Advance, Memory, MemoryError};
 use crate::replay::{ReplayError, parse};
 
 /// The most bytes of a manifest: 200,000 files at some 320 bytes; as base64 it still fits into a bundle.
@@ -30,6 +30,8 @@ pub struct MadeBundle {
     pub bundle: Bundle,
     /// For everything else.
     pub verified: Verified<VerifiedBundle>,
+    /// How its checkpoint relates to what was seen before.
+    pub advance: Advance,
 }
 
 /// Why no bundle could be made.
@@ -90,7 +92,7 @@ pub fn make_bundle(
         }
     })?;
     // The checkpoint comes after the view, so its tree has whatever the view speaks of.
-    let (checkpoint, _) = memory.fetch(client)?;
+    let (checkpoint, advance) = memory.fetch(client)?;
     let fetch = |index| client.entry_and_proof(index, &checkpoint);
     let mut entries: BTreeMap<LeafIndex, (ProvenEntry, Vec<Hash>)> = BTreeMap::new();
     let mut publishers: BTreeSet<PublisherName> = BTreeSet::new();
@@ -131,7 +133,11 @@ pub fn make_bundle(
             release: release.clone(),
             error: Box::new(error),
         })?;
-    Ok(MadeBundle { bundle, verified })
+    Ok(MadeBundle {
+        bundle,
+        verified,
+        advance,
+    })
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub(crate) fn demo(after: After) -> anyhow::Result<()> {
     let model = publish(&lab, &folder)?;
     evaluate(&Person::new(&folder, "evaluator", &log)?)?;
     audit(&auditor, &model, &lab.home.join(BUNDLE))?;
-    rewrite(rewritten, &lab, &auditor, &folder)?;
+    let evidence = rewrite(rewritten, &lab, &auditor, &folder)?;
+    judge(&auditor, &Person::new(&folder, "witness", &log)?, &evidence)?;
 
     println!("\nThe page");
     ensure!(page_answers(&log.url)?, "the page does not answer");
@@ -145,13 +146,13 @@ fn audit(auditor: &Person, model: &Path, bundle: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The log's operator, with the lab's help, tells the auditor another history.
+/// The log's operator, with the lab's help, tells the auditor another history. Returns the evidence of it.
 fn rewrite(
     mut rewritten: Log,
     lab: &Person,
     auditor: &Person,
     folder: &Path,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PathBuf> {
     println!("\nThe log is rewritten");
     rewritten.serve("127.0.0.1:0")?;
     let forger = Person::new(folder, "forger", &rewritten)?;
@@ -172,6 +173,19 @@ fn rewrite(
     }
     auditor.candor_refuses(&["checkpoint", "--log", &rewritten.url], 1, "evidence")?;
     done("another history under the same key: refused, and both checkpoints are kept as evidence");
+    let state = auditor.home.join(".local/state/candor");
+    let log = fs::read_dir(state)?
+        .next()
+        .context("a memory of the log")??;
+    Ok(log.path().join("fork-1.candor-evidence"))
+}
+
+/// The evidence convinces somebody who was not there; and for the auditor the log is no longer one.
+fn judge(auditor: &Person, witness: &Person, evidence: &Path) -> anyhow::Result<()> {
+    witness.candor_refuses(&["verify", text(evidence)], 1, "signed two histories")?;
+    done("the evidence by itself convinces a witness, who has the log's key and nothing else");
+    auditor.candor_refuses(&["checkpoint"], 1, "as was found earlier")?;
+    done("and shown its first history again, the auditor still refuses the log");
     Ok(())
 }
 

@@ -252,7 +252,8 @@ pub struct PublishArgs {
 /// `candor verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A .candor bundle, a folder, a record (file, index or statement digest), a release's name, or a .tlog-proof
+    /// A .candor bundle, a folder, a record (file, index or statement digest), a release's name, a .tlog-proof, or
+    /// a .candor-evidence against a log
     pub target: String,
     /// Check the folder against this bundle, offline
     #[arg(long, value_name = "FILE")]

@@ -70,6 +70,8 @@ fn a_release_verifies_offline_with_the_server_gone() {
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
                    entries: `candor verify example-lab/tiny@1.0.0` asks the log
                    whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
+                   whether this is the history that others see: no checkpoint of this log was seen here
+                   before
     --- stderr, exit 0
     ");
     scene.auditor("verify tiny.candor").expect_code(0);
@@ -375,6 +377,8 @@ fn files_that_only_weak_digests_name_are_left_open() {
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 5
                    entries: `candor verify example-lab/old@1` asks the log
                    whether example-lab/old@1 is the release that you want: name that with `--as`
+                   whether this is the history that others see: no checkpoint of this log was seen here
+                   before
     --- stderr, exit 3
     error: there is no telling whether old as example-lab/old@1 holds
       1 file has the digests that are listed, by MD5 alone: other files can be made to have the same ones

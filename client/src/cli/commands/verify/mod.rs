@@ -5,11 +5,14 @@
 //! folder + bundle ────────┼─ offline ─► Bundle::verify ─► release::judge ─┐
 //! folder + release, name ─┼─ online ──► make_bundle ────► release::judge ─┼─► Report
 //! record + proof ─────────┼─ offline ─► Receipt::verify ──────────────────┤
+//! evidence of a fork ─────┤  offline ─► Evidence::judge ──────────────────┤
 //! record, index, digest ──┘  online ──► proven entry, Replay ─────────────┘
 //! ```
 //!
-//! Not here: any check. Core judges bundles, receipts, records and manifests.
+//! Not here: any check. Core judges bundles, receipts, records and manifests, and [`crate::memory`] what two
+//! checkpoints show.
 
+mod evidence;
 mod record;
 mod release;
 mod report;
@@ -28,6 +31,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
+use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
 use release::From;
 use report::{Finding, Report};
 
@@ -45,6 +49,8 @@ enum Target {
         folder: PathBuf,
         release: ReleaseName,
     },
+    /// What speaks against a log.
+    Evidence(PathBuf),
     /// A record, against a proof.
     RecordOffline { record: PathBuf, proof: PathBuf },
     /// A record, against the log.
@@ -72,7 +78,10 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
 impl Target {
     fn needs_log(&self) -> bool {
         match self {
-            Self::Bundle(_) | Self::FolderOffline { .. } | Self::RecordOffline { .. } => false,
+            Self::Bundle(_)
+            | Self::FolderOffline { .. }
+            | Self::Evidence(_)
+            | Self::RecordOffline { .. } => false,
             Self::FolderOnline { .. }
             | Self::RecordOnline(_)
             | Self::Index(_)
@@ -140,11 +149,15 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
             proof: path,
         });
     }
-    if record::is_bundle(&bytes)
-        || path
-            .extension()
-            .is_some_and(|extension| extension == "candor")
-    {
+    let has_extension = |wanted| path.extension().is_some_and(|found| found == wanted);
+    if Evidence::is_evidence(&bytes) || has_extension(EVIDENCE_EXTENSION) {
+        args.refuse(
+            "evidence against a log",
+            &[Flag::Bundle, Flag::Release, Flag::Proof, Flag::Record],
+        )?;
+        return Ok(Target::Evidence(path));
+    }
+    if record::is_bundle(&bytes) || has_extension("candor") {
         args.refuse("a bundle", &[Flag::Bundle, Flag::Proof, Flag::Record])?;
         return Ok(Target::Bundle(path));
     }
@@ -213,14 +226,18 @@ fn verify(
         }
         Target::FolderOnline { folder, release } => {
             let made = make_bundle(&settings.client()?, &settings.memory()?, release)?;
-            judge_folder(folder, &made.verified, From::Log, session)
+            let mut report = judge_folder(folder, &made.verified, From::Log, session)?;
+            report.leave_open_if_first(made.advance);
+            Ok(report)
         }
         Target::Release(name) => {
             let made = make_bundle(&settings.client()?, &settings.memory()?, name)?;
             let mut report = Report::new(name.to_string());
             release::judge(&made.verified, From::Log, &mut report);
+            report.leave_open_if_first(made.advance);
             Ok(report)
         }
+        Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),
         Target::RecordOffline { record, proof } => {
             let (mut report, checkpoint) =
                 record::against_proof(record, proof, &settings.log_key()?)?;
@@ -285,14 +302,16 @@ fn compare_offline(
     report: &mut Report,
 ) -> Result<(), CliError> {
     // Without a place for what was seen, nothing was.
-    let Ok(memory) = session.settings.memory() else {
-        return Ok(());
+    let seen = match session.settings.memory() {
+        Ok(memory) => memory.compare_offline(&session.settings.log_key()?, checkpoint)?,
+        Err(_) => None,
     };
-    let seen = memory.compare_offline(&session.settings.log_key()?, checkpoint)?;
-    if let Some(seen) = seen.filter(|seen| *seen != checkpoint.size()) {
-        report.not_checked.push(format!(
+    match seen {
+        Some(seen) if seen == checkpoint.size() => {}
+        Some(seen) => report.not_checked.push(format!(
             "whether this checkpoint and the one of {seen} entries that was seen before are of one history"
-        ));
+        )),
+        None => report.leave_open_if_first(Advance::First),
     }
     Ok(())
 }

@@ -178,7 +178,7 @@ fn judge(
     client: &LogClient,
     memory: &Memory,
 ) -> Result<(Report, LoggedRecord), CliError> {
-    let (checkpoint, _) = memory.fetch(client)?;
+    let (checkpoint, advance) = memory.fetch(client)?;
     let entry = client.entry(index, &checkpoint)?;
     let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
     let statement = logged.record.statement();
@@ -194,6 +194,7 @@ fn judge(
         "whether the log's lists leave records out: `candor log` walks through all entries"
             .to_owned(),
     );
+    report.leave_open_if_first(advance);
     if let Some(release) = statement.release() {
         judge_standing(&logged, release, client, memory, &mut report)?;
     }

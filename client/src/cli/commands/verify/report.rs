@@ -10,6 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, counted, wrapped};
 use crate::cli::{Session, page};
+use crate::memory::Advance;
 
 /// How wide a sentence gets.
 const WIDTH: usize = 90;
@@ -36,6 +37,8 @@ pub(super) struct Report {
     pub(super) remarks: Vec<String>,
     /// What was not checked.
     pub(super) not_checked: Vec<String>,
+    /// What to do about the doubts, where stronger digests would not help.
+    pub(super) doubts_hint: Option<&'static str>,
 }
 
 /// A key that signed, and what.
@@ -60,6 +63,8 @@ pub(super) enum Finding {
     Extra { path: String },
     /// The release, or a record of it, was withdrawn.
     Withdrawn { words: String, by: LeafIndex },
+    /// The log signed two histories.
+    Fork { words: String },
     /// Anything else.
     Broken { words: String },
 }
@@ -70,7 +75,9 @@ impl Finding {
             Self::Changed { path, how } => format!("changed: {path} ({how})"),
             Self::Missing { path } => format!("missing: {path}"),
             Self::Extra { path } => format!("not listed: {path}"),
-            Self::Withdrawn { words, .. } | Self::Broken { words } => words.clone(),
+            Self::Withdrawn { words, .. } | Self::Fork { words } | Self::Broken { words } => {
+                words.clone()
+            }
         }
     }
 
@@ -84,6 +91,7 @@ impl Finding {
             Self::Withdrawn { words, by } => {
                 json!({ "finding": "withdrawn", "by": by, "detail": words })
             }
+            Self::Fork { words } => json!({ "finding": "fork", "detail": words }),
             Self::Broken { words } => json!({ "finding": "broken", "detail": words }),
         }
     }
@@ -94,6 +102,16 @@ impl Report {
         Self {
             target: target.into(),
             ..Self::default()
+        }
+    }
+
+    /// Proofs tie a log to what was seen of it before. The first time, that is nothing.
+    pub(super) fn leave_open_if_first(&mut self, advance: Advance) {
+        if advance == Advance::First {
+            self.not_checked.push(
+                "whether this is the history that others see: no checkpoint of this log was seen here before"
+                    .to_owned(),
+            );
         }
     }
 
@@ -121,7 +139,11 @@ impl Report {
             Exit::CouldNotTell | Exit::BadInput => Err(CliError::CouldNotTell {
                 what: format!("there is no telling whether {target} holds"),
                 context: self.doubts,
-                hint: "look for stronger evidence, such as SHA-256 digests from the publisher"
+                hint: self
+                    .doubts_hint
+                    .unwrap_or(
+                        "look for stronger evidence, such as SHA-256 digests from the publisher",
+                    )
                     .to_owned(),
             }),
             Exit::Refuted => Err(refuted(&target, &self.findings)),
@@ -203,10 +225,13 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
     {
         context.push(format!("and {more} more; `--json` lists all"));
     }
-    let is_withdrawn = findings
-        .iter()
-        .all(|finding| matches!(finding, Finding::Withdrawn { .. }));
-    let (what, hint) = if is_withdrawn {
+    let all = |is: fn(&Finding) -> bool| findings.iter().all(is);
+    let (what, hint) = if all(|finding| matches!(finding, Finding::Fork { .. })) {
+        (
+            format!("{target} signed two histories"),
+            "trust nothing that this log says; publish the file, or send it to a witness: it convinces whoever has the log's key",
+        )
+    } else if all(|finding| matches!(finding, Finding::Withdrawn { .. })) {
         (
             format!("{target} is in the log, and was withdrawn"),
             "don't use it; the withdrawal says why, and what to use instead",
