@@ -123,6 +123,16 @@ impl TestLog {
 
     /// Starts the server again, on a port of its own.
     pub fn restart(&mut self) {
+        self.serve("127.0.0.1:0");
+    }
+
+    /// Starts the server again where it was, for those who know it there.
+    pub fn restart_in_place(&mut self) {
+        let address = self.url.trim_start_matches("http://").to_owned();
+        self.serve(&address);
+    }
+
+    fn serve(&mut self, listen: &str) {
         assert!(self.server.is_none(), "the server runs");
         let log_lines = fs::OpenOptions::new()
             .create(true)
@@ -139,7 +149,7 @@ impl TestLog {
             }
         };
         let mut server = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", listen, "--data"])
             .arg(self.data())
             .args(&self.flags)
             .stdout(Stdio::piped())

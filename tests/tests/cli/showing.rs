@@ -238,7 +238,12 @@ fn the_walk_goes_through_every_entry_from_where_it_is_told() {
          4  evaluation       example-lab/tiny@1.0.0  lm-evaluation-harness, 1 value, reported
     --- stderr, exit 0
     verified  3 entries, each in the tree of 10 entries and signed by its publisher
+    not checked  whether the log left out a change of keys before entry 2: where those stand is its word alone; `candor log` without `--from` sees all of them
     ");
+    assert!(!whole.stderr.contains("not checked"), "{}", whole.stderr);
+    Person::new(&log, "newcomer")
+        .candor(&log, "log")
+        .expect_words("whether this is the history that others see");
     let json = reader.candor(&log, "log --json").expect_code(0);
     let indexes: Vec<u64> = json
         .stdout
