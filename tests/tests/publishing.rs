@@ -43,7 +43,7 @@ fn every_answer_carries_a_receipt_that_proves_the_very_entry() {
 }
 
 #[test]
-fn the_same_statement_again_returns_the_first_receipt() {
+fn the_same_statement_again_returns_a_receipt_for_the_first_entry() {
     let log = TestLog::start();
     let lab = TestPublisher::new("example-lab");
     let release = [lab.register(), lab.api_version("tiny", "1.0.0", "")];
@@ -52,11 +52,31 @@ fn the_same_statement_again_returns_the_first_receipt() {
     assert_eq!(again["records"][0]["index"], 0);
     assert_eq!(again["records"][1]["index"], 1);
     assert_eq!(again["records"][1]["created"], false);
+    expect_receipts(&log, &again, &release);
     let more = [release[1].clone(), lab.api_version("tiny", "1.1.0", "")];
-    let more = log.publish(&more).expect_status(201).json();
-    assert_eq!(more["records"][0]["index"], 1);
-    assert_eq!(more["records"][1]["index"], 2);
+    let answer = log.publish(&more).expect_status(201).json();
+    assert_eq!(answer["records"][0]["index"], 1);
+    assert_eq!(answer["records"][1]["index"], 2);
+    expect_receipts(&log, &answer, &more);
     assert_eq!(log.get("/api/v1/log").json()["size"], 3);
+}
+
+/// Each receipt proves its envelope's entry, at the index that the answer names, in the newest tree.
+fn expect_receipts(log: &TestLog, answer: &Value, envelopes: &[Value]) {
+    let newest = log.get("/checkpoint").body;
+    for (n, envelope) in envelopes.iter().enumerate() {
+        let record = &answer["records"][n];
+        let receipt: Receipt = record["receipt"]
+            .as_str()
+            .expect("a receipt")
+            .parse()
+            .expect("a tlog-proof");
+        let logged = receipt
+            .verify(&entry_of(envelope), log.key())
+            .expect("the receipt holds");
+        assert_eq!(record["index"], logged.index.get());
+        assert_eq!(receipt.checkpoint.as_bytes(), newest);
+    }
 }
 
 #[test]

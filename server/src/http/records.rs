@@ -51,7 +51,8 @@ struct PublishedRecord {
     statement: String,
     /// Whether this request put it there.
     created: bool,
-    /// The proof, in the form of C2SP tlog-proof.
+    /// The proof, in the form of C2SP tlog-proof: for a record that was there before, that its first entry is
+    /// in the tree of this answer's checkpoint.
     receipt: String,
 }
 
