@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ use crate::merkle::{Hash, LeafIndex};
 use crate::note::{Checkpoint, CheckpointError, LogKey};
 use crate::record::{
     AuthorityError, Envelope, JsonError, Kind, Predicate, PublisherName, PublisherState, Record,
-    RecordError, ReleaseName, SignedRecord, parse_strict,
+    RecordError, ReleaseName, SignedRecord, parse_strict_bounded,
 };
 use crate::weights::{Manifest, ManifestError};
 use crate::{Sha256, Verified};
@@ -31,6 +32,11 @@ pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.candor.bundle+json";
 
 /// The most bytes of a bundle that are read.
 pub const BUNDLE_BYTES_MAX: usize = 128 << 20;
+
+/// The most JSON values of a bundle that are read. A record takes 10 and one for each hash of its proof, so that
+/// 10,000 records from a tree of 2^40 entries fit; a value takes up to 632 bytes of memory, so that a file from a
+/// stranger takes at most 320 MB.
+const BUNDLE_VALUES_MAX: usize = 500_000;
 
 const BUNDLE_TYPE: &str = "urn:candor:bundle:v1";
 
@@ -201,12 +207,22 @@ impl Bundle {
         self.attachments.push(attachment);
     }
 
+    /// Whether `bytes` look like a bundle: JSON with its name on it. Nothing is kept of what they hold.
+    pub fn looks_like_one(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            #[expect(dead_code, reason = "that it is there is all that is asked")]
+            bundle: IgnoredAny,
+        }
+        serde_json::from_slice::<Named>(bytes).is_ok()
+    }
+
     /// Reads a bundle from strict JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleError::TooLong { bytes: bytes.len() });
         }
-        let bundle: Self = serde_json::from_value(parse_strict(bytes)?)
+        let bundle: Self = serde_json::from_value(parse_strict_bounded(bytes, BUNDLE_VALUES_MAX)?)
             .map_err(|e| BundleError::Form(e.to_string()))?;
         if bundle.form != BUNDLE_TYPE {
             return Err(BundleError::Form(format!(

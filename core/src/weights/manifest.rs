@@ -9,13 +9,17 @@ use sha2::Digest as _;
 use super::FilePath;
 use crate::Sha256;
 use crate::record::kinds::{Attachment, Strength, Weights};
-use crate::record::{Algorithm, DigestSet, JsonError, parse_strict, to_canonical_json};
+use crate::record::{Algorithm, DigestSet, JsonError, parse_strict_bounded, to_canonical_json};
 
 /// The media type of manifests.
 pub const MANIFEST_MEDIA_TYPE: &str = "application/vnd.candor.manifest+json";
 
 /// The most files of one release: at some 150 bytes each, an attachment of 30 MB.
 pub const MANIFEST_FILES_MAX: usize = 200_000;
+
+/// The most JSON values of a manifest that are read: a file takes four and one for each of its digests, and no list of
+/// so many files that a log takes (32 MiB) has four digests of each.
+const MANIFEST_VALUES_MAX: usize = 8 * MANIFEST_FILES_MAX;
 
 /// The largest size of a file: 2^53 (RFC 8785 section 3.2.2.3).
 const FILE_BYTES_MAX: u64 = 1 << 53;
@@ -134,8 +138,9 @@ impl Manifest {
 
     /// Reads a manifest, which must be in canonical form.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let json: ManifestJson = serde_json::from_value(parse_strict(bytes)?)
-            .map_err(|e| ManifestError::Form(e.to_string()))?;
+        let json: ManifestJson =
+            serde_json::from_value(parse_strict_bounded(bytes, MANIFEST_VALUES_MAX)?)
+                .map_err(|e| ManifestError::Form(e.to_string()))?;
         if json.manifest != MANIFEST_TYPE {
             return Err(ManifestError::Form(format!(
                 "its type is not {MANIFEST_TYPE:?}"
