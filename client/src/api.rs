@@ -122,18 +122,6 @@ pub struct ModelView {
     pub next: Option<String>,
 }
 
-/// `GET /api/v1/releases/{publisher}/{model@version}`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ReleaseView {
-    /// Its name.
-    pub name: ReleaseName,
-    /// Every record about it, by whomever, ascending.
-    pub records: Vec<RecordView>,
-    /// Where the next page is.
-    #[serde(default)]
-    pub next: Option<String>,
-}
-
 /// What `POST /api/v1/records` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PublishedView {

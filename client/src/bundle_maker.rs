@@ -1,27 +1,67 @@
 //! Makes a `.candor` bundle of a release from what the log serves.
 //!
 //! ```text
-//! /api/v1/releases/R ──► indexes ──► checkpoint ──► entries and proofs from tiles ─┐
-//! /api/v1/publishers/P ──► indexes of its publisher records ───────────────────────┼─► Bundle ──► verify
-//! /api/v1/attachments/… ──► the manifest ──────────────────────────────────────────┘
+//! checkpoint ──► lists: records of the release's publisher, all of them ──┐
+//!                       newest records of others, at most so many ────────┼─► entries and proofs ─► Bundle ──► verify
+//!                       publisher records of those who signed ────────────┤   from tiles
+//! /api/v1/attachments/… ──► the manifest ─────────────────────────────────┘
 //! ```
 //!
 //! Always: what comes out has passed [`Bundle::verify`], so a release is judged online by the same code as
-//! offline, from a file. The views only say where to look.
+//! offline, from a file. The lists only say where to look. What others say of a release is never needed to judge
+//! it: anybody may say as much as they like, so what they said is bounded, and left out where it does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use candor_core::Verified;
-use candor_core::bundle::{Bundle, BundleError, BundledRecord, VerifiedBundle};
+use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, BundledRecord, VerifiedBundle};
 use candor_core::merkle::{Hash, LeafIndex};
-use candor_core::record::{Predicate, PublisherName, ReleaseName};
+use candor_core::record::{Kind, Predicate, PublisherName, ReleaseName, SignedRecord};
+use candor_core::{Sha256, Verified};
 
-use crate::log_client::{LogClient, LogError, ProvenEntry};
+use crate::api::RecordView;
+use crate::log_client::{LogClient, LogError, ProvenEntry, SignedCheckpoint};
 use crate::memory::{Advance, Memory, MemoryError};
-use crate::replay::{ReplayError, parse};
+use crate::publish::Published;
+use crate::replay::{Replay, ReplayError, parse};
 
 /// The most bytes of a manifest: 200,000 files at some 320 bytes; as base64 it still fits into a bundle.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
+
+/// The most records of others in one bundle, the newest of them: a withdrawal is newer than what it withdraws, so what
+/// is there is not there without it.
+pub const OTHERS_MAX: usize = 100;
+
+/// How many records of others are counted.
+const OTHERS_COUNTED_MAX: usize = 2_000;
+
+/// The most bytes of entries that come along for others, their publisher records among them: 100 of 64 KiB, and as much
+/// again. So they leave room for a manifest.
+const OTHERS_BYTES_MAX: usize = 13 << 20;
+
+/// The most publisher records that are read for one of the others.
+const OTHERS_HISTORY_MAX: usize = 64;
+
+/// Which records of a release are asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// What they are about. All of its own publisher's come along.
+    pub release: &'a ReleaseName,
+    /// Who else's come along, all of them.
+    pub authors: BTreeSet<PublisherName>,
+    /// How many of others come along, at most.
+    pub others_max: usize,
+}
+
+/// What the log lists of others about a release, and how much of it came along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Others {
+    /// How many records it lists; at most some thousands are counted.
+    pub listed: usize,
+    /// Whether there are more than were counted.
+    pub is_more: bool,
+    /// How many came along.
+    pub taken: usize,
+}
 
 /// A bundle and what it proves.
 #[derive(Clone, Debug)]
@@ -32,6 +72,8 @@ pub struct MadeBundle {
     pub verified: Verified<VerifiedBundle>,
     /// How its checkpoint relates to what was seen before.
     pub advance: Advance,
+    /// What others say of the release, beyond what is in it.
+    pub others: Others,
 }
 
 /// Why no bundle could be made.
@@ -49,6 +91,42 @@ pub enum BundleMakerError {
     /// An entry that is no record.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The log names an entry that is not what it was asked for.
+    #[error(
+        "the log lists entry {index} as a record of {publisher} about {release}, and it is none"
+    )]
+    OtherRecord {
+        /// Which entry.
+        index: LeafIndex,
+        /// Whose it should be.
+        publisher: PublisherName,
+        /// What it should be about.
+        release: ReleaseName,
+    },
+    /// More than a bundle can hold.
+    #[error(
+        "a bundle of {release} would have {bytes} bytes, and at most {BUNDLE_BYTES_MAX} of one are read"
+    )]
+    TooLong {
+        /// Which release.
+        release: ReleaseName,
+        /// How many, of what was put into it so far.
+        bytes: usize,
+    },
+    /// The log does not list what it took.
+    #[error(
+        "the log took the {kind} record of {release} as entry {index}, and {what} out of what it serves about the release"
+    )]
+    LeftOut {
+        /// Which release.
+        release: ReleaseName,
+        /// Which record.
+        index: LeafIndex,
+        /// What it is.
+        kind: Kind,
+        /// What is not there.
+        what: &'static str,
+    },
     /// What the log served does not hold.
     #[error("what the log serves about {release} does not hold: {error}")]
     Refused {
@@ -70,7 +148,14 @@ impl BundleMakerError {
             Self::Log(error) => error.hint(),
             Self::Memory(error) => error.hint(),
             Self::Replay(error) => error.hint(),
-            Self::Refused { .. } => {
+            Self::TooLong { .. } => {
+                "the records are in the log all the same: verify there, without a bundle".to_owned()
+            }
+            Self::LeftOut { .. } => {
+                "the record is in the log, which its receipt proves: do it again later; if it stays so, tell the log's operator"
+                    .to_owned()
+            }
+            Self::Refused { .. } | Self::OtherRecord { .. } => {
                 "the log broke its own rules: keep the output, and tell its operator and a witness"
                     .to_owned()
             }
@@ -78,45 +163,131 @@ impl BundleMakerError {
     }
 }
 
-/// Makes the bundle of `release` from the newest checkpoint, which is held against what was seen before.
+impl<'a> Wanted<'a> {
+    /// What there is about a release, with so much of others as a bundle has room for.
+    pub fn all(release: &'a ReleaseName) -> Self {
+        Self {
+            release,
+            authors: BTreeSet::new(),
+            others_max: OTHERS_MAX,
+        }
+    }
+
+    /// What its own publisher says of a release.
+    pub fn own(release: &'a ReleaseName) -> Self {
+        Self {
+            others_max: 0,
+            ..Self::all(release)
+        }
+    }
+
+    /// The same, with all that `authors` say of it.
+    #[must_use]
+    pub fn with(self, authors: impl IntoIterator<Item = PublisherName>) -> Self {
+        Self {
+            authors: authors.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Those whose records must all be there.
+    fn publishers(&self) -> BTreeSet<PublisherName> {
+        let mut publishers = self.authors.clone();
+        publishers.insert(self.release.publisher().clone());
+        publishers
+    }
+}
+
+impl MadeBundle {
+    /// The bundle for a file, if it is one that can be read again.
+    pub fn to_file(&self) -> Result<Vec<u8>, BundleMakerError> {
+        let bytes = self.bundle.to_json().into_bytes();
+        if bytes.len() > BUNDLE_BYTES_MAX {
+            return Err(BundleMakerError::TooLong {
+                release: self.bundle.release.clone(),
+                bytes: bytes.len(),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Checks that the bundle has what was `published` about its release, each record where its receipt says, and the
+    /// manifests. `records` are what was published, in the same order.
+    pub fn check_holds(
+        &self,
+        records: &[SignedRecord],
+        published: &[Published],
+    ) -> Result<(), BundleMakerError> {
+        let release = &self.bundle.release;
+        let is_about = |record: &SignedRecord| record.statement().release() == Some(release);
+        for (_, it) in records
+            .iter()
+            .zip(published)
+            .filter(|(record, _)| is_about(record))
+        {
+            let left_out = |what| BundleMakerError::LeftOut {
+                release: release.clone(),
+                index: it.index,
+                kind: it.kind,
+                what,
+            };
+            let is_here = self.verified.records.iter().any(|logged| {
+                logged.index == it.index && logged.record.statement().digest == it.statement
+            });
+            if !is_here {
+                return Err(left_out("leaves it"));
+            }
+            if it.kind == Kind::Weights && !self.verified.manifests.contains_key(&it.index) {
+                return Err(left_out("leaves its manifest"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the bundle of what is `wanted` from the newest checkpoint, which is held against what was seen before.
 pub fn make_bundle(
     client: &LogClient,
     memory: &Memory,
-    release: &ReleaseName,
+    wanted: &Wanted<'_>,
 ) -> Result<MadeBundle, BundleMakerError> {
-    let view = client.release(release).map_err(|error| {
-        if error.is_not_found() {
-            BundleMakerError::NoSuchRelease(release.clone())
-        } else {
-            error.into()
-        }
-    })?;
-    // The checkpoint comes after the view, so its tree has whatever the view speaks of.
-    let (checkpoint, advance) = memory.fetch(client)?;
-    let fetch = |index| client.entry_and_proof(index, &checkpoint);
-    let mut entries: BTreeMap<LeafIndex, (ProvenEntry, Vec<Hash>)> = BTreeMap::new();
-    let mut publishers: BTreeSet<PublisherName> = BTreeSet::new();
-    let mut manifests = BTreeSet::new();
-    for row in &view.records {
-        let (entry, path) = fetch(row.index)?;
-        let signed = parse(&entry)?;
-        let statement = signed.statement();
-        publishers.insert(statement.publisher().clone());
-        if let Predicate::Weights(weights) = &statement.predicate {
-            manifests.insert(weights.manifest.digest.sha256);
-        }
-        entries.insert(row.index, (entry, path));
+    let release = wanted.release;
+    // The checkpoint comes first: its signature shows that what answers is the log, before anything else is believed.
+    let (mut checkpoint, advance) = memory.fetch(client)?;
+    let mut rows = Vec::new();
+    for publisher in wanted.publishers() {
+        let asked = |row| RecordView {
+            publisher: publisher.clone(),
+            ..row
+        };
+        let listed = client.records_by(release, &publisher)?;
+        rows.extend(listed.into_iter().map(asked));
     }
-    for publisher in &publishers {
-        // What came after the checkpoint is not part of what it proves.
-        let history = client.publisher(publisher)?.history;
-        for index in history
-            .into_iter()
-            .filter(|index| checkpoint.size().leaf(*index).is_some())
-        {
-            entries.insert(index, fetch(index)?);
-        }
+    let (mut others, is_more) = others(client, wanted)?;
+    if rows.is_empty() && others.is_empty() {
+        return Err(BundleMakerError::NoSuchRelease(release.clone()));
     }
+    let is_newer = |row: &RecordView| checkpoint.size().leaf(row.index).is_none();
+    if rows.iter().chain(&others).any(is_newer) {
+        (checkpoint, _) = memory.fetch(client)?;
+    }
+    let mut parts = Parts::new(client, &checkpoint, release);
+    for row in &rows {
+        parts.take(row)?;
+    }
+    for publisher in wanted.publishers() {
+        parts.take_history(&publisher)?;
+    }
+    let listed = others.len();
+    others.truncate(wanted.others_max);
+    let others = Others {
+        listed,
+        is_more,
+        taken: parts.take_others(&others)?,
+    };
+    let Parts {
+        entries, manifests, ..
+    } = parts;
     let records = entries.into_values().map(|(entry, proof)| BundledRecord {
         index: entry.index,
         entry: serde_json::from_slice(entry.entry.as_bytes()).unwrap_or_default(),
@@ -127,17 +298,179 @@ pub fn make_bundle(
         let bytes = client.attachment(manifest, MANIFEST_BYTES_MAX)?;
         bundle.attach(candor_core::weights::MANIFEST_MEDIA_TYPE, &bytes);
     }
-    let verified = bundle
-        .verify(client.key())
-        .map_err(|error| BundleMakerError::Refused {
+    let verified = bundle.verify(client.key()).map_err(|error| match error {
+        BundleError::Authority { index, error } if error.may_want_for_earlier_records() => {
+            let error = Box::new(error);
+            ReplayError::Unexplained { index, error }.into()
+        }
+        error => BundleMakerError::Refused {
             release: release.clone(),
             error: Box::new(error),
-        })?;
+        },
+    })?;
     Ok(MadeBundle {
         bundle,
         verified,
         advance,
+        others,
     })
+}
+
+/// What the log lists of others, newest first, and whether there is more of it.
+fn others(
+    client: &LogClient,
+    wanted: &Wanted<'_>,
+) -> Result<(Vec<RecordView>, bool), BundleMakerError> {
+    if wanted.others_max == 0 {
+        return Ok((Vec::new(), false));
+    }
+    let publishers = wanted.publishers();
+    let is_others = |row: &RecordView| !publishers.contains(&row.publisher);
+    let count = |rows: &[RecordView]| rows.iter().filter(|row| is_others(row)).count();
+    let (mut rows, is_more) =
+        client.newest_records(wanted.release, |rows| count(rows) >= OTHERS_COUNTED_MAX)?;
+    rows.retain(is_others);
+    Ok((rows, is_more))
+}
+
+/// An entry and its inclusion proof.
+type Proven = (ProvenEntry, Vec<Hash>);
+
+/// What a bundle is put together from.
+struct Parts<'a> {
+    client: &'a LogClient,
+    checkpoint: &'a SignedCheckpoint,
+    release: &'a ReleaseName,
+    entries: BTreeMap<LeafIndex, Proven>,
+    entry_bytes: usize,
+    manifests: BTreeSet<Sha256>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(
+        client: &'a LogClient,
+        checkpoint: &'a SignedCheckpoint,
+        release: &'a ReleaseName,
+    ) -> Self {
+        Self {
+            client,
+            checkpoint,
+            release,
+            entries: BTreeMap::new(),
+            entry_bytes: 0,
+            manifests: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in a record that must be there.
+    fn take(&mut self, row: &RecordView) -> Result<(), BundleMakerError> {
+        let found = self.client.listed_entry(row.index, self.checkpoint)?;
+        let signed = parse(&found.0)?;
+        let statement = signed.statement();
+        if statement.release() != Some(self.release) || *statement.publisher() != row.publisher {
+            return Err(BundleMakerError::OtherRecord {
+                index: row.index,
+                publisher: row.publisher.clone(),
+                release: self.release.clone(),
+            });
+        }
+        if let Predicate::Weights(weights) = &statement.predicate {
+            self.manifests.insert(weights.manifest.digest.sha256);
+        }
+        self.add(found)
+    }
+
+    /// Takes in the records that say which keys are a publisher's.
+    fn take_history(&mut self, publisher: &PublisherName) -> Result<(), BundleMakerError> {
+        for index in self.history(publisher)?.unwrap_or_default() {
+            let found = self.client.listed_entry(index, self.checkpoint)?;
+            self.add(found)?;
+        }
+        Ok(())
+    }
+
+    /// Where a publisher's records stand; none if the log says that there is no such publisher.
+    fn history(&self, publisher: &PublisherName) -> Result<Option<Vec<LeafIndex>>, LogError> {
+        let mut history = match self.client.publisher(publisher) {
+            Ok(view) => view.history,
+            Err(error) if error.is_absence() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // What came after the checkpoint is not part of what it proves.
+        history.retain(|index| self.checkpoint.size().leaf(*index).is_some());
+        Ok(Some(history))
+    }
+
+    /// Takes in what holds of others' records, and returns how many that are.
+    fn take_others(&mut self, rows: &[RecordView]) -> Result<usize, BundleMakerError> {
+        let mut by_publisher: BTreeMap<&PublisherName, BTreeSet<LeafIndex>> = BTreeMap::new();
+        for row in rows {
+            by_publisher
+                .entry(&row.publisher)
+                .or_default()
+                .insert(row.index);
+        }
+        let (mut taken, mut room) = (0, OTHERS_BYTES_MAX);
+        for (publisher, records) in by_publisher {
+            let Some(found) = self.others_entries(publisher, &records, room)? else {
+                continue;
+            };
+            taken += records.len();
+            for (entry, proof) in found {
+                room -= entry.entry.as_bytes().len();
+                self.add((entry, proof))?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The `records` of somebody else with what it takes to check them; nothing, if that is over `room` bytes, or if
+    /// they are not what the log says, or not signed by keys that it shows.
+    fn others_entries(
+        &self,
+        publisher: &PublisherName,
+        records: &BTreeSet<LeafIndex>,
+        room: usize,
+    ) -> Result<Option<Vec<Proven>>, LogError> {
+        let Some(mut indexes) = self.history(publisher)? else {
+            return Ok(None);
+        };
+        if indexes.len() > OTHERS_HISTORY_MAX {
+            return Ok(None);
+        }
+        indexes.extend(records);
+        indexes.sort_unstable();
+        let (mut found, mut bytes, mut replay) = (Vec::new(), 0, Replay::default());
+        for index in indexes {
+            if self.checkpoint.size().leaf(index).is_none() {
+                return Ok(None);
+            }
+            let (entry, proof) = self.client.listed_entry(index, self.checkpoint)?;
+            bytes += entry.entry.as_bytes().len();
+            let about = records.contains(&index).then_some(self.release);
+            let holds = replay.check(&entry).is_ok_and(|logged| {
+                let statement = logged.record.statement();
+                statement.publisher() == publisher && statement.release() == about
+            });
+            if !holds || bytes > room {
+                return Ok(None);
+            }
+            found.push((entry, proof));
+        }
+        Ok(Some(found))
+    }
+
+    fn add(&mut self, (entry, proof): Proven) -> Result<(), BundleMakerError> {
+        self.entry_bytes += entry.entry.as_bytes().len();
+        if self.entry_bytes > BUNDLE_BYTES_MAX {
+            return Err(BundleMakerError::TooLong {
+                release: self.release.clone(),
+                bytes: self.entry_bytes,
+            });
+        }
+        self.entries.insert(entry.index, (entry, proof));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -2,22 +2,23 @@
 //!
 //! ```text
 //! folder ──► list: every file, by path ──► hash one by one ──► ManifestFile… ──► candor_core::weights
-//!            refused: links, pipes,         refused: a file that
-//!            names that can't travel        changes meanwhile
+//!            links, pipes, names             refused: a file that
+//!            that can't travel               changes meanwhile
 //! ```
 //!
 //! Always: the same folder gives the same list, whatever order the file system returns names in. No link is
-//! followed, since what it points at may be elsewhere tomorrow. What is left out is returned by name.
+//! followed, since what it points at may be elsewhere tomorrow. What no manifest can list is refused in a folder that
+//! is to be released, and returned by name from one that is held against a manifest. So is what is left out.
 //!
 //! Not here: the manifest, its root, and how two lists differ (`candor_core::weights`).
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use candor_core::record::{Algorithm, DigestSet};
+use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
+use candor_core::record::{Algorithm, DigestSet, ReleaseName};
 use candor_core::weights::{FilePath, FilePathError, MANIFEST_FILES_MAX, Manifest, ManifestFile};
 
 use crate::hashers::Hashers;
@@ -31,7 +32,8 @@ const GIT: &str = ".git";
 /// Where `hf download --local-dir` keeps its notes on the download.
 const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 
-/// What proof bundles end with; the one of this very release is written into its folder.
+/// What proof bundles end with. One of this very release may lie in its folder: it can't be among the files that it
+/// proves.
 const BUNDLE_SUFFIX: &str = ".candor";
 
 /// How far hashing has come.
@@ -50,8 +52,28 @@ pub struct Progress<'a> {
 pub struct FolderFiles {
     /// Sorted by path; at least one, at most [`MANIFEST_FILES_MAX`].
     pub files: Vec<ManifestFile>,
-    /// What was left out: `.git` and `*.candor` bundles at the top of the folder, and `.cache/huggingface`.
+    /// What was left out: `.git` and bundles of the release at the top of the folder, and `.cache/huggingface`.
     pub ignored: Vec<String>,
+}
+
+/// What a folder holds beside a manifest.
+#[derive(Debug)]
+pub struct FoundFiles {
+    /// Sorted by path; none, if there are none.
+    pub files: Vec<ManifestFile>,
+    /// As [`FolderFiles::ignored`].
+    pub ignored: Vec<String>,
+    /// What no manifest can list.
+    pub unlistable: Vec<Unlistable>,
+}
+
+/// Something in a folder that no manifest can list: a link, a pipe, or what has an impossible name.
+#[derive(Debug)]
+pub struct Unlistable {
+    /// Where it is in the folder; bytes that are not UTF-8 are replaced.
+    pub path: String,
+    /// In a few words.
+    pub what: String,
 }
 
 /// The files of a folder, not read yet.
@@ -150,20 +172,29 @@ impl FolderError {
     }
 }
 
-/// Lists the files of `folder` without reading them.
-pub fn list_folder(folder: &Path) -> Result<FolderListing, FolderError> {
-    list(folder, &|_| false)
+/// Lists the files of `folder`, which is to be `release`, without reading them.
+pub fn list_folder(folder: &Path, release: &ReleaseName) -> Result<FolderListing, FolderError> {
+    let listing = list(folder, release, &|_| false, &mut |_, error| Err(error))?;
+    if listing.files.is_empty() {
+        return Err(FolderError::Empty {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(listing)
 }
 
-/// Reads `folder` and computes the SHA-256 of each file. Empty files count, empty folders do not.
+/// Reads `folder`, which is to be `release`, and computes the SHA-256 of each file. Empty files count, empty folders do
+/// not.
 pub fn hash_folder(
     folder: &Path,
+    release: &ReleaseName,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles, FolderError> {
-    hash(folder, list_folder(folder)?, &|_| Vec::new(), progress)
+    let listing = list_folder(folder, release)?;
+    hash(folder, listing, &|_| Vec::new(), progress)
 }
 
-/// Reads `folder` to hold it against `manifest`: every file that is there, listed or not.
+/// Reads `folder` to hold it against `manifest` of `release`: every file that is there, listed or not.
 ///
 /// Each file gets its size, its SHA-256, and what else the manifest lists of it and this program computes: MD5,
 /// SHA-1 and all of SHA-2. Where the manifest lists only others, `Comparison` reports the file as not compared,
@@ -171,9 +202,10 @@ pub fn hash_folder(
 /// What is left out by default is read where the manifest lists it.
 pub fn hash_listed(
     folder: &Path,
+    release: &ReleaseName,
     manifest: &Manifest,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<FolderFiles, FolderError> {
+) -> Result<FoundFiles, FolderError> {
     let is_listed = |name: &str| {
         manifest.files().iter().any(|file| {
             let rest = file.path.as_str().strip_prefix(name);
@@ -192,11 +224,35 @@ pub fn hash_listed(
             .map(|(algorithm, _)| algorithm)
             .collect()
     };
-    hash(folder, list(folder, &is_listed)?, &also, progress)
+    let mut unlistable = Vec::new();
+    let listing = list(folder, release, &is_listed, &mut |path, error| {
+        let what = match error {
+            FolderError::Link { .. } => "a symbolic link, and links are not followed".to_owned(),
+            FolderError::Special { .. } => "neither a file nor a folder".to_owned(),
+            FolderError::NotUtf8 { .. } => "its name is not UTF-8".to_owned(),
+            FolderError::Name { error, .. } => error.to_string(),
+            error => return Err(error),
+        };
+        unlistable.push(Unlistable { path, what });
+        Ok(())
+    })?;
+    unlistable.sort_by(|a, b| a.path.cmp(&b.path));
+    let FolderFiles { files, ignored } = hash(folder, listing, &also, progress)?;
+    Ok(FoundFiles {
+        files,
+        ignored,
+        unlistable,
+    })
 }
 
-/// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out.
-fn list(folder: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<FolderListing, FolderError> {
+/// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out. `unlistable` gets what
+/// no manifest can list, and may end it.
+fn list(
+    folder: &Path,
+    release: &ReleaseName,
+    is_wanted: &dyn Fn(&str) -> bool,
+    unlistable: &mut dyn FnMut(String, FolderError) -> Result<(), FolderError>,
+) -> Result<FolderListing, FolderError> {
     // The folder that the user names may be a link: they chose it. Everything below it may not.
     let metadata = fs::metadata(folder).map_err(|error| io_error(folder, error))?;
     if !metadata.is_dir() {
@@ -216,24 +272,28 @@ fn list(folder: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<FolderListing
             let entry = entry.map_err(|error| io_error(&path, error))?;
             let path = entry.path();
             let metadata = fs::symlink_metadata(&path).map_err(|error| io_error(&path, error))?;
-            let name = utf8(&entry.file_name(), &path)?;
-            if inside.is_empty() && is_left_out(&name, &metadata) && !is_wanted(&name) {
-                listing.ignored.push(name);
-                continue;
-            }
-            let relative = if inside.is_empty() {
-                name
-            } else {
-                format!("{inside}/{name}")
+            let name = entry.file_name();
+            let relative = |name: &str| match inside.as_str() {
+                "" => name.to_owned(),
+                inside => format!("{inside}/{name}"),
             };
-            if metadata.is_dir() {
-                if relative == HUGGING_FACE_CACHE && !is_wanted(&relative) {
-                    listing.ignored.push(relative);
-                } else {
-                    folders.push(relative);
-                }
+            let Some(name) = name.to_str() else {
+                unlistable(
+                    relative(&name.to_string_lossy()),
+                    FolderError::NotUtf8 { path },
+                )?;
+                continue;
+            };
+            let relative = relative(name);
+            if is_left_out(&relative, &path, &metadata, release) && !is_wanted(&relative) {
+                listing.ignored.push(relative);
+            } else if metadata.is_dir() {
+                folders.push(relative);
             } else {
-                listing.files.push(file(&path, &relative, &metadata)?);
+                match file(&path, &relative, &metadata) {
+                    Ok(file) => listing.files.push(file),
+                    Err(error) => unlistable(relative, error)?,
+                }
             }
             if listing.files.len() > MANIFEST_FILES_MAX {
                 return Err(FolderError::TooManyFiles {
@@ -242,25 +302,28 @@ fn list(folder: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<FolderListing
             }
         }
     }
-    if listing.files.is_empty() {
-        return Err(FolderError::Empty {
-            path: folder.to_owned(),
-        });
-    }
     listing.files.sort();
     listing.ignored.sort();
     Ok(listing)
 }
 
-fn utf8(name: &OsStr, path: &Path) -> Result<String, FolderError> {
-    let name = name.to_str().map(str::to_owned);
-    name.ok_or_else(|| FolderError::NotUtf8 {
-        path: path.to_owned(),
-    })
+/// Whether what is at `relative` is no part of a release. A bundle is told by what is in it, since anything can have its
+/// name.
+fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, release: &ReleaseName) -> bool {
+    let is_at_the_top = !relative.contains('/');
+    relative == GIT
+        || (relative == HUGGING_FACE_CACHE && metadata.is_dir())
+        || (is_at_the_top
+            && metadata.is_file()
+            && relative.ends_with(BUNDLE_SUFFIX)
+            && is_bundle_of(release, path, metadata))
 }
 
-fn is_left_out(name: &str, metadata: &Metadata) -> bool {
-    name == GIT || (metadata.is_file() && name.ends_with(BUNDLE_SUFFIX))
+/// Whether the file at `path` is a bundle of `release`. What it proves is not looked at.
+fn is_bundle_of(release: &ReleaseName, path: &Path, metadata: &Metadata) -> bool {
+    metadata.len() <= BUNDLE_BYTES_MAX as u64
+        && fs::read(path)
+            .is_ok_and(|bytes| Bundle::parse(&bytes).is_ok_and(|it| it.release == *release))
 }
 
 /// Checks that `path` is a file whose place in the release, `relative`, can be listed.

@@ -11,14 +11,16 @@
 //!
 //! Not here: what was seen before ([`crate::memory`]), who may sign what (core, through [`crate::replay`]).
 
+mod error;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use candor_core::merkle::{
     ConsistencyProof, ENTRY_BYTES_MAX, Entry, EntryBundle, EntryBundlePath, Hash, InclusionProof,
-    LeafHash, LeafIndex, ProofError, ProofPlan, TILE_WIDTH, Tile, TileIndex, TilePath, TileWidth,
-    TreeHead, TreeSize,
+    LeafHash, LeafIndex, ProofPlan, TILE_WIDTH, Tile, TileIndex, TilePath, TileWidth, TreeHead,
+    TreeSize,
 };
 use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
@@ -27,10 +29,11 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{
     LogView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView,
-    RecordsView, ReleaseView,
+    RecordsView,
 };
 use crate::problem::Problem;
-use crate::transport::{Request, RequestBody, Response, Transport, TransportError};
+use crate::transport::{Request, RequestBody, Response, Transport};
+pub use error::LogError;
 
 /// A full tile: 256 hashes of 32 bytes.
 const TILE_BYTES_MAX: usize = TILE_WIDTH as usize * 32;
@@ -41,8 +44,11 @@ const ENTRY_BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX
 /// A JSON view: a release with 256 evaluations of 64 KiB each, statements spelled out, is 16 MiB.
 const VIEW_BYTES_MAX: usize = 32 << 20;
 
-/// The most items of one list: who has more about one release has to follow the log.
+/// The most items of one list: who has more to say about one release of their own has to be followed in the log.
 const ITEMS_MAX: usize = 20_000;
+
+/// How many records are asked for at once: the most that a log gives.
+const PAGE_ITEMS: usize = 500;
 
 /// The most tiles that are kept in memory: 32 MiB of them.
 const TILES_KEPT_MAX: usize = 4096;
@@ -85,117 +91,6 @@ pub struct ProvenEntry {
     pub index: LeafIndex,
     /// Its bytes.
     pub entry: Entry,
-}
-
-/// Why a log did not give what was asked of it.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// Text that is no address.
-    #[error("{found:?} is no address of a log: {rule}")]
-    Url {
-        /// The text.
-        found: String,
-        /// What it should be like.
-        rule: &'static str,
-    },
-    /// No answer.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The log refuses, and says why.
-    #[error("{0}")]
-    Problem(Box<Problem>),
-    /// The log, or something before it, refuses without a reason that can be read.
-    #[error("{url} answers with status {status}")]
-    Status {
-        /// What was asked for.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// An answer of the wrong form.
-    #[error("the answer from {url} can't be read: {reason}")]
-    Answer {
-        /// What was asked for.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The checkpoint does not hold.
-    #[error("the log's checkpoint does not hold: {0}")]
-    Checkpoint(#[from] CheckpointError),
-    /// The log's tiles or entries don't belong to its checkpoint.
-    #[error("entry {index}, as the log serves it, is not in the tree that the log signed: {error}")]
-    NotInTree {
-        /// Which entry.
-        index: LeafIndex,
-        /// Why.
-        error: ProofError,
-    },
-    /// An index past the end.
-    #[error("the log has no entry {index}: its checkpoint has {size} entries")]
-    NoSuchEntry {
-        /// Which entry.
-        index: LeafIndex,
-        /// How many there are.
-        size: TreeSize,
-    },
-    /// A document that is not what was asked for.
-    #[error("the log serves attachment {asked} with bytes whose digest is {found}")]
-    Attachment {
-        /// The digest that was asked for.
-        asked: Sha256,
-        /// The digest of what came.
-        found: Sha256,
-    },
-}
-
-impl LogError {
-    /// What the reader can do next.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
-            Self::Transport(error) => error.hint().to_owned(),
-            Self::Problem(problem) => problem.hint.clone().unwrap_or_default(),
-            Self::Status { status: 404, .. } => {
-                "check the name, and that the address is a Candor log's (`--log URL`)".to_owned()
-            }
-            Self::Status { .. } => "try again later, or tell the log's operator".to_owned(),
-            Self::Answer { .. } => {
-                "check that the address is a Candor log's (`--log URL`), and that `candor` is up to date"
-                    .to_owned()
-            }
-            Self::Checkpoint(_) => {
-                "check that the key is this log's (`--log-key KEY`); if it is, what answers is not the log"
-                    .to_owned()
-            }
-            Self::NotInTree { .. } => {
-                "try again; if it stays so, the log is damaged or lies: tell its operator and a witness"
-                    .to_owned()
-            }
-            Self::NoSuchEntry { .. } => {
-                "`candor checkpoint` shows how many entries there are; they are counted from 0".to_owned()
-            }
-            Self::Attachment { .. } => {
-                "try again; if it stays so, tell the log's operator that the attachment is damaged"
-                    .to_owned()
-            }
-        }
-    }
-
-    /// Whether the log says that there is no such thing.
-    pub fn is_not_found(&self) -> bool {
-        match self {
-            Self::Problem(problem) => problem.status == 404,
-            Self::Status { status, .. } => *status == 404,
-            Self::NoSuchEntry { .. } => true,
-            Self::Url { .. }
-            | Self::Transport(_)
-            | Self::Answer { .. }
-            | Self::Checkpoint(_)
-            | Self::NotInTree { .. }
-            | Self::Attachment { .. } => false,
-        }
-    }
 }
 
 impl std::str::FromStr for LogUrl {
@@ -350,7 +245,20 @@ impl LogClient {
         Ok(self.entry_and_proof(index, checkpoint)?.0)
     }
 
-    /// The same, with the inclusion proof's hashes.
+    /// The entry at an index that the log named, with its proof.
+    pub fn listed_entry(
+        &self,
+        index: LeafIndex,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<(ProvenEntry, Vec<Hash>), LogError> {
+        self.entry_and_proof(index, checkpoint)
+            .map_err(|error| match error {
+                LogError::NoSuchEntry { index, size } => LogError::ListedPastEnd { index, size },
+                error => error,
+            })
+    }
+
+    /// The same as [`LogClient::entry`], with the inclusion proof's hashes.
     pub fn entry_and_proof(
         &self,
         index: LeafIndex,
@@ -415,9 +323,14 @@ impl LogClient {
         self.view(self.page_path(path)?)
     }
 
-    /// One publisher.
+    /// One publisher. Its history is in order, and each entry is there once.
     pub fn publisher(&self, name: &PublisherName) -> Result<PublisherView, LogError> {
-        self.view(&format!("api/v1/publishers/{name}"))
+        let path = format!("api/v1/publishers/{name}");
+        let mut publisher: PublisherView = self.view(&path)?;
+        self.check_length(&path, publisher.history.len())?;
+        publisher.history.sort_unstable();
+        publisher.history.dedup();
+        Ok(publisher)
     }
 
     /// A page of models.
@@ -438,18 +351,45 @@ impl LogClient {
         Ok(model)
     }
 
-    /// One release, with every record about it: a withdrawal, say, is the last.
-    pub fn release(&self, name: &ReleaseName) -> Result<ReleaseView, LogError> {
-        // A plus sign means itself in a path, but some servers and proxies read it as a space.
-        let path = format!("api/v1/releases/{}", name.to_string().replace('+', "%2B"));
-        let mut release: ReleaseView = self.view(&path)?;
-        while let Some(next) = release.next.take() {
-            let page: ReleaseView = self.view(self.page_path(&next)?)?;
-            self.check_page(&path, release.records.len(), page.records.len())?;
-            release.records.extend(page.records);
-            release.next = page.next;
+    /// Every record about `release` by `publisher`, newest first. What others say of it does not count.
+    pub fn records_by(
+        &self,
+        release: &ReleaseName,
+        publisher: &PublisherName,
+    ) -> Result<Vec<RecordView>, LogError> {
+        let first = format!("{}&publisher={publisher}", records_about(release));
+        let mut rows = Vec::new();
+        let mut next = Some(first.clone());
+        while let Some(path) = next {
+            let page = self.records_page(&path)?;
+            if !rows.is_empty() {
+                self.check_page(&first, rows.len(), page.records.len())?;
+            }
+            rows.extend(page.records);
+            next = page.next;
         }
-        Ok(release)
+        Ok(rows)
+    }
+
+    /// The newest records about `release`, by whomever, until `is_enough` of those that were read so far. Says besides
+    /// whether the log has more.
+    pub fn newest_records(
+        &self,
+        release: &ReleaseName,
+        is_enough: impl Fn(&[RecordView]) -> bool,
+    ) -> Result<(Vec<RecordView>, bool), LogError> {
+        let mut rows = Vec::new();
+        let mut next = Some(records_about(release));
+        while let Some(path) = next.take() {
+            let page = self.records_page(&path)?;
+            // A page without rows would have us ask for ever.
+            next = page.next.filter(|_| !page.records.is_empty());
+            rows.extend(page.records);
+            if is_enough(&rows) {
+                break;
+            }
+        }
+        Ok((rows, next.is_some()))
     }
 
     /// Pages that lead on bring something, and end.
@@ -457,7 +397,11 @@ impl LogClient {
         if items == 0 {
             return Err(self.bad_answer(path, "it names a next page that is empty"));
         }
-        if before + items > ITEMS_MAX {
+        self.check_length(path, before + items)
+    }
+
+    fn check_length(&self, path: &str, items: usize) -> Result<(), LogError> {
+        if items > ITEMS_MAX {
             let reason = format!("its list has over {ITEMS_MAX} items, and does not end");
             return Err(self.bad_answer(path, &reason));
         }
@@ -517,7 +461,11 @@ impl LogClient {
     ) -> Result<(Vec<u8>, TileWidth), LogError> {
         match self.fetch(&partial.0, bytes_max) {
             Ok(bytes) => Ok((bytes, partial.1)),
-            Err(error) if error.is_not_found() && !partial.1.is_full() => {
+            // Tiles may be plain files behind any server, which has words of its own for what is not there.
+            Err(error)
+                if (error.is_absence() || matches!(error, LogError::NotALog { .. }))
+                    && !partial.1.is_full() =>
+            {
                 // If neither is there, the first error names what was needed.
                 let bytes = self.fetch(&full.0, bytes_max).map_err(|_| error)?;
                 Ok((bytes, full.1))
@@ -561,6 +509,19 @@ impl LogClient {
     }
 }
 
+/// The first page of records about `release`.
+fn records_about(release: &ReleaseName) -> String {
+    format!(
+        "/api/v1/records?limit={PAGE_ITEMS}&subject={}",
+        query_value(release)
+    )
+}
+
+/// A release in a query, where a plus sign means a space.
+pub fn query_value(release: &ReleaseName) -> String {
+    release.to_string().replace('+', "%2B")
+}
+
 /// The body of a success, or the error that the status means.
 fn read_status(url: String, answer: Response) -> Result<Vec<u8>, LogError> {
     let status = answer.status;
@@ -571,9 +532,13 @@ fn read_status(url: String, answer: Response) -> Result<Vec<u8>, LogError> {
     let problem = is_problem
         .then(|| Problem::parse(status, &answer.body))
         .flatten();
-    Err(problem.map_or(LogError::Status { url, status }, |problem| {
-        LogError::Problem(Box::new(problem))
-    }))
+    Err(match problem {
+        Some(problem) if status != 404 || problem.is_absence() => {
+            LogError::Problem(Box::new(problem))
+        }
+        Some(_) | None if status == 404 => LogError::NotALog { url },
+        Some(_) | None => LogError::Status { url, status },
+    })
 }
 
 /// A panic while a cache was held leaves a cache, so the poison does not matter.

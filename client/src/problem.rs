@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 /// What the types of a log's problems begin with.
 const TYPE_PREFIX: &str = "urn:candor:problem:";
 
+/// The most bytes of a problem document that are read: a sentence or two, and what is wrong with a statement.
+pub const PROBLEM_BYTES_MAX: usize = 64 << 10;
+
+/// The most violations that are shown one by one.
+const VIOLATIONS_SHOWN_MAX: usize = 20;
+
 /// A log's reason for not doing what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -53,6 +59,7 @@ pub struct Violation {
 impl Problem {
     /// Reads a problem document; `None` if the body is none.
     pub fn parse(status: u16, body: &[u8]) -> Option<Self> {
+        let body = (body.len() <= PROBLEM_BYTES_MAX).then_some(body)?;
         let mut problem: Self = serde_json::from_slice(body).ok()?;
         // The status line counts, whatever the document repeats.
         problem.status = status;
@@ -66,6 +73,11 @@ impl Problem {
             .unwrap_or_default()
     }
 
+    /// Whether the log says by it that there is no such thing. Other answers of status 404 come from elsewhere.
+    pub fn is_absence(&self) -> bool {
+        self.status == 404 && self.name() == "not-found"
+    }
+
     /// Further lines: which record, and each violation.
     pub fn context(&self) -> Vec<String> {
         let record = self
@@ -73,7 +85,10 @@ impl Problem {
             .map(|n| format!("record {} of those that were sent", n + 1));
         let pointer = self.pointer.as_ref().filter(|_| self.violations.is_empty());
         let pointer = pointer.map(|pointer| format!("at {pointer}"));
-        let violations = self.violations.iter().map(|violation| {
+        let more = self.violations.len().saturating_sub(VIOLATIONS_SHOWN_MAX);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let shown = self.violations.iter().take(VIOLATIONS_SHOWN_MAX);
+        let violations = shown.map(|violation| {
             let at = match violation.pointer.as_str() {
                 "" => "/",
                 pointer => pointer,
@@ -84,6 +99,7 @@ impl Problem {
             .into_iter()
             .chain(pointer)
             .chain(violations)
+            .chain(more)
             .collect()
     }
 }
@@ -118,5 +134,31 @@ mod tests {
             ]
         );
         assert_eq!(Problem::parse(502, b"<html>Bad Gateway</html>"), None);
+    }
+
+    #[test]
+    fn a_problem_without_end_is_not_read_and_not_shown_whole() {
+        let body = |violations: usize| {
+            let violations = vec![r#"{"pointer":"/a","message":"no"}"#; violations].join(",");
+            format!(r#"{{"title":"No","violations":[{violations}]}}"#)
+        };
+        let problem = Problem::parse(422, body(1_000).as_bytes()).expect("it is one");
+        let shown = problem.context();
+        assert_eq!(shown.len(), VIOLATIONS_SHOWN_MAX + 1);
+        assert_eq!(shown[VIOLATIONS_SHOWN_MAX], "and 980 more");
+        assert_eq!(Problem::parse(422, body(10_000).as_bytes()), None);
+    }
+
+    #[test]
+    fn only_a_log_says_that_something_is_not_there() {
+        let absence = |status, name: &str| {
+            let body = format!(r#"{{"type":"{name}","title":"Not here"}}"#);
+            Problem::parse(status, body.as_bytes())
+                .expect("it is one")
+                .is_absence()
+        };
+        assert!(absence(404, "urn:candor:problem:not-found"));
+        assert!(!absence(404, "about:blank"));
+        assert!(!absence(410, "urn:candor:problem:not-found"));
     }
 }

@@ -8,8 +8,11 @@
 //!
 //! The rules are core's. This module only keeps the state of each publisher, and fetches a publisher's
 //! earlier records when the replay begins in the middle of a log.
+//!
+//! Always: an entry is refuted only by what was proven. Where the log itself said which records came before, it may have
+//! left some out, so an entry that wants for one is not explained, which is no refutation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use candor_core::Verified;
 use candor_core::bundle::LoggedRecord;
@@ -24,6 +27,8 @@ use crate::log_client::{LogClient, LogError, ProvenEntry, SignedCheckpoint};
 #[derive(Debug, Default)]
 pub struct Replay {
     publishers: HashMap<PublisherName, PublisherState>,
+    /// Those of whose records it was the log that said which there are.
+    claimed: HashSet<PublisherName>,
 }
 
 /// An entry that should not be in a log.
@@ -48,6 +53,14 @@ pub enum ReplayError {
         /// Why.
         error: Box<AuthorityError>,
     },
+    /// An entry that the records before it, as the log lists them, don't explain.
+    #[error("the publisher records that the log lists don't explain entry {index}: {error}")]
+    Unexplained {
+        /// Which.
+        index: LeafIndex,
+        /// What they don't explain.
+        error: Box<AuthorityError>,
+    },
     /// A publisher's history that names an entry of somebody else.
     #[error("the log names entry {index} as a record of publisher {publisher}, and it is none")]
     NotTheirs {
@@ -63,6 +76,10 @@ impl ReplayError {
     pub fn hint(&self) -> String {
         match self {
             Self::Log(error) => error.hint(),
+            Self::Unexplained { .. } => {
+                "the log leaves records out of its lists, or the entry should not be there: `candor log` walks through all entries, and shows which"
+                    .to_owned()
+            }
             Self::Record { .. } | Self::Authority { .. } | Self::NotTheirs { .. } => {
                 "the log broke its own rules: keep the output, and tell its operator and a witness"
                     .to_owned()
@@ -77,13 +94,16 @@ impl Replay {
         let index = entry.index;
         let signed = parse(entry)?;
         let name = signed.statement().publisher().clone();
-        let record =
-            signed
-                .verify(self.publishers.get(&name))
-                .map_err(|error| ReplayError::Authority {
-                    index,
-                    error: Box::new(error),
-                })?;
+        let record = signed.verify(self.publishers.get(&name)).map_err(|error| {
+            let may_be_explained =
+                self.claimed.contains(&name) && error.may_want_for_earlier_records();
+            let error = Box::new(error);
+            if may_be_explained {
+                ReplayError::Unexplained { index, error }
+            } else {
+                ReplayError::Authority { index, error }
+            }
+        })?;
         self.learn(&record, index);
         Ok(LoggedRecord { index, record })
     }
@@ -127,17 +147,16 @@ impl Replay {
         end: LeafIndex,
     ) -> Result<Vec<LoggedRecord>, ReplayError> {
         let known = self.publishers.get(name).map(|state| state.at);
+        self.claimed.insert(name.clone());
         let mut history = match client.publisher(name) {
             Ok(view) => view.history,
-            Err(error) if error.is_not_found() => Vec::new(),
+            Err(error) if error.is_absence() => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        history.sort_unstable();
-        history.dedup();
         history.retain(|index| *index < end && known.is_none_or(|known| *index > known));
         let mut taken_in = Vec::new();
         for index in history {
-            let logged = self.check(&client.entry(index, checkpoint)?)?;
+            let logged = self.check(&client.listed_entry(index, checkpoint)?.0)?;
             let statement = logged.record.statement();
             if statement.publisher() != name || statement.release().is_some() {
                 return Err(ReplayError::NotTheirs {
@@ -165,3 +184,6 @@ pub fn parse(entry: &ProvenEntry) -> Result<SignedRecord, ReplayError> {
         error: Box::new(error),
     })
 }
+
+#[cfg(test)]
+mod tests;

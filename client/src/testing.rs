@@ -235,6 +235,26 @@ pub(crate) fn overtaken(path: &'static str, log: &FakeLog, memory: &Memory) -> L
     )
 }
 
+/// An `evaluation` of the release with the content `sha256` by `author`; `n` makes it one of many.
+pub(crate) fn evaluation_record(
+    release: &str,
+    sha256: Sha256,
+    author: &str,
+    n: usize,
+    signer: u8,
+) -> SignedRecord {
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{ "name": release, "digest": { "sha256": sha256 } }],
+        "predicateType": "urn:candor:evaluation:v1",
+        "predicate": {
+            "author": author, "harness": { "name": "by-hand" }, "outcome": "reported",
+            "results": [{ "task": "letters", "metric": "acc", "value": n }],
+        },
+    });
+    signed(to_canonical_json(&statement), &[signer])
+}
+
 impl Transport for FakeLog {
     fn send(&self, request: &Request<'_>) -> Result<Response, TransportError> {
         let path = request
@@ -255,8 +275,8 @@ impl Transport for FakeLog {
             Some(body) => state.publish(&body.content_type, &body.bytes),
             None => state.get(&path),
         };
-        let answer =
-            answer.unwrap_or_else(|| problem(404, &json!({ "title": "There is no such thing." })));
+        let absence = json!({ "type": "urn:candor:problem:not-found", "title": "Not here" });
+        let answer = answer.unwrap_or_else(|| problem(404, &absence));
         if answer.body.len() > request.answer_bytes_max {
             let url = request.url.to_owned();
             return Err(TransportError::TooLong {
@@ -331,9 +351,7 @@ impl State {
     fn view(&self, path: &str) -> Option<Value> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if path == "records" {
-            let mut rows: Vec<_> = self.rows().map(|(row, _)| row).collect();
-            rows.reverse();
-            return Some(json!({ "records": rows, "next": null }));
+            return Some(self.records(query));
         }
         if path == "publishers" {
             let row = |state: &PublisherState| json!({ "name": state.name, "displayName": "", "index": state.at });
@@ -357,26 +375,42 @@ impl State {
                 .collect();
             return (!history.is_empty()).then(|| json!({ "name": name, "history": history }));
         }
-        if let Some(name) = path.strip_prefix("releases/") {
-            // One record to a page, so that who reads the first alone is found out.
-            let skip: usize = query.strip_prefix("skip=").unwrap_or("0").parse().ok()?;
-            let rows = self.rows().filter(|(_, subject)| subject == name);
-            let rows: Vec<_> = rows.map(|(row, _)| row).skip(skip).collect();
-            let next = (rows.len() > 1).then(|| {
-                format!(
-                    "/api/v1/releases/{}?skip={}",
-                    name.replace('+', "%2B"),
-                    skip + 1
-                )
-            });
-            return rows
-                .first()
-                .map(|row| json!({ "name": name, "records": [row], "next": next }));
-        }
         if let Some(name) = path.strip_prefix("models/") {
             return self.model(name);
         }
         (path == "models").then(|| json!({ "models": [], "next": null }))
+    }
+
+    /// One record about a subject to a page, so that who reads the first alone is found out; else all at once.
+    fn records(&self, query: &str) -> Value {
+        let parameter = |name: &str| {
+            let mut parameters = query.split('&').filter_map(|it| it.split_once('='));
+            parameters
+                .find(|(it, _)| *it == name)
+                .map(|(_, value)| value)
+        };
+        let (subject, publisher) = (parameter("subject"), parameter("publisher"));
+        let rows = self.rows().filter(|(row, about)| {
+            subject.is_none_or(|it| it == about)
+                && publisher.is_none_or(|it| row["publisher"] == it)
+        });
+        let mut rows: Vec<_> = rows.map(|(row, _)| row).collect();
+        rows.reverse();
+        let Some(subject) = subject else {
+            return json!({ "records": rows, "next": null });
+        };
+        let skip: usize = parameter("skip").map_or(0, |skip| skip.parse().expect("a number"));
+        let publisher = publisher
+            .map(|it| format!("&publisher={it}"))
+            .unwrap_or_default();
+        let next = (rows.len() > skip + 1).then(|| {
+            let subject = subject.replace('+', "%2B");
+            format!(
+                "/api/v1/records?subject={subject}{publisher}&skip={}",
+                skip + 1
+            )
+        });
+        json!({ "records": rows.get(skip..=skip).unwrap_or_default(), "next": next })
     }
 
     fn model(&self, name: &str) -> Option<Value> {

@@ -7,6 +7,8 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use crate::problem::PROBLEM_BYTES_MAX;
+
 /// How long it may take to reach the log's machine.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
@@ -153,18 +155,24 @@ impl Transport for HttpTransport {
         let content_type = header("content-type").unwrap_or_default();
         let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
         let status = answer.status().as_u16();
+        // A refusal is short, whatever was asked for.
+        let bytes_max = if answer.status().is_success() {
+            request.answer_bytes_max
+        } else {
+            PROBLEM_BYTES_MAX
+        };
         // One byte more than allowed, after decompression, tells a full answer from a cut one.
         let mut body = Vec::new();
         answer
             .into_body()
             .into_reader()
-            .take(request.answer_bytes_max as u64 + 1)
+            .take(bytes_max as u64 + 1)
             .read_to_end(&mut body)
             .map_err(|e| out_of_reach(&e))?;
-        if body.len() > request.answer_bytes_max {
+        if body.len() > bytes_max {
             return Err(TransportError::TooLong {
                 url: request.url.to_owned(),
-                bytes_max: request.answer_bytes_max,
+                bytes_max,
             });
         }
         Ok(Response {

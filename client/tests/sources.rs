@@ -65,6 +65,14 @@ fn evaluations(contents: &[u8]) -> Result<(Vec<Evaluation>, Vec<String>), Source
 }
 
 /// A folder with these files.
+/// The text of a bundle of `release`, which proves nothing.
+fn bundle_of(release: &ReleaseName) -> Vec<u8> {
+    format!(
+        r#"{{"bundle":"urn:candor:bundle:v1","release":"{release}","checkpoint":"","records":[]}}"#
+    )
+    .into_bytes()
+}
+
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (path, contents) in files {

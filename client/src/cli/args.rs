@@ -99,6 +99,13 @@ pub enum Command {
     Publish(PublishArgs),
     /// Check a bundle, a folder, a record or a proof
     ///
+    /// What looks like an index, a statement digest or a release is that; a file of such a name is written with ./
+    /// before it. In a folder, .git, .cache/huggingface and bundles of the release itself at the top are no part of
+    /// a release, and are not checked: they are named, and `--strict` refuses them.
+    ///
+    /// With --json, there is always a verdict (holds, refuted, could-not-tell or bad-input) and the exit code;
+    /// docs/json.md describes all of it.
+    ///
     /// Example: candor verify ./opt-125m --bundle opt-125m-1.0.0.candor
     Verify(VerifyArgs),
     /// Show a release, a model or a record
@@ -216,7 +223,7 @@ pub struct ReleaseArgs {
     /// Publish a record from this file too, such as an API version or an evaluation (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
-    /// Where to write the bundle [default: MODEL-VERSION.candor]
+    /// Where to write the bundle [default: MODEL-VERSION.candor here; beside the folder, if here is inside it]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -267,6 +274,9 @@ pub struct VerifyArgs {
     /// The record that the proof is about: an envelope, or the entry's bytes
     #[arg(long, visible_alias = "entry", value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Refuse what no release lists, too: .git, .cache/huggingface and bundles of the release
+    #[arg(long)]
+    pub strict: bool,
     /// Never ask the log; bundles, and records with a proof, are verified offline anyway
     #[arg(long)]
     pub offline: bool,
@@ -291,6 +301,9 @@ pub struct ListArgs {
     /// Only what this publisher signed
     #[arg(long, value_name = "NAME")]
     pub publisher: Option<PublisherName>,
+    /// Only what is said about this release
+    #[arg(long, value_name = "RELEASE")]
+    pub about: Option<ReleaseName>,
     /// How many to list
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,

@@ -226,20 +226,31 @@ impl CliError {
     }
 }
 
+/// A bundle is fetched again as a whole: its parts can't be had one by one.
 fn bundle_hint(error: &BundleError) -> String {
     match error {
         BundleError::TooLong { .. } | BundleError::Json(_) | BundleError::Form(_) => {
             "check that this is a .candor bundle, and that all of it arrived".to_owned()
         }
-        BundleError::Checkpoint(error) => checkpoint_hint(error).to_owned(),
-        BundleError::Inclusion(error) => receipt_hint(error).to_owned(),
-        BundleError::Authority { error, .. } => error.hint().to_owned(),
+        BundleError::Checkpoint(error)
+        | BundleError::Inclusion(ReceiptError::Checkpoint(error)) => {
+            let again =
+                "the bundle was changed or damaged: fetch it again from whoever published it";
+            checkpoint_hint(error, again).to_owned()
+        }
         BundleError::NothingAbout(release) => fetch_hint(release),
         BundleError::Twice { .. } => {
             "the log broke its own rules: keep the output, and tell its operator and a witness"
                 .to_owned()
         }
-        BundleError::Order(_)
+        BundleError::Inclusion(
+            ReceiptError::Form { .. }
+            | ReceiptError::TooLong { .. }
+            | ReceiptError::NotInTree { .. }
+            | ReceiptError::NotIncluded { .. },
+        )
+        | BundleError::Authority { .. }
+        | BundleError::Order(_)
         | BundleError::Record { .. }
         | BundleError::Attachment { .. }
         | BundleError::AttachmentNotNamed(_)
@@ -259,21 +270,24 @@ fn receipt_hint(error: &ReceiptError) -> &'static str {
         ReceiptError::Form { .. } | ReceiptError::TooLong { .. } => {
             "check that this is a C2SP tlog-proof, such as `candor proof INDEX` writes"
         }
-        ReceiptError::Checkpoint(error) => checkpoint_hint(error),
+        ReceiptError::Checkpoint(error) => checkpoint_hint(
+            error,
+            "the proof was changed or damaged: get it again, with `candor proof INDEX`",
+        ),
         ReceiptError::NotInTree { .. } | ReceiptError::NotIncluded { .. } => {
             "the record, or its proof, was changed or belongs elsewhere: get both again, with `candor proof INDEX --entry FILE`"
         }
     }
 }
 
-fn checkpoint_hint(error: &CheckpointError) -> &'static str {
+/// `again` is for what was signed by the right key, and changed since.
+fn checkpoint_hint(error: &CheckpointError, again: &'static str) -> &'static str {
     match error {
-        CheckpointError::Note(
-            NoteError::BadSignature { .. } | NoteError::NoTrustedSignature { .. },
-        )
+        CheckpointError::Note(NoteError::NoTrustedSignature { .. })
         | CheckpointError::OtherOrigin { .. } => {
             "check that `--log-key` is the key of the log that this is from"
         }
+        CheckpointError::Note(NoteError::BadSignature { .. }) => again,
         CheckpointError::Note(
             NoteError::TooLong { .. }
             | NoteError::NotUtf8 { .. }

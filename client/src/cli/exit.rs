@@ -1,4 +1,8 @@
 //! Exit codes: the one place that decides what a result means for scripts.
+//!
+//! What a log does not have is 3, since that is its word and proves nothing: a release, a publisher, a statement digest.
+//! Only an index that was typed, and that the tree which the log signed does not reach, is 2. What the log does not
+//! explain because it may have left something out of a list is 3 too; 1 is for what was proven.
 
 use std::process::ExitCode;
 
@@ -34,6 +38,16 @@ impl Exit {
             Self::Refuted => 1,
             Self::BadInput => 2,
             Self::CouldNotTell => 3,
+        }
+    }
+
+    /// In JSON.
+    pub fn verdict(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Refuted => "refuted",
+            Self::BadInput => "bad-input",
+            Self::CouldNotTell => "could-not-tell",
         }
     }
 
@@ -73,6 +87,8 @@ impl Exit {
             | LogError::Answer { .. }
             | LogError::Attachment { .. }
             | LogError::Problem(_)
+            | LogError::NotALog { .. }
+            | LogError::ListedPastEnd { .. }
             | LogError::Status { .. } => Self::CouldNotTell,
             LogError::Checkpoint(error) => match Self::of_checkpoint(error) {
                 // No checkpoint at all: a sign-in page, say.
@@ -106,11 +122,15 @@ impl Exit {
 
     fn of_bundle_maker(error: &BundleMakerError) -> Self {
         match error {
-            BundleMakerError::NoSuchRelease(_) => Self::CouldNotTell,
+            BundleMakerError::NoSuchRelease(_)
+            | BundleMakerError::TooLong { .. }
+            | BundleMakerError::LeftOut { .. } => Self::CouldNotTell,
             BundleMakerError::Log(error) => Self::of_log(error),
             BundleMakerError::Memory(error) => Self::of_memory(error),
             BundleMakerError::Replay(error) => Self::of_replay(error),
-            BundleMakerError::Refused { .. } => Self::Refuted,
+            BundleMakerError::Refused { .. } | BundleMakerError::OtherRecord { .. } => {
+                Self::Refuted
+            }
         }
     }
 
@@ -137,6 +157,7 @@ impl Exit {
     fn of_replay(error: &ReplayError) -> Self {
         match error {
             ReplayError::Log(error) => Self::of_log(error),
+            ReplayError::Unexplained { .. } => Self::CouldNotTell,
             ReplayError::Record { .. }
             | ReplayError::Authority { .. }
             | ReplayError::NotTheirs { .. } => Self::Refuted,
@@ -148,7 +169,7 @@ impl Exit {
             BundleError::TooLong { .. } | BundleError::Json(_) | BundleError::Form(_) => {
                 Self::BadInput
             }
-            BundleError::Checkpoint(error) => Self::of_checkpoint(error),
+            BundleError::Checkpoint(error) => Self::of_checkpoint_in_file(error),
             BundleError::Order(_)
             | BundleError::Twice { .. }
             | BundleError::Record { .. }
@@ -165,12 +186,22 @@ impl Exit {
     fn of_receipt(error: &ReceiptError) -> Self {
         match error {
             ReceiptError::Form { .. } | ReceiptError::TooLong { .. } => Self::BadInput,
-            ReceiptError::Checkpoint(error) => Self::of_checkpoint(error),
+            ReceiptError::Checkpoint(error) => Self::of_checkpoint_in_file(error),
             ReceiptError::NotInTree { .. } | ReceiptError::NotIncluded { .. } => Self::Refuted,
         }
     }
 
-    /// A checkpoint in a file: half a note is bad input, a whole one with another signature is refuted.
+    /// A checkpoint in a file. One of another log, or by another key, is no fault of the file: the key that it was held
+    /// against may be the wrong one.
+    fn of_checkpoint_in_file(error: &CheckpointError) -> Self {
+        match error {
+            CheckpointError::Note(NoteError::NoTrustedSignature { .. })
+            | CheckpointError::OtherOrigin { .. } => Self::BadInput,
+            error => Self::of_checkpoint(error),
+        }
+    }
+
+    /// Half a note is bad input, a whole one with another signature is refuted.
     fn of_checkpoint(error: &CheckpointError) -> Self {
         match error {
             CheckpointError::Note(

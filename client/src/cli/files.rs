@@ -8,7 +8,6 @@ use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_core::record::ReleaseName;
 
 use super::error::CliError;
-use crate::folder::FolderError;
 
 /// Reads a file of at most `bytes_max` bytes.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
@@ -89,10 +88,11 @@ pub fn check_bundle_path(path: &Path, release: &ReleaseName) -> Result<(), CliEr
     if !path.exists() {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         return match dir {
-            Some(dir) if !dir.is_dir() => Err(FolderError::NotAFolder {
+            Some(dir) if !dir.is_dir() => Err(CliError::Form {
                 path: dir.to_owned(),
-            }
-            .into()),
+                what: "is no folder, and the bundle should go there".to_owned(),
+                hint: "make the folder first, or name another place for the bundle with `--out FILE`",
+            }),
             _ => Ok(()),
         };
     }

@@ -153,7 +153,7 @@ impl Printer {
             if let Some(problem) = error.problem() {
                 object["problem"] = serde_json::to_value(problem).expect("a problem is JSON");
             }
-            self.json(&json!({ "error": object }));
+            self.json(&json!({ "verdict": exit.verdict(), "exit": exit.code(), "error": object }));
             return;
         }
         self.write_err(&render(
@@ -176,9 +176,9 @@ impl Printer {
         if !error.use_stderr() {
             self.verbatim(text.ansi().to_string().as_bytes());
         } else if self.json {
-            self.json(
-                &json!({ "error": { "message": plain.trim_end(), "exit": Exit::BadInput.code() } }),
-            );
+            let exit = Exit::BadInput;
+            let object = json!({ "message": plain.trim_end(), "exit": exit.code() });
+            self.json(&json!({ "verdict": exit.verdict(), "exit": exit.code(), "error": object }));
         } else if harmless(&plain) == plain {
             self.write_err(text.ansi().to_string().trim_end());
         } else {

@@ -194,8 +194,16 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     )
 }
 
+/// The widest cell of a table. What the log says may be of any length, and goes no further.
+const CELL_CHARS_MAX: usize = 200;
+
 /// Columns with two spaces between them, each as wide as its widest cell. The last one is not padded.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let shortened = |row: &Vec<String>| -> Vec<String> {
+        let cells = row.iter();
+        cells.map(|cell| one_line(cell, CELL_CHARS_MAX)).collect()
+    };
+    let rows: Vec<_> = rows.iter().map(shortened).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         rows.iter()
@@ -269,5 +277,8 @@ mod tests {
             vec!["ccc".to_owned(), "d".to_owned()],
         ];
         assert_eq!(table(&rows), ["a    bb", "ccc  d"]);
+        // The standard library pads to 65,535 at most, and panics beyond.
+        let long = table(&[vec!["x".repeat(70_000), "y".to_owned()]]);
+        assert_eq!(long[0].chars().count(), CELL_CHARS_MAX + 3);
     }
 }

@@ -21,7 +21,7 @@ pub struct ReleaseDrafts {
     pub manifest: Manifest,
     /// Sentences that say what was left out, and why.
     pub warnings: Vec<String>,
-    /// Names at the top of the folder that are no part of the release: `.git`, `*.candor`.
+    /// Names at the top of the folder that are no part of the release: `.git`, bundles of the release.
     pub ignored: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub fn release_drafts(
     config: Option<&Path>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ReleaseDrafts, SourceError> {
-    let files = hash_folder(folder, progress)?;
+    let files = hash_folder(folder, release, progress)?;
     let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
         file: folder.display().to_string(),
         error,

@@ -8,29 +8,33 @@ use candor_client::sources::checksums;
 use candor_core::Sha256;
 use candor_core::weights::{Comparison, Manifest};
 
-use super::folder;
+use super::{bundle_of, folder, release};
 
 fn folder_error(folder: &Path) -> FolderError {
-    let error = hash_folder(folder, &mut |_| {}).expect_err("refused");
+    let error = hash_folder(folder, &release(), &mut |_| {}).expect_err("refused");
     assert!(!error.hint().is_empty());
     error
 }
 
 #[test]
 fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
+    let bundle = bundle_of(&release());
+    let older = bundle_of(&"meta-ai/other@1.0.0".parse().expect("a name"));
     let folder = folder(&[
         ("b.txt", b"b"),
         ("a/z", b""),
         ("a.b", b"dot sorts before slash"),
         (".git/HEAD", b"ref"),
         (".gitattributes", b"x"),
-        ("opt.candor", b"{}"),
+        ("opt.candor", &bundle),
+        ("older.candor", &older),
+        ("other.candor", b"{}"),
         ("a/inner.candor", b"kept"),
         ("a/.git/HEAD", b"kept"),
     ]);
     fs::create_dir(folder.path().join("empty")).expect("made");
     let mut steps = Vec::new();
-    let found = hash_folder(folder.path(), &mut |progress| {
+    let found = hash_folder(folder.path(), &release(), &mut |progress| {
         steps.push((
             progress.file.to_string(),
             progress.bytes,
@@ -47,7 +51,9 @@ fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
             "a/.git/HEAD",
             "a/inner.candor",
             "a/z",
-            "b.txt"
+            "b.txt",
+            "older.candor",
+            "other.candor",
         ]
     );
     assert_eq!(found.ignored, [".git", "opt.candor"]);
@@ -55,8 +61,14 @@ fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
     assert_eq!(found.files[4].digest.to_sha256(), Some(Sha256::of("")));
     assert_eq!(found.files[5].digest.to_sha256(), Some(Sha256::of("b")));
     assert_eq!(steps.first().expect("a step").1, 0);
-    assert_eq!(steps.last().expect("a step"), &("b.txt".to_owned(), 32, 32));
-    let listed = list_folder(folder.path()).expect("a release").files;
+    let bytes = 34 + older.len() as u64;
+    assert_eq!(
+        steps.last().expect("a step"),
+        &("other.candor".to_owned(), bytes, bytes)
+    );
+    let listed = list_folder(folder.path(), &release())
+        .expect("a release")
+        .files;
     let sized: Vec<_> = found
         .files
         .iter()
@@ -73,7 +85,8 @@ fn a_folder_without_files_is_refused() {
         folder_error(empty.path()),
         FolderError::Empty { .. }
     ));
-    let only_hidden = folder(&[(".git/HEAD", b"ref"), ("x.candor", b"{}")]);
+    let bundle = bundle_of(&release());
+    let only_hidden = folder(&[(".git/HEAD", b"ref"), ("x.candor", &bundle)]);
     assert!(matches!(
         folder_error(only_hidden.path()),
         FolderError::Empty { .. }
@@ -146,7 +159,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
             .expect("there");
         old.set_modified(std::time::UNIX_EPOCH).expect("set");
         let mut changes = 0;
-        let result = hash_folder(folder.path(), &mut |progress| {
+        let result = hash_folder(folder.path(), &release(), &mut |progress| {
             assert!(progress.bytes <= progress.bytes_total, "{progress:?}");
             if progress.file.as_str() == "b" && progress.bytes > 300_000 && changes == 0 {
                 changes += 1;
@@ -165,18 +178,22 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn a_changed_added_or_removed_file_shows_against_the_manifest() {
     let folder = folder(&[("a", b"a"), ("b/c", b"c"), ("d", b"d")]);
-    let files = hash_folder(folder.path(), &mut |_| {})
+    let files = hash_folder(folder.path(), &release(), &mut |_| {})
         .expect("a release")
         .files;
     let manifest = Manifest::new(files).expect("a manifest");
     let compare = || {
-        let found = hash_listed(folder.path(), &manifest, &mut |_| {})
+        let found = hash_listed(folder.path(), &release(), &manifest, &mut |_| {})
             .expect("files")
             .files;
         Comparison::new(&manifest, &found)
     };
-    fs::write(folder.path().join("release.candor"), b"{}").expect("written");
+    let bundle = bundle_of(&release());
+    fs::write(folder.path().join("release.candor"), bundle).expect("written");
     assert!(compare().is_proven());
+    fs::write(folder.path().join("release.candor"), b"{}").expect("written");
+    assert_eq!(compare().extra[0].as_str(), "release.candor");
+    fs::remove_file(folder.path().join("release.candor")).expect("removed");
     fs::write(folder.path().join("b/c"), b"C").expect("written");
     fs::write(folder.path().join("b/e"), b"new").expect("written");
     fs::remove_file(folder.path().join("d")).expect("removed");
@@ -193,15 +210,46 @@ fn a_manifest_that_lists_what_is_left_out_by_default_has_it_read() {
         .map(|(path, md5)| format!("{md5}  {path}"))
         .into();
     let manifest = checksums::manifest("MD5SUMS", lines.join("\n").as_bytes()).expect("a list");
+    let bundle = bundle_of(&release());
     let folder = folder(&[
         ("a", b""),
         ("x.candor", b""),
         (".git/HEAD", b""),
-        ("y.candor", b""),
+        ("y.candor", &bundle),
     ]);
-    let found = hash_listed(folder.path(), &manifest, &mut |_| {}).expect("files");
+    let found = hash_listed(folder.path(), &release(), &manifest, &mut |_| {}).expect("files");
     assert_eq!(found.ignored, ["y.candor"]);
     let comparison = Comparison::new(&manifest, &found.files);
     assert_eq!(comparison.only_weakly_same.len(), 3);
     assert!(!comparison.is_refuted() && !comparison.is_proven());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_no_manifest_can_list_is_found_beside_one() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = folder(&[("a", b"a"), ("b", b"b")]);
+    let files = hash_folder(folder.path(), &release(), &mut |_| {}).expect("a release");
+    let manifest = Manifest::new(files.files).expect("a manifest");
+    fs::remove_file(folder.path().join("b")).expect("removed");
+    std::os::unix::fs::symlink("a", folder.path().join("b")).expect("made");
+    fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9")), b"x").expect("written");
+    fs::write(folder.path().join("x\\y"), b"x").expect("written");
+    let found = hash_listed(folder.path(), &release(), &manifest, &mut |_| {}).expect("read");
+    let paths: Vec<_> = found.unlistable.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, ["b", "caf\u{fffd}", "x\\y"]);
+    assert!(found.unlistable[0].what.contains("symbolic link"));
+    assert_eq!(found.files.len(), 1);
+
+    for name in [
+        OsStr::new("a"),
+        OsStr::new("b"),
+        OsStr::from_bytes(b"caf\xe9"),
+        OsStr::new("x\\y"),
+    ] {
+        fs::remove_file(folder.path().join(name)).expect("removed");
+    }
+    let found = hash_listed(folder.path(), &release(), &manifest, &mut |_| {}).expect("read");
+    assert!(found.files.is_empty() && found.unlistable.is_empty());
 }

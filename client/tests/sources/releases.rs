@@ -8,7 +8,7 @@ use candor_core::record::{Kind, Predicate, SubjectName, Version};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{folder, one, release};
+use super::{bundle_of, folder, one, release};
 
 fn drafts_of(folder: &TempDir, config: Option<&Path>) -> Result<ReleaseDrafts, SourceError> {
     let drafts = release_drafts(folder.path(), &release(), config, &mut |_| {})?;
@@ -31,12 +31,13 @@ fn safetensors(dtype: &str, shape: &[usize], bytes: usize) -> Vec<u8> {
 #[test]
 fn a_folder_becomes_weights_card_and_config() {
     let tensors = safetensors("F16", &[3, 5], 30);
+    let bundle = bundle_of(&release());
     let folder = folder(&[
         ("ReadMe.md", b"---\nlicense: mit\n---\n# Uses\nMany.\n"),
         ("config.json", b"{\"learning_rate\": 1}"),
         ("train.yml", b"lr: 0.1\n"),
         ("model.safetensors", &tensors),
-        ("old.candor", b"{}"),
+        ("this.candor", &bundle),
     ]);
     let drafts = drafts_of(&folder, None).expect("a release");
     let kinds: Vec<_> = drafts
@@ -50,7 +51,7 @@ fn a_folder_becomes_weights_card_and_config() {
     );
     assert_eq!(
         (drafts.ignored, drafts.warnings),
-        (vec!["old.candor".to_owned()], Vec::new())
+        (vec!["this.candor".to_owned()], Vec::new())
     );
     assert_eq!(drafts.manifest.files().len(), 4);
     let Predicate::Weights(weights) = &drafts.drafts[0].predicate else {

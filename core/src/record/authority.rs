@@ -139,6 +139,23 @@ pub enum AuthorityError {
 }
 
 impl AuthorityError {
+    /// Whether an earlier `publisher` record that was not looked at could make it right. Who was told which records
+    /// there are, and did not see all entries, can't take such an error for a refutation.
+    pub fn may_want_for_earlier_records(&self) -> bool {
+        match self {
+            Self::UnknownPublisher { .. }
+            | Self::UnknownKey { .. }
+            | Self::KeyNotProven { .. }
+            | Self::NotTheSuccessor { .. }
+            | Self::NothingToFollow { .. } => true,
+            Self::RevokedKey { .. }
+            | Self::BadSignature { .. }
+            | Self::RetiredKeyReturns { .. }
+            | Self::DuplicateKey { .. }
+            | Self::NotAdmitted { .. } => false,
+        }
+    }
+
     /// What the reader can do next.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -1,8 +1,11 @@
 //! `candor list`: records, publishers and models.
 //!
 //! The log's lists say where to look; what is printed about a record or a publisher comes from its entry,
-//! proven and checked. That a list is complete can't be checked; walking the log shows all of it.
+//! proven, checked, and held against what was asked for. That a list is complete can't be checked; walking the log
+//! shows all of it.
 
+use candor_core::merkle::LeafIndex;
+use candor_core::record::Kind;
 use serde_json::json;
 
 use crate::api::ModelRow;
@@ -11,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, counted, table};
 use crate::cli::{Session, page};
-use crate::log_client::LogClient;
+use crate::log_client::{LogClient, query_value};
 use crate::replay::Replay;
 
 /// Runs it.
@@ -19,9 +22,11 @@ pub fn run(args: &ListArgs, session: &mut Session) -> Result<Exit, CliError> {
     let client = session.settings.client()?;
     match args.what {
         Listed::Records => records(&client, args, session)?,
-        Listed::Publishers | Listed::Models if args.kind.is_some() || args.publisher.is_some() => {
+        Listed::Publishers | Listed::Models
+            if args.kind.is_some() || args.publisher.is_some() || args.about.is_some() =>
+        {
             return Err(CliError::Usage {
-                what: "`--kind` and `--publisher` choose among records".to_owned(),
+                what: "`--kind`, `--publisher` and `--about` choose among records".to_owned(),
                 hint: "leave them out, or list records: `candor list records --kind KIND`"
                     .to_owned(),
             });
@@ -38,7 +43,9 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
         .publisher
         .as_ref()
         .map(|name| format!("&publisher={name}"));
-    let filters: String = [kind, publisher].into_iter().flatten().collect();
+    let about = args.about.as_ref();
+    let about = about.map(|release| format!("&subject={}", query_value(release)));
+    let filters: String = [kind, publisher, about].into_iter().flatten().collect();
     let path = format!(
         "/api/v1/records?limit={}{filters}",
         args.limit.clamp(1, 100)
@@ -56,8 +63,24 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
     let mut replay = Replay::default();
     let mut list = Vec::new();
     for row in rows {
-        let entry = client.entry(row.index, &checkpoint)?;
+        let (entry, _) = client.listed_entry(row.index, &checkpoint)?;
         let logged = replay.check_alone(client, &checkpoint, &entry)?;
+        let statement = logged.record.statement();
+        let is_asked = args.kind.is_none_or(|kind| kind == statement.kind())
+            && args
+                .publisher
+                .as_ref()
+                .is_none_or(|name| name == statement.publisher())
+            && args
+                .about
+                .as_ref()
+                .is_none_or(|release| Some(release) == statement.release());
+        if !is_asked || row.statement != statement.digest {
+            return Err(not_as_listed(
+                row.index,
+                "a record of those that were asked for",
+            ));
+        }
         session.printer.line(page::row(&logged));
         list.push(page::record_json(&logged));
     }
@@ -81,8 +104,13 @@ fn publishers(client: &LogClient, args: &ListArgs, session: &mut Session) -> Res
     let mut replay = Replay::default();
     let mut list = Vec::new();
     for row in rows {
-        let entry = client.entry(row.index, &checkpoint)?;
+        let (entry, _) = client.listed_entry(row.index, &checkpoint)?;
         let logged = replay.check_alone(client, &checkpoint, &entry)?;
+        let statement = logged.record.statement();
+        if statement.kind() != Kind::Publisher || *statement.publisher() != row.name {
+            let listed_as = format!("the publisher record of {}", row.name);
+            return Err(not_as_listed(row.index, &listed_as));
+        }
         session.printer.line(page::row(&logged));
         list.push(page::record_json(&logged));
     }
@@ -123,6 +151,15 @@ fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<
     }
     session.printer.json(&json!({ "models": rows }));
     Ok(())
+}
+
+/// The log named an entry as something that it is not.
+fn not_as_listed(index: LeafIndex, listed_as: &str) -> CliError {
+    CliError::Refuted {
+        what: format!("the log lists entry {index} as {listed_as}, and it is another"),
+        context: Vec::new(),
+        hint: "keep the output, and tell the log's operator and a witness".to_owned(),
+    }
 }
 
 fn finish(count: usize, what: &str, session: &mut Session) {

@@ -5,7 +5,7 @@ use candor_core::record::kinds::Source;
 use candor_core::record::{Kind, ReleaseName};
 use serde_json::{Value, json};
 
-use crate::bundle_maker::{BundleMakerError, make_bundle};
+use crate::bundle_maker::{BundleMakerError, Wanted, make_bundle};
 use crate::cli::args::PublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -52,8 +52,11 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
     print(&published, session);
     let mut object = json!({ "records": rows(&published) });
     if let (Some(file), Some(release)) = (&args.out, &release) {
-        let made = make_bundle(&client, &memory, release)?;
-        files::write(file, made.bundle.to_json().as_bytes())?;
+        let authors = ready.records.iter();
+        let authors = authors.map(|record| record.statement().publisher().clone());
+        let made = make_bundle(&client, &memory, &Wanted::all(release).with(authors))?;
+        made.check_holds(&ready.records, &published)?;
+        files::write(file, &made.to_file()?)?;
         session
             .printer
             .line(Text::of(Tone::Dim, "bundle    ").plain(file.display().to_string()));
@@ -113,7 +116,7 @@ fn content_in_log(
         hint: "check the name; or have its publisher publish its card or its weights first"
             .to_owned(),
     };
-    match make_bundle(client, memory, release) {
+    match make_bundle(client, memory, &Wanted::own(release)) {
         Ok(made) => content(&made.verified).ok_or_else(unknown),
         Err(BundleMakerError::NoSuchRelease(_)) => Err(unknown()),
         Err(error) => Err(error.into()),

@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use candor_core::bundle::LoggedRecord;
 use candor_core::record::{Kind, ReleaseName};
 use serde_json::json;
 
 use super::publish::{print, rows, warn};
-use crate::bundle_maker::make_bundle;
+use crate::bundle_maker::{MadeBundle, Wanted, make_bundle};
 use crate::cli::args::ReleaseArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::progress::HashingBar;
 use crate::cli::records::{Content, Read, Ready, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
-use crate::cli::{Session, files};
+use crate::cli::{Session, files, page};
 use crate::publish::publish;
 use crate::sources::{ReleaseDrafts, release_drafts};
+use crate::standing::release_withdrawn;
 
 /// Runs it.
 pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -91,13 +93,28 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         .line(Text::of(Tone::Strong, args.release.to_string()).with(Tone::Dim, words));
     // From here on the records are in the log, whatever becomes of the bundle.
     print(&published, session);
-    let made = make_bundle(&client, &memory, &args.release)?;
-    files::write(&out, made.bundle.to_json().as_bytes())?;
-    session
-        .printer
-        .line(Text::of(Tone::Dim, "bundle    ").plain(out.display().to_string()));
+    let authors = ready.records.iter();
+    let authors = authors.map(|record| record.statement().publisher().clone());
+    let made = make_bundle(&client, &memory, &Wanted::all(&args.release).with(authors))?;
+    made.check_holds(&ready.records, &published)?;
+    files::write(&out, &made.to_file()?)?;
+    let records = page::records_about(&args.release, &made.verified.records);
+    let withdrawn = release_withdrawn(&args.release, &records);
+    if let Some(withdrawn) = &withdrawn {
+        session.printer.line(page::withdrawn_line(withdrawn));
+    }
+    session.printer.line(
+        Text::of(Tone::Dim, "bundle    ")
+            .plain(out.display().to_string())
+            .with(Tone::Dim, format!("  {}", shows(&made, &records))),
+    );
+    if let Some(words) = page::others_words(&made.others, &args.release) {
+        session.printer.note(Text::of(Tone::Dim, words));
+    }
     session.printer.json(&json!({
         "release": args.release,
+        "withdrawnBy": withdrawn.map(|it| it.by),
+        "others": page::others_json(&made.others),
         "records": rows(&published),
         "bundle": out.display().to_string(),
         "files": manifest.files().len(),
@@ -106,6 +123,23 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         "ignored": ignored,
     }));
     Ok(Exit::Holds)
+}
+
+/// What the bundle has, which grows with what is said about the release: `4 records, 1 of them by others, of a log with
+/// 6 entries`.
+fn shows(made: &MadeBundle, records: &[LoggedRecord]) -> String {
+    let by_others = records
+        .iter()
+        .filter(|logged| logged.record.statement().publisher() != made.bundle.release.publisher());
+    let by_others = match by_others.count() {
+        0 => String::new(),
+        count => format!(", {count} of them by others"),
+    };
+    format!(
+        "{}{by_others}, of a log with {}",
+        counted(records.len() as u64, "record", "records"),
+        counted(made.verified.checkpoint.head.size.get(), "entry", "entries")
+    )
 }
 
 fn no_weights(release: &ReleaseName) -> CliError {

@@ -3,12 +3,14 @@
 //! Releases and records come from verified entries. A model's list of releases is the log's word alone, and
 //! says so.
 
+use std::collections::BTreeSet;
+
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{ModelName, ReleaseName};
 use serde_json::{Value, json};
 
-use crate::bundle_maker::make_bundle;
+use crate::bundle_maker::{Wanted, make_bundle};
 use crate::cli::args::ShowArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -26,6 +28,7 @@ pub fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
         return record(&client, LeafIndex::new(index), None, session);
     }
     if let Ok(statement) = target.parse::<Sha256>() {
+        session.settings.memory()?.fetch(&client)?;
         let index = client.record_by_statement(statement)?.index;
         return record(&client, index, Some(statement), session);
     }
@@ -46,9 +49,12 @@ fn release(
     name: &ReleaseName,
     session: &mut Session,
 ) -> Result<Exit, CliError> {
-    let made = make_bundle(client, &session.settings.memory()?, name)?;
+    let made = make_bundle(client, &session.settings.memory()?, &Wanted::all(name))?;
     for line in page::release(&made.verified) {
         session.printer.line(line);
+    }
+    if let Some(words) = page::others_words(&made.others, name) {
+        session.printer.line(Text::of(Tone::Warning, words));
     }
     let records = page::records_about(name, &made.verified.records);
     let rows: Vec<Value> = records
@@ -63,6 +69,7 @@ fn release(
         "name": name,
         "withdrawnBy": release_withdrawn(name, &records).map(|it| it.by),
         "records": rows,
+        "others": page::others_json(&made.others),
         "checkpoint": page::checkpoint_json(&made.verified.checkpoint),
     }));
     Ok(Exit::Holds)
@@ -70,10 +77,13 @@ fn release(
 
 /// A model: its releases as the log lists them, and the newest in full.
 fn model(client: &LogClient, name: &ModelName, session: &mut Session) -> Result<Exit, CliError> {
+    // Its signed checkpoint shows that what answers is the log, before its word is taken for anything.
+    session.settings.memory()?.fetch(client)?;
     let view = client.model(name).map_err(|error| {
-        if error.is_not_found() {
-            CliError::Usage {
-                what: format!("the log has no model {name}"),
+        if error.is_absence() {
+            CliError::CouldNotTell {
+                what: format!("the log says that it has no model {name}"),
+                context: Vec::new(),
                 hint: "check the name; `candor list models` lists them".to_owned(),
             }
         } else {
@@ -108,7 +118,8 @@ fn model(client: &LogClient, name: &ModelName, session: &mut Session) -> Result<
 }
 
 fn release_row(row: &crate::api::ReleaseRow) -> Vec<String> {
-    let kinds: Vec<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+    let kinds: BTreeSet<_> = row.kinds.iter().map(|kind| kind.name()).collect();
+    let kinds: Vec<_> = kinds.into_iter().collect();
     let withdrawn = row
         .withdrawn_by
         .map(|by| format!("WITHDRAWN by entry {by}"));
@@ -128,7 +139,11 @@ fn record(
     session: &mut Session,
 ) -> Result<Exit, CliError> {
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
-    let entry = client.entry(index, &checkpoint)?;
+    // An index that was typed may be wrong; one that the log named has to be there.
+    let entry = match asked {
+        Some(_) => client.listed_entry(index, &checkpoint)?.0,
+        None => client.entry(index, &checkpoint)?,
+    };
     let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
     if let Some(asked) = asked.filter(|asked| *asked != logged.record.statement().digest) {
         return Err(CliError::Refuted {

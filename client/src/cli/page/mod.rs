@@ -13,6 +13,7 @@ use candor_core::record::{Kind, Record, ReleaseName};
 use serde_json::{Value, json};
 
 use super::text::{Text, Tone, counted, one_line};
+use crate::bundle_maker::Others;
 use crate::standing::{Withdrawn, release_withdrawn, withdrawn};
 use fields::Fields;
 
@@ -104,6 +105,24 @@ pub fn records_about(release: &ReleaseName, records: &[LoggedRecord]) -> Vec<Log
     records.iter().filter(is_about).cloned().collect()
 }
 
+/// What others say of a release beyond what is shown; nothing if it is all there.
+pub fn others_words(others: &Others, release: &ReleaseName) -> Option<String> {
+    if others.taken == others.listed && !others.is_more {
+        return None;
+    }
+    let listed = counted(others.listed as u64, "record", "records");
+    let over = if others.is_more { "over " } else { "" };
+    Some(format!(
+        "{over}{listed} by others are listed about {release}, and {} of them are looked at: `candor list --about {release}` goes through all",
+        others.taken
+    ))
+}
+
+/// The same as JSON.
+pub fn others_json(others: &Others) -> Value {
+    json!({ "listed": others.listed, "more": others.is_more, "taken": others.taken })
+}
+
 /// `withdrawn by entry 12 (security): …`.
 pub fn withdrawn_words(withdrawn: &Withdrawn<'_>) -> String {
     let it = withdrawn.withdrawal;
@@ -120,7 +139,8 @@ pub fn withdrawn_words(withdrawn: &Withdrawn<'_>) -> String {
     )
 }
 
-fn withdrawn_line(withdrawn: &Withdrawn<'_>) -> Text {
+/// The same as a line of its own.
+pub fn withdrawn_line(withdrawn: &Withdrawn<'_>) -> Text {
     let words = withdrawn_words(withdrawn);
     let words = words.trim_start_matches("withdrawn");
     Text::of(Tone::Bad, "WITHDRAWN").plain(words)

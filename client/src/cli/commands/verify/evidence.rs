@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candor_core::note::LogKey;
 
-use super::report::{Finding, Report};
+use super::report::{Doubt, Finding, Report};
 use crate::cli::error::CliError;
 use crate::cli::files;
 use crate::log_client::SignedCheckpoint;
@@ -55,13 +55,12 @@ pub(super) fn judge(path: &Path, key: &LogKey) -> Result<Report, CliError> {
             ),
         }),
         EvidenceVerdict::Open => {
-            report.doubts.push(
-                "both trees may be of one history: nothing in the file shows that they are not"
+            report.doubts.push(Doubt {
+                words: "both trees may be of one history: nothing in the file shows that they are not"
                     .to_owned(),
-            );
-            report.doubts_hint = Some(
-                "ask the log again, with `candor checkpoint`; if it goes on, send the file to its operator and a witness",
-            );
+                hint: "ask the log again, with `candor checkpoint`; if it goes on, send the file to its operator and a witness"
+                    .to_owned(),
+            });
         }
     }
     Ok(report)

@@ -21,19 +21,19 @@ use std::path::{Path, PathBuf};
 
 use candor_core::Sha256;
 use candor_core::Verified;
-use candor_core::bundle::VerifiedBundle;
+use candor_core::bundle::{Bundle, VerifiedBundle};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
-use crate::bundle_maker::make_bundle;
+use crate::bundle_maker::{Wanted, make_bundle};
 use crate::cli::args::VerifyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
-use release::From;
-use report::{Finding, Report};
+use release::{From, Strictness};
+use report::{Finding, OtherRelease, Report};
 
 /// The most bytes of a file that are looked at to see what it is: what the largest, a bundle, may have.
 const FILE_BYTES_MAX: usize = candor_core::bundle::BUNDLE_BYTES_MAX;
@@ -72,7 +72,7 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
             hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`".to_owned(),
         });
     }
-    verify(&target, args.release.as_ref(), session)?.finish(session)
+    verify(&target, args, session)?.finish(session)
 }
 
 impl Target {
@@ -91,10 +91,36 @@ impl Target {
     }
 }
 
-/// What is meant: by what is there, and then by what it looks like. Flags that the target has no use for are
-/// refused: who gives one believes that it is checked.
+/// What is meant. What is written like something in the log is that, whatever files there are: else whoever can put a
+/// file here decides what is verified. Flags that the target has no use for are refused: who gives one believes that it
+/// is checked.
 fn target(args: &VerifyArgs) -> Result<Target, CliError> {
     let path = PathBuf::from(&args.target);
+    if let Some((what, target)) = target_in_log(&args.target) {
+        if path.exists() {
+            return Err(CliError::Usage {
+                what: format!(
+                    "{:?} is {what}, and there is a file or folder of that name",
+                    args.target
+                ),
+                hint: format!(
+                    "write ./{} for what is here; for what is in the log, run the command in another folder",
+                    args.target
+                ),
+            });
+        }
+        args.refuse(
+            what,
+            &[
+                Flag::Bundle,
+                Flag::Release,
+                Flag::Proof,
+                Flag::Record,
+                Flag::Strict,
+            ],
+        )?;
+        return Ok(target);
+    }
     if path.is_dir() {
         args.refuse("a folder", &[Flag::Proof, Flag::Record])?;
         return match (&args.bundle, &args.release) {
@@ -109,24 +135,6 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
     if path.exists() {
         return file_target(path, args);
     }
-    let of_the_log = |what| {
-        args.refuse(
-            what,
-            &[Flag::Bundle, Flag::Release, Flag::Proof, Flag::Record],
-        )
-    };
-    if let Ok(index) = args.target.parse() {
-        of_the_log("an entry's index")?;
-        return Ok(Target::Index(LeafIndex::new(index)));
-    }
-    if let Ok(statement) = args.target.parse() {
-        of_the_log("a statement digest")?;
-        return Ok(Target::Statement(statement));
-    }
-    if let Ok(release) = args.target.parse() {
-        of_the_log("a release's name")?;
-        return Ok(Target::Release(release));
-    }
     Err(CliError::Usage {
         what: format!(
             "{:?} is no file or folder here, and no index, statement digest or release",
@@ -136,10 +144,32 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
     })
 }
 
+/// What is written like something in the log, and what that is.
+fn target_in_log(text: &str) -> Option<(&'static str, Target)> {
+    if let Ok(index) = text.parse() {
+        return Some(("an entry's index", Target::Index(LeafIndex::new(index))));
+    }
+    if let Ok(statement) = text.parse() {
+        return Some(("a statement digest", Target::Statement(statement)));
+    }
+    let release = text.parse().ok()?;
+    Some(("a release's name", Target::Release(release)))
+}
+
 fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
+    if args.bundle.is_some() {
+        return Err(CliError::Usage {
+            what: format!(
+                "{} is a file, and what `--bundle` shows is a whole release",
+                path.display()
+            ),
+            hint: "name the folder that it is in: `candor verify DIR --bundle FILE`".to_owned(),
+        });
+    }
+    args.refuse("a file", &[Flag::Strict])?;
     let bytes = files::read(&path, FILE_BYTES_MAX)?;
     if record::is_proof(&bytes) {
-        args.refuse("a proof", &[Flag::Bundle, Flag::Release, Flag::Proof])?;
+        args.refuse("a proof", &[Flag::Release, Flag::Proof])?;
         let record = args.record.clone().ok_or_else(|| CliError::Usage {
             what: format!("{} is a proof, and nothing says of what", path.display()),
             hint: "name the record with `--record FILE`".to_owned(),
@@ -157,11 +187,11 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
         )?;
         return Ok(Target::Evidence(path));
     }
-    if record::is_bundle(&bytes) || has_extension("candor") {
-        args.refuse("a bundle", &[Flag::Bundle, Flag::Proof, Flag::Record])?;
+    if Bundle::looks_like_one(&bytes) || has_extension("candor") {
+        args.refuse("a bundle", &[Flag::Proof, Flag::Record])?;
         return Ok(Target::Bundle(path));
     }
-    args.refuse("a record", &[Flag::Bundle, Flag::Release, Flag::Record])?;
+    args.refuse("a record", &[Flag::Release, Flag::Record])?;
     Ok(match &args.proof {
         Some(proof) => Target::RecordOffline {
             record: path,
@@ -178,6 +208,7 @@ enum Flag {
     Release,
     Proof,
     Record,
+    Strict,
 }
 
 impl VerifyArgs {
@@ -187,6 +218,7 @@ impl VerifyArgs {
             Flag::Release => self.release.is_some().then_some("--as"),
             Flag::Proof => self.proof.is_some().then_some("--proof"),
             Flag::Record => self.record.is_some().then_some("--record"),
+            Flag::Strict => self.strict.then_some("--strict"),
         };
         let Some(flag) = flags.iter().find_map(given) else {
             return Ok(());
@@ -202,39 +234,68 @@ impl VerifyArgs {
     }
 }
 
-fn verify(
-    target: &Target,
-    wanted: Option<&ReleaseName>,
-    session: &mut Session,
-) -> Result<Report, CliError> {
+fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<Report, CliError> {
     let settings = &session.settings;
+    let wanted = args.release.as_ref();
     match target {
         Target::Bundle(path) => {
             let bundle = read_bundle(path, session)?;
-            let mut report = Report::new(bundle.verified.release.to_string());
+            let release = &bundle.verified.release;
+            let mut report = Report::new(wanted.unwrap_or(release).to_string());
             release::judge(&bundle.verified, From::Bundle, &mut report);
-            judge_name(&bundle.verified.release, wanted, &mut report);
+            judge_name(path, release, wanted, false, &mut report);
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
         Target::FolderOffline { folder, bundle } => {
+            let strictness = Strictness {
+                is_strict: args.strict,
+                bundle: Some(bundle),
+            };
             let bundle = read_bundle(bundle, session)?;
-            let mut report = judge_folder(folder, &bundle.verified, From::Bundle, session)?;
-            judge_name(&bundle.verified.release, wanted, &mut report);
+            let release = &bundle.verified.release;
+            let mut report = Report::new(target_words(folder, wanted.unwrap_or(release)));
+            judge_folder(
+                folder,
+                &bundle.verified,
+                From::Bundle,
+                strictness,
+                session,
+                &mut report,
+            )?;
+            let fits = report.findings.is_empty() && report.doubts.is_empty();
+            judge_name(folder, release, wanted, fits, &mut report);
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
         Target::FolderOnline { folder, release } => {
-            let made = make_bundle(&settings.client()?, &settings.memory()?, release)?;
-            let mut report = judge_folder(folder, &made.verified, From::Log, session)?;
+            let strictness = Strictness {
+                is_strict: args.strict,
+                bundle: None,
+            };
+            let made = make_bundle(
+                &settings.client()?,
+                &settings.memory()?,
+                &Wanted::all(release),
+            )?;
+            let mut report = Report::new(target_words(folder, release));
             report.leave_open_if_first(made.advance);
+            let from = From::Log(made.others);
+            judge_folder(
+                folder,
+                &made.verified,
+                from,
+                strictness,
+                session,
+                &mut report,
+            )?;
             Ok(report)
         }
         Target::Release(name) => {
-            let made = make_bundle(&settings.client()?, &settings.memory()?, name)?;
+            let made = make_bundle(&settings.client()?, &settings.memory()?, &Wanted::all(name))?;
             let mut report = Report::new(name.to_string());
-            release::judge(&made.verified, From::Log, &mut report);
             report.leave_open_if_first(made.advance);
+            release::judge(&made.verified, From::Log(made.others), &mut report);
             Ok(report)
         }
         Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),
@@ -251,26 +312,41 @@ fn verify(
             record::index_in_log(*index, &settings.client()?, &settings.memory()?)
         }
         Target::Statement(digest) => {
-            let client = settings.client()?;
+            let (client, memory) = (settings.client()?, settings.memory()?);
+            // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
+            memory.fetch(&client)?;
             let index = client.record_by_statement(*digest)?.index;
-            record::statement_in_log(*digest, index, &client, &settings.memory()?)
+            record::statement_in_log(*digest, index, &client, &memory)
         }
     }
 }
 
 /// A bundle says itself which release it is about; only the user can say which it should be.
-fn judge_name(found: &ReleaseName, wanted: Option<&ReleaseName>, report: &mut Report) {
+fn judge_name(
+    what: &Path,
+    found: &ReleaseName,
+    wanted: Option<&ReleaseName>,
+    folder_fits: bool,
+    report: &mut Report,
+) {
     match wanted {
         Some(wanted) if wanted == found => {
             report.checked.push(format!("it is {wanted}, as asked"));
         }
-        Some(wanted) => report.findings.push(Finding::Broken {
-            words: format!("the bundle is of {found}, and not of {wanted}"),
-        }),
+        Some(wanted) => report.findings.push(Finding::OtherRelease(OtherRelease {
+            what: what.display().to_string(),
+            found: found.clone(),
+            wanted: wanted.clone(),
+            folder_fits,
+        })),
         None => report.not_checked.push(format!(
             "whether {found} is the release that you want: name that with `--as`"
         )),
     }
+}
+
+fn target_words(folder: &Path, release: &ReleaseName) -> String {
+    format!("{} as {release}", folder.display())
 }
 
 /// A bundle from a file, after its checks.
@@ -320,10 +396,10 @@ fn judge_folder(
     folder: &Path,
     bundle: &VerifiedBundle,
     from: From,
+    strictness: Strictness<'_>,
     session: &Session,
-) -> Result<Report, CliError> {
-    let mut report = Report::new(format!("{} as {}", folder.display(), bundle.release));
-    release::judge(bundle, from, &mut report);
-    release::judge_folder(bundle, folder, &session.printer, &mut report)?;
-    Ok(report)
+    report: &mut Report,
+) -> Result<(), CliError> {
+    release::judge(bundle, from, report);
+    release::judge_folder(bundle, folder, strictness, &session.printer, report)
 }

@@ -7,15 +7,14 @@ use candor_core::bundle::{LoggedRecord, Receipt};
 use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::note::LogKey;
 use candor_core::record::{Envelope, ReleaseName, SignedRecord, parse_strict, to_canonical_json};
-use serde_json::Value;
 
 use super::release::signers;
-use super::report::{Finding, Report, Signer};
-use crate::bundle_maker::make_bundle;
+use super::report::{Doubt, Finding, Report, Signer};
+use crate::bundle_maker::{Wanted, make_bundle};
 use crate::cli::error::CliError;
 use crate::cli::files;
 use crate::cli::page;
-use crate::log_client::{LogClient, SignedCheckpoint};
+use crate::log_client::{LogClient, ProvenEntry, SignedCheckpoint};
 use crate::memory::Memory;
 use crate::publish::PublishError;
 use crate::replay::Replay;
@@ -105,16 +104,20 @@ pub(super) fn against_proof(
         }
     }
     report.checkpoint = Some((*logged.checkpoint).clone());
-    report.not_checked = vec![
-        format!(
-            "the signature: a lone proof does not say which keys are {}'s; a .candor bundle does, and so does the log",
+    report.doubts.push(Doubt {
+        words: format!(
+            "the signature is not checked: a lone proof does not say which keys are {}'s",
             statement.publisher()
         ),
-        format!(
-            "whether the record was withdrawn: `candor verify {}` asks the log",
+        hint: format!(
+            "verify a .candor bundle that holds the record, or ask the log: `candor verify {}`",
             logged.index
         ),
-    ];
+    });
+    report.not_checked.push(format!(
+        "whether the record was withdrawn: `candor verify {}` asks the log",
+        logged.index
+    ));
     let checkpoint = SignedCheckpoint {
         text: receipt.checkpoint,
         checkpoint: logged.checkpoint.clone(),
@@ -132,18 +135,28 @@ pub(super) fn file_in_log(
         InFile::Envelope(record) => vec![record.statement().digest],
         InFile::Statement(digests) => digests.to_vec(),
     };
+    // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
+    let (_, advance) = memory.fetch(client)?;
     for digest in &digests {
         match client.record_by_statement(*digest) {
-            Ok(view) => return statement_in_log(*digest, view.index, client, memory),
-            Err(error) if error.is_not_found() => {}
+            Ok(view) => {
+                let mut report = statement_in_log(*digest, view.index, client, memory)?;
+                report.leave_open_if_first(advance);
+                return Ok(report);
+            }
+            Err(error) if error.is_absence() => {}
             Err(error) => return Err(error.into()),
         }
     }
     let mut report = Report::new(path.display().to_string());
-    report.doubts.push(format!(
-        "the log says that it has no record with the statement digest {}, which nobody can prove",
-        digests[0]
-    ));
+    report.doubts.push(Doubt {
+        words: format!(
+            "the log says that it has no record with the statement digest {}, which nobody can prove",
+            digests[0]
+        ),
+        hint: "check that it was published to this log; `candor log` walks through all entries"
+            .to_owned(),
+    });
     Ok(report)
 }
 
@@ -154,7 +167,10 @@ pub(super) fn statement_in_log(
     client: &LogClient,
     memory: &Memory,
 ) -> Result<Report, CliError> {
-    let (mut report, logged) = judge(index, client, memory)?;
+    let (checkpoint, advance) = memory.fetch(client)?;
+    let (entry, _) = client.listed_entry(index, &checkpoint)?;
+    let (mut report, logged) = judge(&entry, &checkpoint, client, memory)?;
+    report.leave_open_if_first(advance);
     if logged.record.statement().digest != digest {
         let words = format!(
             "the log names entry {index} as the record with statement digest {digest}, and it is another"
@@ -170,17 +186,21 @@ pub(super) fn index_in_log(
     client: &LogClient,
     memory: &Memory,
 ) -> Result<Report, CliError> {
-    Ok(judge(index, client, memory)?.0)
+    let (checkpoint, advance) = memory.fetch(client)?;
+    let entry = client.entry(index, &checkpoint)?;
+    let (mut report, _) = judge(&entry, &checkpoint, client, memory)?;
+    report.leave_open_if_first(advance);
+    Ok(report)
 }
 
 fn judge(
-    index: LeafIndex,
+    entry: &ProvenEntry,
+    checkpoint: &SignedCheckpoint,
     client: &LogClient,
     memory: &Memory,
 ) -> Result<(Report, LoggedRecord), CliError> {
-    let (checkpoint, advance) = memory.fetch(client)?;
-    let entry = client.entry(index, &checkpoint)?;
-    let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
+    let index = entry.index;
+    let logged = Replay::default().check_alone(client, checkpoint, entry)?;
     let statement = logged.record.statement();
     let mut report = Report::new(format!("entry {index}"));
     report.checked.push(format!(
@@ -194,7 +214,6 @@ fn judge(
         "whether the log's lists leave records out: `candor log` walks through all entries"
             .to_owned(),
     );
-    report.leave_open_if_first(advance);
     if let Some(release) = statement.release() {
         judge_standing(&logged, release, client, memory, &mut report)?;
     }
@@ -209,7 +228,8 @@ fn judge_standing(
     memory: &Memory,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let made = make_bundle(client, memory, release)?;
+    let author = logged.record.statement().publisher().clone();
+    let made = make_bundle(client, memory, &Wanted::own(release).with([author]))?;
     report.signers = signers(std::slice::from_ref(logged), &made.verified.records);
     let records = page::records_about(release, &made.verified.records);
     // A withdrawal covers what its author signed, and nothing that others say of the release.
@@ -230,9 +250,4 @@ fn judge_standing(
 /// Whether a file's beginning is that of a tlog-proof.
 pub(super) fn is_proof(bytes: &[u8]) -> bool {
     bytes.starts_with(b"c2sp.org/tlog-proof@")
-}
-
-/// Whether JSON is that of a bundle.
-pub(super) fn is_bundle(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(bytes).is_ok_and(|json| json.get("bundle").is_some())
 }

@@ -3,29 +3,44 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use candor_core::Sha256;
 use candor_core::bundle::{LoggedRecord, VerifiedBundle};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Strength, Weights};
 use candor_core::record::{Predicate, PublisherName, PublisherState};
 use candor_core::weights::{Change, Comparison};
 
-use super::report::{Finding, Report, Signer};
+use super::report::{Doubt, Finding, Report, Signer};
+use crate::bundle_maker::Others;
 use crate::cli::error::CliError;
 use crate::cli::page;
 use crate::cli::printer::Printer;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
-use crate::folder::hash_listed;
+use crate::folder::{FolderError, Unlistable, hash_listed};
 use crate::standing::{release_withdrawn, withdrawn};
 
 /// Where a release comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum From {
     /// A file, without asking anybody.
     Bundle,
-    /// The log, as it is now.
-    Log,
+    /// The log, as it is now, with what it lists of others.
+    Log(Others),
 }
+
+/// What a folder is held to.
+#[derive(Clone, Copy)]
+pub(super) struct Strictness<'a> {
+    /// Whether what a release never lists is refused too.
+    pub(super) is_strict: bool,
+    /// The bundle that the folder is held against, which may lie in it.
+    pub(super) bundle: Option<&'a Path>,
+}
+
+/// What a user can do who has weak digests only.
+const STRONGER_HINT: &str =
+    "look for stronger evidence, such as SHA-256 digests from the publisher";
 
 /// What the records of a release come to. The bundle has been verified; this says what that means.
 pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
@@ -34,17 +49,12 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
         .iter()
         .map(|logged| logged.index.to_string())
         .collect();
-    let word = if entries.len() == 1 {
-        "entry"
-    } else {
-        "entries"
-    };
     report.checked.push(format!(
-        "{} of {} {} in the log, at {word} {}, and signed by those who had to",
+        "{} of {} {} in the log, at {}, and signed by those who had to",
         counted(records.len() as u64, "record", "records"),
         bundle.release,
         if records.len() == 1 { "is" } else { "are" },
-        entries.join(", ")
+        entries_words(&entries)
     ));
     report.signers = signers(&records, &bundle.records);
     report.checkpoint = Some((*bundle.checkpoint).clone());
@@ -57,15 +67,22 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
         ));
     }
     judge_standing(bundle, &records, report);
+    judge_subject(bundle, &records, report);
     let size = bundle.checkpoint.head.size;
     match from {
         From::Bundle => report.not_checked.push(format!(
             "whether anything was withdrawn, or a key taken off its list, after the checkpoint's {size} entries: `candor verify {}` asks the log",
             bundle.release
         )),
-        From::Log => report.not_checked.push(
-            "whether the log's lists leave records out: `candor log` walks through all entries".to_owned(),
-        ),
+        From::Log(others) => {
+            report.not_checked.push(
+                "whether the log's lists leave records out: `candor log` walks through all entries"
+                    .to_owned(),
+            );
+            report
+                .not_checked
+                .extend(page::others_words(&others, &bundle.release));
+        }
     }
     if records.iter().any(|logged| {
         matches!(
@@ -78,6 +95,53 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
                 .to_owned(),
         );
     }
+}
+
+/// What its own publisher says the release is, which is what makes it one; and whether the evaluations are about that.
+fn judge_subject(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut Report) {
+    let release = &bundle.release;
+    let statements = || records.iter().map(|logged| logged.record.statement());
+    let said: Vec<Sha256> = statements()
+        .filter(|statement| statement.kind().is_once_per_release())
+        .map(|statement| statement.subject.sha256)
+        .collect();
+    if said.is_empty() {
+        report.doubts.push(Doubt {
+            words: format!(
+                "no record by {} says what {release} is: others may say of any name what they like",
+                release.publisher()
+            ),
+            hint: format!(
+                "ask the log for all of it: `candor verify {release}`; or ask {} for a bundle",
+                release.publisher()
+            ),
+        });
+    }
+    let of_something_else: Vec<String> = records
+        .iter()
+        .filter(|logged| {
+            let statement = logged.record.statement();
+            matches!(statement.predicate, Predicate::Evaluation(_))
+                && !said.contains(&statement.subject.sha256)
+        })
+        .map(|logged| logged.index.to_string())
+        .collect();
+    if !of_something_else.is_empty() {
+        report.not_checked.push(format!(
+            "what was evaluated in {}: no record here says that {release} has that content",
+            entries_words(&of_something_else)
+        ));
+    }
+}
+
+/// `entry 1`, `entries 1, 2`.
+fn entries_words(indexes: &[String]) -> String {
+    let word = if indexes.len() == 1 {
+        "entry"
+    } else {
+        "entries"
+    };
+    format!("{word} {}", indexes.join(", "))
 }
 
 /// Withdrawals: of the release or of what its publisher said it is, they refute; others are remarks.
@@ -151,33 +215,40 @@ pub(super) fn signers(records: &[LoggedRecord], all: &[LoggedRecord]) -> Vec<Sig
 pub(super) fn judge_folder(
     bundle: &VerifiedBundle,
     folder: &Path,
+    strictness: Strictness<'_>,
     printer: &Printer,
     report: &mut Report,
 ) -> Result<(), CliError> {
+    let release = &bundle.release;
     let Some((index, weights)) = weights_of(bundle) else {
-        report.doubts.push(format!(
-            "{} has no weights record, so nothing says which files it is",
-            bundle.release
-        ));
+        report.doubts.push(Doubt {
+            words: format!("{release} has no weights record, so nothing says which files it is"),
+            hint: format!("ask {} to publish the weights, too", release.publisher()),
+        });
         return Ok(());
     };
     let Some(manifest) = bundle.manifests.get(&index) else {
-        report
-            .doubts
-            .push("the manifest, the list of the release's files, is not in the bundle".to_owned());
+        report.doubts.push(Doubt {
+            words: "the manifest, the list of the release's files, is not in the bundle".to_owned(),
+            hint: format!("get another bundle, or ask the log: `candor verify DIR --as {release}`"),
+        });
         return Ok(());
     };
     let bar = HashingBar::new(printer);
-    let found = hash_listed(folder, manifest, &mut |progress| bar.show(progress))?;
+    let found = hash_listed(folder, release, manifest, &mut |progress| {
+        bar.show(progress);
+    });
     drop(bar);
-    let comparison = Comparison::new(manifest, &found.files);
-    if !found.ignored.is_empty() {
-        report.remarks.push(format!(
-            "left out of the folder: {}",
-            found.ignored.join(", ")
-        ));
-    }
-    if comparison.is_proven() {
+    let found = match found {
+        Err(error @ FolderError::TooManyFiles { .. }) => {
+            let words = error.to_string();
+            report.findings.push(Finding::Broken { words });
+            return Ok(());
+        }
+        found => found?,
+    };
+    let mut comparison = Comparison::new(manifest, &found.files);
+    if comparison.is_proven() && found.unlistable.is_empty() {
         let size = manifest
             .total_bytes()
             .map(|total| format!(", {}", bytes(total)));
@@ -187,8 +258,54 @@ pub(super) fn judge_folder(
             size.unwrap_or_default()
         ));
     }
+    for Unlistable { path, what } in found.unlistable {
+        let listed = comparison
+            .missing
+            .iter()
+            .position(|missing| missing.as_str() == path);
+        report.findings.push(match listed {
+            // It is there, and not as a file.
+            Some(at) => {
+                comparison.missing.remove(at);
+                Finding::Changed { path, how: what }
+            }
+            None => Finding::Extra {
+                path,
+                what: Some(what),
+            },
+        });
+    }
+    judge_left_out(folder, found.ignored, strictness, report);
     compare(&comparison, weights, report);
     Ok(())
+}
+
+/// What a release never lists is named, so that nobody takes it for checked.
+fn judge_left_out(
+    folder: &Path,
+    mut left_out: Vec<String>,
+    strictness: Strictness<'_>,
+    report: &mut Report,
+) {
+    if !strictness.is_strict {
+        if !left_out.is_empty() {
+            report.not_checked.push(format!(
+                "what is in {}, which a release never lists: `--strict` refuses it",
+                left_out.join(", ")
+            ));
+        }
+        return;
+    }
+    // The bundle that everything was held against has been checked itself.
+    if let Some(bundle) = strictness.bundle.and_then(|it| it.canonicalize().ok()) {
+        left_out.retain(|name| folder.join(name).canonicalize().ok().as_ref() != Some(&bundle));
+    }
+    report
+        .findings
+        .extend(left_out.into_iter().map(|path| Finding::Extra {
+            path,
+            what: Some("a release never lists it".to_owned()),
+        }));
 }
 
 fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
@@ -202,21 +319,26 @@ fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
     }));
     findings.extend(comparison.extra.iter().map(|path| Finding::Extra {
         path: path.to_string(),
+        what: None,
     }));
     let names = algorithms(&weights.algorithms);
     let weak = comparison.only_weakly_same.len() as u64;
     if weak > 0 {
         let files = counted(weak, "file has the digests", "files have the digests");
-        report.doubts.push(format!(
-            "{files} that are listed, by {names} alone: other files can be made to have the same ones"
-        ));
+        report.doubts.push(Doubt {
+            words: format!(
+                "{files} that are listed, by {names} alone: other files can be made to have the same ones"
+            ),
+            hint: STRONGER_HINT.to_owned(),
+        });
     }
     let unknown = comparison.not_compared.len() as u64;
     if unknown > 0 {
         let files = counted(unknown, "file has", "files have");
-        report.doubts.push(format!(
-            "{files} only digests by {names}, which this program does not compute"
-        ));
+        report.doubts.push(Doubt {
+            words: format!("{files} only digests by {names}, which this program does not compute"),
+            hint: STRONGER_HINT.to_owned(),
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
-use candor_core::record::PublisherName;
+use candor_core::record::{PublisherName, ReleaseName};
 use serde_json::{Value, json};
 
 use crate::cli::error::CliError;
@@ -32,13 +32,17 @@ pub(super) struct Report {
     /// What speaks against it.
     pub(super) findings: Vec<Finding>,
     /// What leaves it open.
-    pub(super) doubts: Vec<String>,
+    pub(super) doubts: Vec<Doubt>,
     /// What is worth knowing, and changes nothing.
     pub(super) remarks: Vec<String>,
     /// What was not checked.
     pub(super) not_checked: Vec<String>,
-    /// What to do about the doubts, where stronger digests would not help.
-    pub(super) doubts_hint: Option<&'static str>,
+}
+
+/// What leaves a claim open, and how it could be settled.
+pub(super) struct Doubt {
+    pub(super) words: String,
+    pub(super) hint: String,
 }
 
 /// A key that signed, and what.
@@ -59,8 +63,10 @@ pub(super) enum Finding {
     Changed { path: String, how: String },
     /// A listed file is not there.
     Missing { path: String },
-    /// A file is there and not listed.
-    Extra { path: String },
+    /// A file is there and not listed; `what` says why nothing could list it.
+    Extra { path: String, what: Option<String> },
+    /// The bundle is of another release than the user wants.
+    OtherRelease(OtherRelease),
     /// The release, or a record of it, was withdrawn.
     Withdrawn { words: String, by: LeafIndex },
     /// The log signed two histories.
@@ -69,12 +75,41 @@ pub(super) enum Finding {
     Broken { words: String },
 }
 
+/// A bundle that is of another release than the user wants.
+pub(super) struct OtherRelease {
+    /// What was verified, as the user calls it.
+    pub(super) what: String,
+    pub(super) found: ReleaseName,
+    pub(super) wanted: ReleaseName,
+    /// Whether the folder is the bundle's own release.
+    pub(super) folder_fits: bool,
+}
+
+impl OtherRelease {
+    fn words(&self) -> String {
+        let fits = if self.folder_fits {
+            ", and the folder fits that"
+        } else {
+            ""
+        };
+        format!(
+            "{} is not {}: the bundle is of {}{fits}",
+            self.what, self.wanted, self.found
+        )
+    }
+}
+
 impl Finding {
     fn words(&self) -> String {
         match self {
             Self::Changed { path, how } => format!("changed: {path} ({how})"),
             Self::Missing { path } => format!("missing: {path}"),
-            Self::Extra { path } => format!("not listed: {path}"),
+            Self::Extra { path, what: None } => format!("not listed: {path}"),
+            Self::Extra {
+                path,
+                what: Some(what),
+            } => format!("not listed: {path} ({what})"),
+            Self::OtherRelease(it) => it.words(),
             Self::Withdrawn { words, .. } | Self::Fork { words } | Self::Broken { words } => {
                 words.clone()
             }
@@ -87,7 +122,13 @@ impl Finding {
                 json!({ "finding": "changed", "path": path, "detail": how })
             }
             Self::Missing { path } => json!({ "finding": "missing", "path": path }),
-            Self::Extra { path } => json!({ "finding": "not-listed", "path": path }),
+            Self::Extra { path, what: None } => json!({ "finding": "not-listed", "path": path }),
+            Self::Extra { path, what } => {
+                json!({ "finding": "not-listed", "path": path, "detail": what })
+            }
+            Self::OtherRelease(it) => json!({
+                "finding": "other-release", "wanted": it.wanted, "found": it.found, "detail": it.words(),
+            }),
             Self::Withdrawn { words, by } => {
                 json!({ "finding": "withdrawn", "by": by, "detail": words })
             }
@@ -136,16 +177,14 @@ impl Report {
         let target = self.target;
         match exit {
             Exit::Holds => Ok(exit),
-            Exit::CouldNotTell | Exit::BadInput => Err(CliError::CouldNotTell {
-                what: format!("there is no telling whether {target} holds"),
-                context: self.doubts,
-                hint: self
-                    .doubts_hint
-                    .unwrap_or(
-                        "look for stronger evidence, such as SHA-256 digests from the publisher",
-                    )
-                    .to_owned(),
-            }),
+            Exit::CouldNotTell | Exit::BadInput => {
+                let hint = self.doubts.first().map(|doubt| doubt.hint.clone());
+                Err(CliError::CouldNotTell {
+                    what: format!("there is no telling whether {target} holds"),
+                    context: self.doubts.into_iter().map(|doubt| doubt.words).collect(),
+                    hint: hint.unwrap_or_default(),
+                })
+            }
             Exit::Refuted => Err(refuted(&target, &self.findings)),
         }
     }
@@ -192,19 +231,14 @@ impl Report {
 
     fn to_json(&self) -> Value {
         let exit = self.exit();
-        let verdict = match exit {
-            Exit::Holds => "holds",
-            Exit::Refuted => "refuted",
-            Exit::CouldNotTell | Exit::BadInput => "could-not-tell",
-        };
         json!({
-            "verdict": verdict,
+            "verdict": exit.verdict(),
             "exit": exit.code(),
             "target": self.target,
             "checked": self.checked,
             "signedBy": self.signers.iter().map(Signer::to_json).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-            "doubts": self.doubts,
+            "doubts": self.doubts.iter().map(|doubt| &doubt.words).collect::<Vec<_>>(),
             "remarks": self.remarks,
             "notChecked": self.not_checked,
             "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
@@ -213,17 +247,28 @@ impl Report {
 }
 
 fn refuted(target: &str, findings: &[Finding]) -> CliError {
-    let mut context: Vec<String> = findings
+    let other_release = findings.iter().find_map(|finding| match finding {
+        Finding::OtherRelease(it) => Some(it),
+        _ => None,
+    });
+    let listed = findings
         .iter()
-        .take(FINDINGS_MAX)
-        .map(Finding::words)
-        .collect();
-    if let Some(more) = findings
+        .filter(|finding| !matches!(finding, Finding::OtherRelease(_)));
+    let mut context: Vec<String> = listed.map(Finding::words).collect();
+    if let Some(more) = context
         .len()
         .checked_sub(FINDINGS_MAX)
         .filter(|more| *more > 0)
     {
+        context.truncate(FINDINGS_MAX);
         context.push(format!("and {more} more; `--json` lists all"));
+    }
+    if let Some(it) = other_release {
+        return CliError::Refuted {
+            what: it.words(),
+            context,
+            hint: format!("check `--as`, or get the bundle of {}", it.wanted),
+        };
     }
     let all = |is: fn(&Finding) -> bool| findings.iter().all(is);
     let (what, hint) = if all(|finding| matches!(finding, Finding::Fork { .. })) {

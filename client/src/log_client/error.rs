@@ -1,0 +1,140 @@
+//! Why a log did not give what was asked of it, and what to do about it.
+
+use candor_core::Sha256;
+use candor_core::merkle::{LeafIndex, ProofError, TreeSize};
+use candor_core::note::CheckpointError;
+
+use crate::problem::Problem;
+use crate::transport::TransportError;
+
+/// Why a log did not give what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Text that is no address.
+    #[error("{found:?} is no address of a log: {rule}")]
+    Url {
+        /// The text.
+        found: String,
+        /// What it should be like.
+        rule: &'static str,
+    },
+    /// No answer.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The log refuses, and says why.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// That nothing is there, in other words than a log's.
+    #[error("{url} answers with status 404, and not as a log says that it has no such thing")]
+    NotALog {
+        /// What was asked for.
+        url: String,
+    },
+    /// The log, or something before it, refuses without a reason that can be read.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// An answer of the wrong form.
+    #[error("the answer from {url} can't be read: {reason}")]
+    Answer {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The checkpoint does not hold.
+    #[error("the log's checkpoint does not hold: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The log's tiles or entries don't belong to its checkpoint.
+    #[error("entry {index}, as the log serves it, is not in the tree that the log signed: {error}")]
+    NotInTree {
+        /// Which entry.
+        index: LeafIndex,
+        /// Why.
+        error: ProofError,
+    },
+    /// An index past the end, which the checkpoint proves.
+    #[error("the log has no entry {index}: its checkpoint has {size} entries")]
+    NoSuchEntry {
+        /// Which entry.
+        index: LeafIndex,
+        /// How many there are.
+        size: TreeSize,
+    },
+    /// An index past the end, and it was the log that named it.
+    #[error("the log lists entry {index}, and the tree that it signed has {size} entries")]
+    ListedPastEnd {
+        /// Which entry.
+        index: LeafIndex,
+        /// How many there are.
+        size: TreeSize,
+    },
+    /// A document that is not what was asked for.
+    #[error("the log serves attachment {asked} with bytes whose digest is {found}")]
+    Attachment {
+        /// The digest that was asked for.
+        asked: Sha256,
+        /// The digest of what came.
+        found: Sha256,
+    },
+}
+
+impl LogError {
+    /// What the reader can do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
+            Self::Transport(error) => error.hint().to_owned(),
+            Self::Problem(problem) => problem.hint.clone().unwrap_or_default(),
+            Self::NotALog { .. } => {
+                "what answers there is not this log, or not all of it: check the address (`--log URL`), or tell the log's operator"
+                    .to_owned()
+            }
+            Self::Status { .. } => "try again later, or tell the log's operator".to_owned(),
+            Self::Answer { .. } => {
+                "check that the address is a Candor log's (`--log URL`), and that `candor` is up to date"
+                    .to_owned()
+            }
+            Self::Checkpoint(_) => {
+                "check that the key is this log's (`--log-key KEY`); if it is, what answers is not the log"
+                    .to_owned()
+            }
+            Self::NotInTree { .. } => {
+                "try again; if it stays so, the log is damaged or lies: tell its operator and a witness"
+                    .to_owned()
+            }
+            Self::NoSuchEntry { .. } => {
+                "`candor checkpoint` shows how many entries there are; they are counted from 0".to_owned()
+            }
+            Self::ListedPastEnd { .. } => {
+                "try again; if it stays so, tell the log's operator that its lists run ahead of its tree"
+                    .to_owned()
+            }
+            Self::Attachment { .. } => {
+                "try again; if it stays so, tell the log's operator that the attachment is damaged"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Whether the log itself says that there is no such thing.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.is_absence(),
+            Self::Url { .. }
+            | Self::Transport(_)
+            | Self::NotALog { .. }
+            | Self::Status { .. }
+            | Self::Answer { .. }
+            | Self::Checkpoint(_)
+            | Self::NotInTree { .. }
+            | Self::NoSuchEntry { .. }
+            | Self::ListedPastEnd { .. }
+            | Self::Attachment { .. } => false,
+        }
+    }
+}
