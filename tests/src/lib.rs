@@ -7,6 +7,7 @@ pub mod cli;
 pub mod disk;
 pub mod http;
 pub mod load;
+pub mod lying;
 pub mod publisher;
 pub mod raw;
 pub mod statements;

@@ -1,6 +1,7 @@
 //! The command line, used as people use it: the real `candor` against a real log, judged by its exit codes,
 //! its words and its files.
 
+mod doubting;
 mod following;
 mod hostile;
 mod keys;

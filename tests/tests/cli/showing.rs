@@ -159,7 +159,6 @@ fn what_is_not_in_the_log_is_not_shown() {
         ("10", "10"),
         ("18446744073709551615", "18446744073709551615"),
         ("99999999999999999999999", "99999999999999999999999"),
-        ("example-lab/nothing", "no model example-lab/nothing"),
         ("example-lab", "example-lab"),
         ("-1", "-1"),
     ] {
@@ -168,9 +167,18 @@ fn what_is_not_in_the_log_is_not_shown() {
             .expect_code(2)
             .expect_words(words);
     }
-    reader
-        .candor(&log, "publisher show nobody")
-        .expect_error(2, "no publisher nobody");
+    for (what, words) in [
+        ("show example-lab/nothing", "no model example-lab/nothing"),
+        ("publisher show nobody", "no publisher nobody"),
+        (
+            "verify example-lab/tiny@9",
+            "no record of example-lab/tiny@9",
+        ),
+        (&format!("show {}", "f".repeat(64)), "is not in this log"),
+        (&format!("verify {}", "f".repeat(64)), "is not in this log"),
+    ] {
+        reader.candor(&log, what).expect_error(3, words);
+    }
 }
 
 #[test]
@@ -213,6 +221,7 @@ fn lists_are_of_checked_entries() {
     assert_eq!(rows("list records --limit 3 --json"), 3);
     assert_eq!(rows("list records --kind evaluation --json"), 3);
     assert_eq!(rows("list records --publisher example-evals --json"), 4);
+    assert_eq!(rows("list --about example-lab/tiny@1.0.0 --json"), 7);
     assert_eq!(
         rows("list records --kind weights --publisher example-evals --json"),
         0
