@@ -236,7 +236,7 @@ pub async fn accept(
     let records = parse(body)?;
     let mut questions = Questions::default();
     for record in &records {
-        questions.about(record.statement());
+        questions.about(record.envelope(), record.statement());
     }
     let known = storage.known(&questions).await?;
 

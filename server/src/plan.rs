@@ -10,8 +10,8 @@ use std::hash::Hash;
 use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
 use candor_core::record::kinds::Withdrawal;
 use candor_core::record::{
-    Admission, AuthorityError, Kind, Predicate, PublicKey, PublisherName, PublisherState, Record,
-    ReleaseName, Statement,
+    Admission, AuthorityError, Envelope, Kind, Predicate, PublicKey, PublisherName, PublisherState,
+    Record, ReleaseName, Statement,
 };
 use candor_core::{Sha256, Verified};
 
@@ -143,8 +143,14 @@ pub enum Conflict {
 }
 
 impl Questions {
-    /// What has to be known to place `statement`.
-    pub fn about(&mut self, statement: &Statement) {
+    /// What has to be known to place a record with this envelope and statement.
+    pub fn about(&mut self, envelope: &Envelope, statement: &Statement) {
+        self.keyids
+            .extend(envelope.signatures().iter().map(|it| it.keyid.clone()));
+        if let Predicate::Publisher(update) = &statement.predicate {
+            let listed = update.keys.iter().map(|key| key.keyid().to_string());
+            self.keyids.extend(listed);
+        }
         self.statements.insert(statement.digest);
         self.statements
             .extend(statement.references().into_iter().map(|(_, digest)| digest));
@@ -438,7 +444,7 @@ impl Known {
     fn clone_for(&self, submission: &Submission) -> Self {
         let mut questions = Questions::default();
         for record in &submission.records {
-            questions.about(record.statement());
+            questions.about(record.envelope(), record.statement());
         }
         Self {
             statements: part(&self.statements, &questions.statements),

@@ -320,7 +320,7 @@ impl Task {
         let mut questions = Questions::default();
         for waiting in &batch {
             for record in &waiting.submission.records {
-                questions.about(record.statement());
+                questions.about(record.envelope(), record.statement());
             }
         }
         let known = match self.parts.storage.known(&questions).await {

@@ -12,7 +12,7 @@ use super::Shared;
 use super::answer::{PathOf, QueryOf, cut_page, json, missing, next_page, page_items, parse};
 use super::problem::Problem;
 use super::records::RecordAnswer;
-use crate::storage::{RecordFilter, RecordPage, ReleaseRow};
+use crate::storage::{RecordPage, ReleaseRow};
 
 /// A model in a list.
 #[derive(Serialize, ToSchema)]
@@ -212,24 +212,16 @@ pub(super) async fn release(
 ) -> Result<Response, Problem> {
     let name: ReleaseName = parse("release", &format!("{publisher}/{release}"))?;
     let limit = page_items(parameters.limit)?;
-    let row = log.view(log.storage.release(&name)).await?.ok_or_else(|| {
+    let size = log.sequencer.released().head.size;
+    let first = LeafIndex::new(parameters.after.map_or(0, |after| after.saturating_add(1)));
+    let page = RecordPage::OldestFrom(first, size, limit + 1);
+    let found = log.view(log.storage.release(&name, page)).await?;
+    let (row, mut rows) = found.ok_or_else(|| {
         missing(
             &format!("release {name}"),
             &format!("list them at /api/v1/models/{}", name.model()),
         )
     })?;
-    let size = log.sequencer.released().head.size;
-    let filter = RecordFilter {
-        subject: Some(name.to_string()),
-        ..RecordFilter::default()
-    };
-    let first = LeafIndex::new(parameters.after.map_or(0, |after| after.saturating_add(1)));
-    let mut rows = log
-        .view(
-            log.storage
-                .logged_records(&filter, RecordPage::OldestFrom(first, size, limit + 1)),
-        )
-        .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
         let parameters = [

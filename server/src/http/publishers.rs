@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use candor_core::merkle::LeafIndex;
-use candor_core::record::{Kind, PublisherName};
+use candor_core::record::PublisherName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,7 @@ use super::Shared;
 use super::answer::{PathOf, QueryOf, cut_page, json, missing, next_page, page_items, parse};
 use super::problem::Problem;
 use super::records::key_json;
-use crate::storage::{RecordFilter, RecordPage};
+use crate::storage::{PublisherRow, PublisherWithKeys};
 
 /// Which part of a list by name.
 #[derive(Deserialize, IntoParams)]
@@ -63,16 +63,16 @@ pub(super) async fn list(
         .await?;
     let more = cut_page(&mut rows, limit);
     let next = rows.last().filter(|_| more).map(|last| {
-        let after = Some(last.state.name.to_string());
+        let after = Some(last.name.to_string());
         next_page(
             "/api/v1/publishers",
             &[("after", after), ("limit", Some(limit.to_string()))],
         )
     });
-    let item = |row: crate::storage::PublisherRow| PublisherItem {
-        name: row.state.name.to_string(),
+    let item = |row: PublisherRow| PublisherItem {
+        name: row.name.to_string(),
         display_name: row.display_name,
-        index: row.state.at.get(),
+        index: row.at.get(),
     };
     Ok(json(
         &headers,
@@ -124,29 +124,24 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name: PublisherName = parse("name", &name)?;
-    let row = log.view(log.storage.publisher(&name)).await?;
-    let row = row.ok_or_else(|| {
+    let publisher = log.view(log.storage.publisher(&name)).await?;
+    let publisher = publisher.ok_or_else(|| {
         missing(
             &format!("publisher {name}"),
             "list them at /api/v1/publishers",
         )
     })?;
-    let size = log.sequencer.released().head.size;
-    let filter = RecordFilter {
-        kind: Some(Kind::Publisher),
-        publisher: Some(name),
-        subject: None,
-    };
-    // Complete, however long: the keys follow from all of them.
-    let page = RecordPage::OldestFrom(LeafIndex::new(0), size, u32::MAX);
-    let history = log.view(log.storage.records(&filter, page)).await?;
+    let PublisherWithKeys {
+        row,
+        state,
+        history,
+    } = publisher;
     let answer = PublisherAnswer {
-        name: row.state.name.to_string(),
+        name: row.name.to_string(),
         display_name: row.display_name,
         url: row.url,
-        keys: row.state.keys.iter().map(key_json).collect(),
-        retired: row
-            .state
+        keys: state.keys.iter().map(key_json).collect(),
+        retired: state
             .retired
             .iter()
             .map(|retired| RetiredAnswer {
@@ -154,8 +149,8 @@ pub(super) async fn show(
                 at: retired.at.get(),
             })
             .collect(),
-        record: row.state.record.to_string(),
-        history: history.iter().map(|record| record.index.get()).collect(),
+        record: row.record.to_string(),
+        history: history.into_iter().map(LeafIndex::get).collect(),
     };
     Ok(json(&headers, &answer))
 }

@@ -69,18 +69,14 @@ pub trait Storage: Send + Sync + 'static {
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError>;
 
-    /// Records in the order of `page`, with their entries.
-    async fn logged_records(
-        &self,
-        filter: &RecordFilter,
-        page: RecordPage,
-    ) -> Result<Vec<LoggedRecord>, StorageError>;
-
     /// Publishers by name, from the one behind `after` on.
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError>;
 
-    /// One publisher.
-    async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError>;
+    /// One publisher with all of its keys, as of one moment.
+    async fn publisher(
+        &self,
+        name: &PublisherName,
+    ) -> Result<Option<PublisherWithKeys>, StorageError>;
 
     /// Models by name, from the one behind `after` on; those of one publisher, if given.
     async fn models(
@@ -98,8 +94,12 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError>;
 
-    /// One release.
-    async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError>;
+    /// One release, and the records about it in the order of `page` with their entries, as of one moment.
+    async fn release(
+        &self,
+        name: &ReleaseName,
+        page: RecordPage,
+    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError>;
 }
 
 /// Which log a storage holds.
@@ -118,6 +118,9 @@ pub struct Questions {
     pub statements: HashSet<Sha256>,
     /// By name: their keys.
     pub publishers: HashSet<PublisherName>,
+    /// Key IDs in play, in hexadecimal: of its retired keys, a publisher can have thousands, and only those
+    /// matter.
+    pub keyids: HashSet<String>,
     /// By name: which records they have.
     pub releases: HashSet<ReleaseName>,
     /// By digest: whether they are stored.
@@ -129,7 +132,7 @@ pub struct Questions {
 pub struct Known {
     /// Records by statement digest.
     pub statements: HashMap<Sha256, KnownStatement>,
-    /// Publishers by name.
+    /// Publishers by name; of their retired keys, those that were asked about.
     pub publishers: HashMap<PublisherName, PublisherState>,
     /// Releases by name.
     pub releases: HashMap<ReleaseName, KnownRelease>,
@@ -260,12 +263,27 @@ pub enum RecordPage {
 /// A publisher as the views have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherRow {
+    /// Its name.
+    pub name: PublisherName,
     /// What people call it.
     pub display_name: String,
     /// Its home page.
     pub url: Option<String>,
-    /// Name and keys.
+    /// Its newest `publisher` record.
+    pub at: LeafIndex,
+    /// Statement digest of that record.
+    pub record: Sha256,
+}
+
+/// A publisher, its keys, and where they come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherWithKeys {
+    /// Its row.
+    pub row: PublisherRow,
+    /// All of its keys.
     pub state: PublisherState,
+    /// Its `publisher` records, oldest first.
+    pub history: Vec<LeafIndex>,
 }
 
 /// A model as the views have it.

@@ -13,8 +13,9 @@ use tokio::sync::watch;
 
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
-    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow, Questions,
-    RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
+    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow,
+    PublisherWithKeys, Questions, RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage,
+    StorageError, StoredAttachment,
 };
 
 /// What the next commit does.
@@ -168,19 +169,14 @@ impl Storage for FaultyStorage {
         self.inner.records(filter, page).await
     }
 
-    async fn logged_records(
-        &self,
-        filter: &RecordFilter,
-        page: RecordPage,
-    ) -> Result<Vec<LoggedRecord>, StorageError> {
-        self.inner.logged_records(filter, page).await
-    }
-
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
         self.inner.publishers(after, limit).await
     }
 
-    async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError> {
+    async fn publisher(
+        &self,
+        name: &PublisherName,
+    ) -> Result<Option<PublisherWithKeys>, StorageError> {
         self.inner.publisher(name).await
     }
 
@@ -202,7 +198,11 @@ impl Storage for FaultyStorage {
         self.inner.releases(model, after, limit).await
     }
 
-    async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError> {
-        self.inner.release(name).await
+    async fn release(
+        &self,
+        name: &ReleaseName,
+        page: RecordPage,
+    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError> {
+        self.inner.release(name, page).await
     }
 }

@@ -32,8 +32,9 @@ use sqlx::{Connection as _, Transaction};
 use tracing::{debug, warn};
 
 use super::{
-    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow, Questions,
-    RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage, StorageError, StoredAttachment,
+    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow,
+    PublisherWithKeys, Questions, RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage,
+    StorageError, StoredAttachment,
 };
 
 use reserve::Reserve;
@@ -276,7 +277,7 @@ impl Storage for Sqlite {
         let mut snapshot = self.readers.begin().await?;
         Ok(Known {
             statements: log::known_statements(&mut snapshot, &questions.statements).await?,
-            publishers: views::known_publishers(&mut snapshot, &questions.publishers).await?,
+            publishers: views::known_publishers(&mut snapshot, questions).await?,
             releases: views::known_releases(&mut snapshot, &questions.releases).await?,
             attachments: log::known_attachments(&mut snapshot, &questions.attachments).await?,
         })
@@ -313,19 +314,14 @@ impl Storage for Sqlite {
         views::records(&self.readers, filter, page).await
     }
 
-    async fn logged_records(
-        &self,
-        filter: &RecordFilter,
-        page: RecordPage,
-    ) -> Result<Vec<LoggedRecord>, StorageError> {
-        views::logged_records(&self.readers, filter, page).await
-    }
-
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
-        views::publishers(&mut *self.readers.begin().await?, after, limit).await
+        views::publishers(&self.readers, after, limit).await
     }
 
-    async fn publisher(&self, name: &PublisherName) -> Result<Option<PublisherRow>, StorageError> {
+    async fn publisher(
+        &self,
+        name: &PublisherName,
+    ) -> Result<Option<PublisherWithKeys>, StorageError> {
         views::publisher(&mut *self.readers.begin().await?, name).await
     }
 
@@ -347,8 +343,17 @@ impl Storage for Sqlite {
         views::releases(&self.readers, model, after, limit).await
     }
 
-    async fn release(&self, name: &ReleaseName) -> Result<Option<ReleaseRow>, StorageError> {
-        views::release(&self.readers, name).await
+    async fn release(
+        &self,
+        name: &ReleaseName,
+        page: RecordPage,
+    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError> {
+        let mut snapshot = self.readers.begin().await?;
+        let Some(release) = views::release(&mut snapshot, name).await? else {
+            return Ok(None);
+        };
+        let records = views::logged_records(&mut snapshot, name, page).await?;
+        Ok(Some((release, records)))
     }
 }
 

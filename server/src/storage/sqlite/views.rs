@@ -12,8 +12,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
 use crate::storage::{
-    KnownRelease, LoggedRecord, ModelRow, PublisherRow, RecordFilter, RecordPage, RecordRow,
-    ReleaseRow, StorageError,
+    KnownRelease, LoggedRecord, ModelRow, PublisherRow, PublisherWithKeys, Questions, RecordFilter,
+    RecordPage, RecordRow, ReleaseRow, StorageError,
 };
 use crate::views::{Effect, ViewChange};
 
@@ -177,101 +177,124 @@ async fn upsert_publisher(
     Ok(())
 }
 
-const PUBLISHERS_NAMED: &str =
-    "SELECT name, display_name, url, record_idx, record_statement FROM publisher
-     WHERE name IN (SELECT value FROM json_each(?1)) ORDER BY name";
+const PUBLISHER: &str =
+    "SELECT name, display_name, url, record_idx, record_statement FROM publisher";
 
 pub(super) async fn known_publishers(
     connection: &mut SqliteConnection,
-    names: &HashSet<PublisherName>,
+    questions: &Questions,
 ) -> Result<HashMap<PublisherName, PublisherState>, StorageError> {
-    if names.is_empty() {
+    if questions.publishers.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = sqlx::query(PUBLISHERS_NAMED)
-        .bind(json_list(names.iter()))
-        .fetch_all(&mut *connection)
-        .await?;
-    let publishers = with_keys(connection, &rows).await?;
-    Ok(publishers
-        .into_iter()
-        .map(|publisher| (publisher.state.name.clone(), publisher.state))
-        .collect())
+    let mut query = QueryBuilder::<Sqlite>::new(PUBLISHER);
+    query
+        .push(" WHERE name IN (SELECT value FROM json_each(")
+        .push_bind(json_list(questions.publishers.iter()))
+        .push("))");
+    let rows = query.build().fetch_all(&mut *connection).await?;
+    let keys = sqlx::query(
+        "SELECT publisher, public_key, retired_at FROM publisher_key
+         WHERE publisher IN (SELECT value FROM json_each(?1))
+             AND (retired_at IS NULL OR lower(hex(keyid)) IN (SELECT value FROM json_each(?2)))
+         ORDER BY publisher, retired_at, position",
+    )
+    .bind(json_list(questions.publishers.iter()))
+    .bind(json_list(questions.keyids.iter()))
+    .fetch_all(connection)
+    .await?;
+    let mut known = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let state = state_of(&publisher_of(row)?, &keys)?;
+        known.insert(state.name.clone(), state);
+    }
+    Ok(known)
 }
 
 pub(super) async fn publisher(
     connection: &mut SqliteConnection,
     name: &PublisherName,
-) -> Result<Option<PublisherRow>, StorageError> {
-    let rows = sqlx::query(PUBLISHERS_NAMED)
-        .bind(json_list([name].into_iter()))
-        .fetch_all(&mut *connection)
-        .await?;
-    Ok(with_keys(connection, &rows).await?.pop())
+) -> Result<Option<PublisherWithKeys>, StorageError> {
+    let mut query = QueryBuilder::<Sqlite>::new(PUBLISHER);
+    query.push(" WHERE name = ").push_bind(name.as_str());
+    let Some(row) = query.build().fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    let row = publisher_of(&row)?;
+    let keys = sqlx::query(
+        "SELECT publisher, public_key, retired_at FROM publisher_key
+         WHERE publisher = ?1 ORDER BY retired_at, position",
+    )
+    .bind(name.as_str())
+    .fetch_all(&mut *connection)
+    .await?;
+    let history = sqlx::query(
+        "SELECT idx FROM record WHERE publisher = ?1 AND kind = 'publisher' ORDER BY idx",
+    )
+    .bind(name.as_str())
+    .fetch_all(connection)
+    .await?;
+    Ok(Some(PublisherWithKeys {
+        state: state_of(&row, &keys)?,
+        row,
+        history: history
+            .iter()
+            .map(|row| index_from_db(row.try_get(0)?))
+            .collect::<Result<_, _>>()?,
+    }))
 }
 
 pub(super) async fn publishers(
-    connection: &mut SqliteConnection,
+    pool: &SqlitePool,
     after: &str,
     limit: u32,
 ) -> Result<Vec<PublisherRow>, StorageError> {
-    let rows = sqlx::query(
-        "SELECT name, display_name, url, record_idx, record_statement FROM publisher
-         WHERE name > ?1 ORDER BY name LIMIT ?2",
-    )
-    .bind(after)
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
-    with_keys(connection, &rows).await
+    let mut query = QueryBuilder::<Sqlite>::new(PUBLISHER);
+    query
+        .push(" WHERE name > ")
+        .push_bind(after)
+        .push(" ORDER BY name LIMIT ")
+        .push_bind(i64::from(limit));
+    let rows = query.build().fetch_all(pool).await?;
+    rows.iter().map(publisher_of).collect()
 }
 
-async fn with_keys(
-    connection: &mut SqliteConnection,
-    rows: &[SqliteRow],
-) -> Result<Vec<PublisherRow>, StorageError> {
-    let names: Vec<&str> = rows
-        .iter()
-        .map(|row| row.try_get(0))
-        .collect::<Result<_, _>>()?;
-    let keys = sqlx::query(
-        "SELECT publisher, public_key, retired_at FROM publisher_key
-         WHERE publisher IN (SELECT value FROM json_each(?1)) ORDER BY publisher, retired_at, position",
-    )
-    .bind(json_list(names.into_iter()))
-    .fetch_all(connection)
-    .await?;
-    let mut publishers = Vec::with_capacity(rows.len());
-    for row in rows {
-        let name: &str = row.try_get(0)?;
-        let mut state = PublisherState {
-            name: name.parse().map_err(StorageError::damaged)?,
-            record: sha256_from_db(row.try_get(4)?)?,
-            at: index_from_db(row.try_get(3)?)?,
-            keys: Vec::new(),
-            retired: Vec::new(),
-        };
-        for key_row in &keys {
-            if key_row.try_get::<&str, _>(0)? != name {
-                continue;
-            }
-            let key =
-                PublicKey::from_base64_der(key_row.try_get(1)?).map_err(StorageError::damaged)?;
-            match key_row.try_get::<Option<i64>, _>(2)? {
-                None => state.keys.push(key),
-                Some(at) => state.retired.push(RetiredKey {
-                    key,
-                    at: index_from_db(at)?,
-                }),
-            }
+fn publisher_of(row: &SqliteRow) -> Result<PublisherRow, StorageError> {
+    Ok(PublisherRow {
+        name: row
+            .try_get::<&str, _>(0)?
+            .parse()
+            .map_err(StorageError::damaged)?,
+        display_name: row.try_get(1)?,
+        url: row.try_get(2)?,
+        at: index_from_db(row.try_get(3)?)?,
+        record: sha256_from_db(row.try_get(4)?)?,
+    })
+}
+
+/// The state of a publisher, from rows of `publisher_key` that others may have rows among too.
+fn state_of(publisher: &PublisherRow, keys: &[SqliteRow]) -> Result<PublisherState, StorageError> {
+    let mut state = PublisherState {
+        name: publisher.name.clone(),
+        record: publisher.record,
+        at: publisher.at,
+        keys: Vec::new(),
+        retired: Vec::new(),
+    };
+    for row in keys {
+        if row.try_get::<&str, _>(0)? != publisher.name.as_str() {
+            continue;
         }
-        publishers.push(PublisherRow {
-            display_name: row.try_get(1)?,
-            url: row.try_get(2)?,
-            state,
-        });
+        let key = PublicKey::from_base64_der(row.try_get(1)?).map_err(StorageError::damaged)?;
+        match row.try_get::<Option<i64>, _>(2)? {
+            None => state.keys.push(key),
+            Some(at) => state.retired.push(RetiredKey {
+                key,
+                at: index_from_db(at)?,
+            }),
+        }
     }
-    Ok(publishers)
+    Ok(state)
 }
 
 pub(super) async fn publisher_of_key(
@@ -367,14 +390,19 @@ pub(super) async fn records(
     rows.iter().map(record_of).collect()
 }
 
+/// All records about a release.
 pub(super) async fn logged_records(
-    pool: &SqlitePool,
-    filter: &RecordFilter,
+    connection: &mut SqliteConnection,
+    release: &ReleaseName,
     page: RecordPage,
 ) -> Result<Vec<LoggedRecord>, StorageError> {
-    let rows = page_of(LOGGED_RECORD, filter, page)
+    let filter = RecordFilter {
+        subject: Some(release.to_string()),
+        ..RecordFilter::default()
+    };
+    let rows = page_of(LOGGED_RECORD, &filter, page)
         .build()
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.iter().map(logged_record_of).collect()
 }
@@ -394,7 +422,12 @@ fn page_of(select: &str, filter: &RecordFilter, page: RecordPage) -> QueryBuilde
             .push_bind(i64::try_from(first.get()).unwrap_or(i64::MAX));
     }
     if let Some(kind) = filter.kind {
-        query.push(" AND record.kind = ").push_bind(kind.name());
+        // Beside another filter, the plus keeps the planner off the index by kind, which has a large part of all
+        // records. A publisher's own records have an index of theirs, which wants the kind to be written out.
+        let by_kind = filter.publisher.is_none() && filter.subject.is_none();
+        let is_history = kind == Kind::Publisher && filter.subject.is_none();
+        let plus = if by_kind || is_history { "" } else { "+" };
+        query.push(format!(" AND {plus}record.kind = '{}'", kind.name()));
     }
     if let Some(publisher) = &filter.publisher {
         query
@@ -501,7 +534,7 @@ pub(super) async fn releases(
 }
 
 pub(super) async fn release(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     name: &ReleaseName,
 ) -> Result<Option<ReleaseRow>, StorageError> {
     let row = sqlx::query(
@@ -510,7 +543,7 @@ pub(super) async fn release(
          FROM release WHERE name = ?1",
     )
     .bind(name.to_string())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     row.as_ref().map(release_of).transpose()
 }
@@ -532,3 +565,6 @@ fn release_of(row: &SqliteRow) -> Result<ReleaseRow, StorageError> {
         kinds,
     })
 }
+
+#[cfg(test)]
+mod tests;
