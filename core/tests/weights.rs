@@ -313,8 +313,51 @@ fn what_a_manifest_does_not_have_is_refused() {
         Manifest::parse(b"{\"files\":[],\"files\":[]}")
             .expect_err("a key twice")
             .to_string(),
-        "the manifest is not strict JSON: the key \"files\" is there twice at line 1 column 19"
+        "this is not a manifest: duplicate field `files`"
     );
+    let file = r#"{"digest":{"md5":"00000000000000000000000000000000","md5":"00000000000000000000000000000000"},"path":"a"}"#;
+    let twice = format!(r#"{{"files":[{file}],"manifest":"urn:candor:manifest:v1"}}"#);
+    assert_eq!(
+        Manifest::parse(twice.as_bytes()),
+        Err(ManifestError::NotCanonical)
+    );
+}
+
+/// A stranger's list is read file by file: what is no file ends it, and so does one file too many.
+#[test]
+fn a_manifest_is_read_no_further_than_the_last_file_it_can_have() {
+    let refused = |file: &str, times: usize, behind: &str| {
+        let files = vec![file; times].join(",");
+        Manifest::parse(format!("{{\"files\":[{files}{behind}").as_bytes())
+            .expect_err("no manifest")
+            .to_string()
+    };
+    // What stands behind is not even looked at.
+    assert_eq!(
+        refused(r#"{"":0}"#, 1, "never read"),
+        "this is not a manifest: unknown field ``, expected one of `path`, `size`, `digest`"
+    );
+    let file = r#"{"digest":{"md5":"00000000000000000000000000000000"},"path":"a"}"#;
+    assert_eq!(
+        refused(file, MANIFEST_FILES_MAX + 1, "never read"),
+        "this is not a manifest: it lists more than 200000 files"
+    );
+}
+
+/// Thousands of folders to a path, and thousands of such paths.
+#[test]
+fn a_file_among_deep_folders_is_found_to_be_one_of_them() {
+    let deep = "a/".repeat(2_000);
+    let files = |first: &str| {
+        let mut files: Vec<_> = (0..2_000)
+            .map(|n| file(&format!("{n}/{deep}b"), b""))
+            .collect();
+        files.push(file(first, b""));
+        Manifest::new(files)
+    };
+    files("7-/a").expect("a name that only looks like a folder's");
+    let error = files("7/a/a").expect_err("a file and a folder");
+    assert_eq!(error, ManifestError::FileAndFolder(path("7/a/a")));
 }
 
 #[test]

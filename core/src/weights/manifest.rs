@@ -1,25 +1,24 @@
 //! The manifest: the list of a release's files, in one canonical form.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use rs_merkle::{Hasher, MerkleTree};
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use sha2::Digest as _;
 
 use super::FilePath;
 use crate::Sha256;
 use crate::record::kinds::{Attachment, Strength, Weights};
-use crate::record::{Algorithm, DigestSet, JsonError, parse_strict_bounded, to_canonical_json};
+use crate::record::{Algorithm, DigestSet, JsonError, to_canonical_json};
 
 /// The media type of manifests.
 pub const MANIFEST_MEDIA_TYPE: &str = "application/vnd.candor.manifest+json";
 
 /// The most files of one release: at some 150 bytes each, an attachment of 30 MB.
 pub const MANIFEST_FILES_MAX: usize = 200_000;
-
-/// The most JSON values of a manifest that are read: a file takes four and one for each of its digests, and no list of
-/// so many files that a log takes (32 MiB) has four digests of each.
-const MANIFEST_VALUES_MAX: usize = 8 * MANIFEST_FILES_MAX;
 
 /// The largest size of a file: 2^53 (RFC 8785 section 3.2.2.3).
 const FILE_BYTES_MAX: u64 = 1 << 53;
@@ -100,11 +99,43 @@ pub enum ManifestError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ManifestJson {
     manifest: String,
+    #[serde(deserialize_with = "few_enough_files")]
     files: Vec<ManifestFile>,
+}
+
+/// Reads files one by one and stops behind the last that a manifest can have: text from strangers would fill
+/// the memory if it became JSON values first.
+fn few_enough_files<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ManifestFile>, D::Error> {
+    struct Files;
+
+    impl<'de> Visitor<'de> for Files {
+        type Value = Vec<ManifestFile>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut files = Vec::new();
+            while let Some(file) = items.next_element()? {
+                if files.len() == MANIFEST_FILES_MAX {
+                    return Err(A::Error::custom(format!(
+                        "it lists more than {MANIFEST_FILES_MAX} files"
+                    )));
+                }
+                files.push(file);
+            }
+            Ok(files)
+        }
+    }
+
+    deserializer.deserialize_seq(Files)
 }
 
 impl Manifest {
@@ -117,9 +148,8 @@ impl Manifest {
         if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
             return Err(ManifestError::Duplicate(pair[0].path.clone()));
         }
-        let folders: BTreeSet<&str> = files.iter().flat_map(|file| file.path.folders()).collect();
         for file in &files {
-            if folders.contains(file.path.as_str()) {
+            if has_files_inside(&files, &file.path) {
                 return Err(ManifestError::FileAndFolder(file.path.clone()));
             }
             if file.size.is_none() && file.digest.is_strong() {
@@ -136,11 +166,18 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Reads a manifest, which must be in canonical form.
+    /// Reads a manifest, which must be in canonical form. That form has no key twice and no number that loses
+    /// digits, so nothing but a comparison with it is needed to know that the JSON was strict.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let json: ManifestJson =
-            serde_json::from_value(parse_strict_bounded(bytes, MANIFEST_VALUES_MAX)?)
-                .map_err(|e| ManifestError::Form(e.to_string()))?;
+        let text = str::from_utf8(bytes).map_err(|e| JsonError::NotUtf8 {
+            valid_up_to: e.valid_up_to(),
+        })?;
+        let json: ManifestJson = serde_json::from_str(text).map_err(|e| match e.classify() {
+            Category::Data => ManifestError::Form(without_place(&e)),
+            Category::Syntax | Category::Eof | Category::Io => {
+                ManifestError::Json(JsonError::Syntax(e.to_string()))
+            }
+        })?;
         if json.manifest != MANIFEST_TYPE {
             return Err(ManifestError::Form(format!(
                 "its type is not {MANIFEST_TYPE:?}"
@@ -156,10 +193,16 @@ impl Manifest {
 
     /// The canonical form, whose digest is the release's subject digest.
     pub fn to_bytes(&self) -> Vec<u8> {
-        to_canonical_json(&ManifestJson {
-            manifest: MANIFEST_TYPE.to_owned(),
-            files: self.files.clone(),
-        })
+        // File by file: as one JSON value, a long list would take a gigabyte.
+        let mut bytes = b"{\"files\":[".to_vec();
+        for (n, file) in self.files.iter().enumerate() {
+            if n > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend(to_canonical_json(file));
+        }
+        bytes.extend_from_slice(format!("],\"manifest\":\"{MANIFEST_TYPE}\"}}").as_bytes());
+        bytes
     }
 
     /// The files, sorted by path.
@@ -224,6 +267,12 @@ impl Manifest {
 
     /// Checks that a `weights` statement says of this manifest what is so.
     pub fn check_statement(&self, stated: &Weights) -> Result<(), ManifestError> {
+        Self::check_stated(stated, &self.to_weights())
+    }
+
+    /// Checks that a `weights` statement says what [`Manifest::to_weights`] does, which takes a while for a long
+    /// list and needs to be done only once for several statements.
+    pub fn check_stated(stated: &Weights, actual: &Weights) -> Result<(), ManifestError> {
         fn same<T: PartialEq + Serialize>(
             field: &'static str,
             stated: &T,
@@ -238,7 +287,6 @@ impl Manifest {
                 actual: in_json(actual),
             })
         }
-        let actual = self.to_weights();
         same(
             "manifest/digest/sha256",
             &stated.manifest.digest.sha256,
@@ -256,13 +304,30 @@ impl Manifest {
     }
 }
 
+/// Whether `path` is a folder too, of one of `files`, which are sorted. By search and not by a list of all
+/// folders: a path can have thousands.
+fn has_files_inside(files: &[ManifestFile], path: &FilePath) -> bool {
+    let inside = format!("{path}/");
+    let first = files.partition_point(|file| file.path.as_str() < inside.as_str());
+    files
+        .get(first)
+        .is_some_and(|file| file.path.as_str().starts_with(&inside))
+}
+
+/// What is wrong with a manifest that is JSON. Where, in a document that is one line, helps nobody.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
 /// As it stands in the statement.
 fn in_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("numbers, digests and names are JSON")
 }
 
-impl std::fmt::Display for FilesRoot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for FilesRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }

@@ -51,11 +51,6 @@ impl FilePath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The folders above the file, nearest last.
-    pub(super) fn folders(&self) -> impl Iterator<Item = &str> {
-        self.0.match_indices('/').map(|(at, _)| &self.0[..at])
-    }
 }
 
 impl FromStr for FilePath {
