@@ -28,7 +28,8 @@ fn a_payload_that_is_no_strict_json_is_refused() {
     assert_eq!(
         refused_statement(text.replacen("\"size\":11", "\"size\":NaN", 1).as_bytes()),
         format!(
-            "the payload is not strict JSON: expected value at line 1 column {}",
+            "the payload is not strict JSON: expected value at line 1 column {}; NaN and Infinity are not JSON: leave the value \
+             out, or write null or a text",
             text.find("\"size\":").expect("it has a size") + "\"size\":".len() + 1
         )
     );

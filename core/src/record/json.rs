@@ -63,9 +63,24 @@ pub fn parse_strict_bounded(bytes: &[u8], values_max: usize) -> Result<Value, Js
     let value = strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|e| JsonError::Syntax(e.to_string()))?;
+        .map_err(|e| JsonError::Syntax(explained(&e, text)))?;
     check_numbers(text)?;
     Ok(value)
+}
+
+/// Python writes NaN and Infinity into JSON unless told otherwise, and "expected value" does not say that these
+/// are what is wrong.
+fn explained(error: &serde_json::Error, text: &str) -> String {
+    let line = text.lines().nth(error.line().saturating_sub(1));
+    let at = line.and_then(|line| line.get(error.column().saturating_sub(1)..));
+    let is_no_number = at.is_some_and(|at| at.starts_with("NaN") || at.starts_with("Infinity"));
+    if is_no_number {
+        format!(
+            "{error}; NaN and Infinity are not JSON: leave the value out, or write null or a text"
+        )
+    } else {
+        error.to_string()
+    }
 }
 
 /// Reads a value at `depth`, refusing what [`Value`]'s own reader would let pass.
@@ -296,6 +311,11 @@ mod tests {
         ] {
             refused(text);
         }
+        for text in ["NaN", "{\n \"a\": [1, NaN]}", "Infinity", "[-Infinity]"] {
+            let error = refused(text);
+            assert!(error.contains("NaN and Infinity are not JSON"), "{error}");
+        }
+        assert!(!refused("nul").contains("NaN"));
         assert_eq!(
             parse_strict(b"\"\xff\"").expect_err("not UTF-8"),
             JsonError::NotUtf8 { valid_up_to: 1 }
