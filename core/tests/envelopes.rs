@@ -343,3 +343,18 @@ fn a_payload_is_kept_as_it_was_signed() {
     assert_eq!(record.statement().json()["later"], 1);
     assert_eq!(record.statement().kind(), Kind::ModelCard);
 }
+
+/// Not even decoded: the base64 of ten megabytes would be parsed before anybody looked at a signature.
+#[test]
+fn a_payload_that_no_entry_can_hold_is_refused_before_it_is_read() {
+    let long = with("payload", json!("!".repeat(ENTRY_BYTES_MAX + 1)));
+    assert_eq!(
+        refused(&long),
+        "/payload: it has 65536 characters, and an entry holds at most 65535; put large documents into attachments"
+    );
+    let at_the_limit = with("payload", json!("!".repeat(ENTRY_BYTES_MAX)));
+    assert_eq!(
+        refused(&at_the_limit),
+        "/payload: the base64 of the statement is required"
+    );
+}

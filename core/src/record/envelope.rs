@@ -48,6 +48,14 @@ pub enum EnvelopeError {
         /// How long it is.
         bytes: usize,
     },
+    /// A payload that no entry can hold.
+    #[error(
+        "/payload: it has {bytes} characters, and an entry holds at most {ENTRY_BYTES_MAX}; put large documents into attachments"
+    )]
+    PayloadTooLong {
+        /// How long it is, in base64.
+        bytes: usize,
+    },
     /// Not strict JSON.
     #[error("the envelope is not strict JSON: {0}")]
     Json(#[from] JsonError),
@@ -129,7 +137,15 @@ impl Envelope {
         }
         let payload = envelope["payload"]
             .as_str()
-            .and_then(decode_base64)
+            .ok_or_else(|| field("/payload", "the base64 of the statement is required"))?;
+        // An entry holds it as it is here, so a longer one would be refused in the end; before, it would be
+        // decoded and parsed.
+        if payload.len() > ENTRY_BYTES_MAX {
+            return Err(EnvelopeError::PayloadTooLong {
+                bytes: payload.len(),
+            });
+        }
+        let payload = decode_base64(payload)
             .ok_or_else(|| field("/payload", "the base64 of the statement is required"))?;
         let signatures = envelope["signatures"]
             .as_array()
