@@ -461,3 +461,38 @@ fn a_record_says_which_keys_it_was_checked_against() {
     assert_eq!(record.checked_against(), Some(first.record));
     assert_ne!(record.checked_against(), Some(second.record));
 }
+
+/// A stranger's record can have many keys and many signatures, and each pair that is tried takes time.
+#[test]
+fn a_signature_that_names_its_key_is_checked_once() {
+    let keys: Vec<_> = (1..=16).map(key).collect();
+    let keys: Vec<_> = keys.iter().collect();
+    let named = signed(publisher("meta-ai", &keys, None), &keys);
+    assert_eq!(named.signature_checks_max(None, Admission::Open), 16);
+    named.verify(None).expect("signed by all");
+
+    // Without key IDs, each of the 16 may be any of 16 keys, or one that was.
+    let mut unnamed = signed(publisher("meta-ai", &keys, None), &keys)
+        .envelope()
+        .to_json();
+    for signature in unnamed["signatures"].as_array_mut().expect("a list") {
+        signature["keyid"] = "".into();
+    }
+    let bytes = serde_json::to_vec(&unnamed).expect("JSON");
+    let unnamed = SignedRecord::parse(&bytes).expect("a record");
+    assert_eq!(unnamed.signature_checks_max(None, Admission::Open), 16 * 17);
+    unnamed.verify(None).expect("key IDs are only hints");
+}
+
+#[test]
+fn a_signature_under_the_id_of_another_key_of_the_publisher_does_not_hold() {
+    let (one, two) = (key(1), key(2));
+    let state = registered("meta-ai", &[&one, &two]);
+    for (signer, named) in [(&one, &two), (&two, &one)] {
+        let record = card_with(&[listed(&keyid(named), &card_signature(signer))]);
+        assert!(matches!(
+            refused(record, Some(&state)),
+            AuthorityError::BadSignature { keyid: found, .. } if found == keyid(named)
+        ));
+    }
+}

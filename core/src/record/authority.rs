@@ -12,6 +12,8 @@
 //!
 //! What follows: a name stays with those who registered it, for good.
 
+use std::collections::BTreeSet;
+
 use super::envelope::EnvelopeSignature;
 use super::kinds::Publisher;
 use super::{
@@ -181,7 +183,7 @@ impl AuthorityError {
             }
             Self::NothingToFollow { .. } => "leave `previous` out of a registration",
             Self::NotAdmitted { .. } => {
-                "send the signed registration to the operator, who admits it with `candor-server admit FILE`"
+                "sign with `candor publisher register NAME --request FILE`, and send the file to the operator, who admits it"
             }
         }
     }
@@ -245,6 +247,7 @@ pub(super) fn check(
     let signatures = Signatures {
         message: envelope.signed_bytes(),
         all: envelope.signatures(),
+        candidates: candidates(statement, publisher, admission),
     };
     let mut counted = match (&statement.predicate, publisher) {
         (Predicate::Publisher(update), None) => registration(update, statement, &signatures)?,
@@ -333,20 +336,64 @@ fn check_distinct(keys: &[PublicKey]) -> Result<(), AuthorityError> {
     Ok(())
 }
 
+/// How many signature checks it takes at most to apply the rules: one for each signature whose key ID names a
+/// key that could have signed. Where it names none, one for each such key, and one for a key that it was.
+pub(super) fn checks_max(
+    envelope: &Envelope,
+    statement: &Statement,
+    publisher: Option<&PublisherState>,
+    admission: Admission<'_>,
+) -> usize {
+    let candidates = candidates(statement, publisher, admission);
+    let checks = |signature: &EnvelopeSignature| {
+        if candidates.contains(&signature.keyid) {
+            1
+        } else {
+            candidates.len() + 1
+        }
+    };
+    envelope.signatures().iter().map(checks).sum()
+}
+
+/// The key IDs of all keys that could have signed.
+fn candidates(
+    statement: &Statement,
+    publisher: Option<&PublisherState>,
+    admission: Admission<'_>,
+) -> BTreeSet<String> {
+    let listed = match &statement.predicate {
+        Predicate::Publisher(update) => update.keys.as_slice(),
+        _ => &[],
+    };
+    let current = publisher.map_or(&[][..], |state| &state.keys);
+    let operator = match admission {
+        Admission::Open => None,
+        Admission::ByOperator(operator) => Some(operator),
+    };
+    let keys = listed.iter().chain(current).chain(operator);
+    keys.map(|key| key.keyid().to_string()).collect()
+}
+
 /// The signatures of an envelope, and what they should be over.
 struct Signatures<'a> {
     message: Vec<u8>,
     all: &'a [EnvelopeSignature],
+    /// The key IDs of all keys that could have made them.
+    candidates: BTreeSet<String>,
 }
 
 impl Signatures<'_> {
     /// The signature by `key`, if there is one. One that names `key` as its own and does not hold is an error.
     ///
-    /// Key IDs are only hints, so every signature is tried whatever its ID says.
+    /// Key IDs are only hints, so a signature whose ID says nothing is tried with every key. One that names
+    /// another key which could have signed is left to that key: it holds there, or the record is refused.
     fn by(&self, key: &PublicKey) -> Result<Option<EnvelopeSignature>, AuthorityError> {
         let keyid = key.keyid().to_string();
         for signature in self.all {
             let named = signature.keyid == keyid;
+            if !named && self.candidates.contains(&signature.keyid) {
+                continue;
+            }
             match key.verify(&self.message, &signature.sig) {
                 Ok(()) => {
                     return Ok(Some(EnvelopeSignature {
@@ -391,8 +438,10 @@ impl Signatures<'_> {
         // Only for the message, so only those that a signature names: there may be thousands.
         for RetiredKey { key, at } in &state.retired {
             let keyid = key.keyid();
-            let is_named = self.all.iter().any(|it| it.keyid == keyid.to_string());
-            if is_named && self.by(key)?.is_some() {
+            let named = keyid.to_string();
+            if let Some(signature) = self.all.iter().find(|it| it.keyid == named) {
+                key.verify(&self.message, &signature.sig)
+                    .map_err(|fault| AuthorityError::BadSignature { keyid, fault })?;
                 let publisher = state.name.clone();
                 return Err(AuthorityError::RevokedKey {
                     publisher,

@@ -107,6 +107,16 @@ impl SignedRecord {
         &self.envelope
     }
 
+    /// How many signature checks [`SignedRecord::accept`] makes at most, each of which takes some ten
+    /// microseconds. For strangers' records, whose signatures need not name their keys.
+    pub fn signature_checks_max(
+        &self,
+        publisher: Option<&PublisherState>,
+        admission: Admission<'_>,
+    ) -> usize {
+        authority::checks_max(&self.envelope, &self.statement, publisher, admission)
+    }
+
     /// Checks a log entry: that those signed who had to, by what the log says of the publisher before it.
     ///
     /// `publisher` is the state of [`Statement::publisher`] after all entries before this record, or `None`
