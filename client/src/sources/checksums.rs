@@ -42,7 +42,9 @@ pub(super) fn is_checksums(contents: &str) -> bool {
         .trim_start_matches('\u{feff}')
         .lines()
         .find(|line| !is_remark(line));
-    first.is_some_and(|line| Columns::read(line).is_some() || sums_line(0, line).is_some())
+    first.is_some_and(|line| {
+        Columns::read(line).is_some() || sums_line(0, line).is_ok() || labelled(line).is_some()
+    })
 }
 
 /// Reads a list into a manifest and a record about it. `file` is its name or path, for messages; `source` says
@@ -143,37 +145,67 @@ fn lines(file: &str, contents: &str) -> Result<Vec<Line>, SourceError> {
             Some(columns) => columns
                 .line(number, line)
                 .map_err(|rule| line_error(file, number, rule)),
-            None => sums_line(number, line).ok_or_else(|| {
-                let found: String = line.chars().take(100).collect();
-                line_error(
-                    file,
-                    number,
-                    format!("{found:?} is not a digest, two spaces and a path"),
-                )
-            }),
+            None => sums_line(number, line).map_err(|rule| line_error(file, number, rule)),
         })
         .collect()
 }
 
 /// A line as GNU's and BSD's tools write it: `DIGEST  PATH`, `DIGEST *PATH`, `SHA256 (PATH) = DIGEST`.
-fn sums_line(number: usize, line: &str) -> Option<Line> {
+fn sums_line(number: usize, line: &str) -> Result<Line, String> {
     let line = line.trim_end();
-    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
-    let (digest, path) = match line.split_once(' ') {
-        Some((digest, path)) if is_hex(digest) => (digest, path.strip_prefix([' ', '*'])?),
+    let no_line = || {
+        let found: String = line.chars().take(100).collect();
+        format!("{found:?} is not a digest, two spaces and a path")
+    };
+    let (algorithm, digest, path) = match line.split_once(' ') {
+        Some((digest, path)) if is_hex(digest) => {
+            let path = path.strip_prefix([' ', '*']).ok_or_else(no_line)?;
+            let algorithm = algorithm_by_length(digest).ok_or_else(no_line)?;
+            (algorithm, digest, path)
+        }
         _ => {
-            let (_, rest) = line.split_once(" (")?;
-            let (path, digest) = rest.rsplit_once(") = ")?;
-            (digest, path)
+            let (label, path, digest) = labelled(line).ok_or_else(no_line)?;
+            // The label counts, not the length: RIPEMD-160's digests are as long as SHA-1's.
+            let algorithm = algorithm_by_label(label).ok_or_else(|| {
+                let label: String = label.chars().take(40).collect();
+                format!("{label:?} is no digest algorithm that Candor knows")
+            })?;
+            (algorithm, digest, path)
         }
     };
-    let algorithm = algorithm_by_length(digest).filter(|_| is_hex(digest))?;
-    Some(Line {
+    Ok(Line {
         number,
         path: path.to_owned(),
         digest: digest.to_owned(),
         algorithm: Some(algorithm),
         size: None,
+    })
+}
+
+/// The parts of `SHA256 (PATH) = DIGEST`.
+fn labelled(line: &str) -> Option<(&str, &str, &str)> {
+    let (label, rest) = line.trim_end().split_once(" (")?;
+    let (path, digest) = rest.rsplit_once(") = ")?;
+    is_hex(digest).then_some((label, path, digest))
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// An algorithm by what BSD's tools, OpenSSL and `b2sum --tag` call it.
+fn algorithm_by_label(label: &str) -> Option<Algorithm> {
+    let label: String = label.chars().filter(|c| *c != '-').collect();
+    Some(match label.to_ascii_uppercase().as_str() {
+        "MD5" => Algorithm::Md5,
+        "SHA1" => Algorithm::Sha1,
+        "SHA224" | "SHA2224" => Algorithm::Sha224,
+        "SHA256" | "SHA2256" => Algorithm::Sha256,
+        "SHA384" | "SHA2384" => Algorithm::Sha384,
+        "SHA512" | "SHA2512" => Algorithm::Sha512,
+        "BLAKE2B" | "BLAKE2B512" => Algorithm::Blake2b,
+        "BLAKE3" => Algorithm::Blake3,
+        _ => return None,
     })
 }
 

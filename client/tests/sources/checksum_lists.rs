@@ -83,6 +83,35 @@ fn lists_of_every_usual_form_are_read() {
 }
 
 #[test]
+fn the_label_of_a_line_says_which_algorithm_it_is() {
+    let digest = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+    let (weights, ..) = sums("x.txt", &format!("SHA1 (w.bin) = {digest}\n")).expect("known");
+    assert_eq!(weights.algorithms, [Algorithm::Sha1]);
+    for unknown in ["RMD160", "RIPEMD-160", "sha0"] {
+        let list = format!("{unknown} (w.bin) = {digest}\n");
+        assert_eq!(
+            detect(Path::new("x.txt"), list.as_bytes()).expect("a list, if of something else"),
+            SourceKind::Checksums
+        );
+        let error = sums("x.txt", &list).expect_err(unknown).to_string();
+        assert!(error.contains("no digest algorithm"), "{error}");
+    }
+    // SHA-512 and BLAKE2b have digests of one length, and SHA-256 and BLAKE3.
+    for (label, algorithm, length) in [
+        ("SHA2-512", "sha512", 128),
+        ("BLAKE2b", "blake2b", 128),
+        ("BLAKE3", "blake3", 64),
+    ] {
+        let list = format!("{label} (w.bin) = {}\n", "0".repeat(length));
+        let error = sums("x.txt", &list).expect_err("no sizes").to_string();
+        assert!(
+            error.contains(&format!("lists {algorithm} digests without")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn strong_digests_need_sizes() {
     let sha256 = Sha256::of("").to_string();
     let error = sums("SHA256SUMS", &format!("{sha256}  a\n")).expect_err("no sizes");
@@ -126,6 +155,14 @@ fn lines_that_are_no_checksums_are_named() {
         (
             "file,checksum\na,abc\n".to_owned(),
             "the length of no digest",
+        ),
+        (
+            "RMD160 (w.bin) = da39a3ee5e6b4b0d3255bfef95601890afd80709\n".to_owned(),
+            "line 1: \"RMD160\" is no digest algorithm that Candor knows",
+        ),
+        (
+            format!("MD5 (a) = {md5}\nSHA1 (b) = {md5}\n"),
+            "is no sha1 digest",
         ),
         ("file,md5\n\"a,1\n".to_owned(), "a quote is not closed"),
         ("file,md5\n".to_owned(), "this one lists 0"),
