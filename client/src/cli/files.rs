@@ -8,6 +8,7 @@ use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_core::record::ReleaseName;
 
 use super::error::CliError;
+use crate::keys::KeyError;
 
 /// Reads a file of at most `bytes_max` bytes.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
@@ -51,12 +52,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         what: "names no file".to_owned(),
         hint: "name the file to write",
     })?;
+    // A name that nobody can foresee, and never a file that is there: in a folder that others write to, they
+    // could have put a link in its place, which leads to a file of ours.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(KeyError::Randomness)?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.new", std::process::id()));
+    hidden.push(format!(".{}.new", hex::encode(random)));
     let new = path.with_file_name(hidden);
-    let written = File::create(&new)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+    let mut file = File::create_new(&new).map_err(CliError::file(path))?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&new, path));
     written.map_err(|error| {
         // What is left of the attempt is of no use to anybody.
