@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use serde_json::json;
 
 use crate::cli::args::Cli;
 use crate::cli::error::CliError;
@@ -15,7 +16,11 @@ use crate::cli::{Session, files};
 pub fn completions(shell: Shell, session: &mut Session) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "candor", &mut script);
-    session.printer.verbatim(&script);
+    session.printer.verbatim_unless_json(&script);
+    session.printer.json(&json!({
+        "shell": shell.to_string(),
+        "script": String::from_utf8_lossy(&script),
+    }));
     Exit::Holds
 }
 
@@ -24,11 +29,19 @@ pub fn man(dir: Option<&Path>, session: &mut Session) -> Result<Exit, CliError> 
     let mut command = Cli::command();
     command.build();
     let Some(dir) = dir else {
-        session.printer.verbatim(&page(command, "candor")?);
+        let page = page(command, "candor")?;
+        session.printer.verbatim_unless_json(&page);
+        let page = String::from_utf8_lossy(&page);
+        session.printer.json(&json!({ "page": page }));
         return Ok(Exit::Holds);
     };
     std::fs::create_dir_all(dir).map_err(CliError::file(dir))?;
-    write_pages(command, "candor", dir, session)?;
+    let mut pages = Vec::new();
+    write_pages(command, "candor", dir, &mut pages)?;
+    for page in &pages {
+        session.printer.note(page.as_str());
+    }
+    session.printer.json(&json!({ "pages": pages }));
     Ok(Exit::Holds)
 }
 
@@ -36,7 +49,7 @@ fn write_pages(
     command: clap::Command,
     name: &str,
     dir: &Path,
-    session: &mut Session,
+    pages: &mut Vec<String>,
 ) -> Result<(), CliError> {
     for inner in command
         .get_subcommands()
@@ -46,12 +59,12 @@ fn write_pages(
             inner.clone(),
             &format!("{name}-{}", inner.get_name()),
             dir,
-            session,
+            pages,
         )?;
     }
     let path = dir.join(format!("{name}.1"));
     files::write(&path, &page(command, name)?)?;
-    session.printer.note(path.display().to_string());
+    pages.push(path.display().to_string());
     Ok(())
 }
 
