@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use candor_core::note::LogKey;
 use serde::Deserialize;
 
+/// How much of what is wrong is said; it may repeat a value.
+const REASON_CHARS_MAX: usize = 200;
+
 /// What the configuration file can say.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +80,7 @@ impl Config {
         match fs::read_to_string(path) {
             Ok(text) => toml::from_str(&text).map_err(|error| ConfigError::Form {
                 path: path.to_owned(),
-                reason: error.to_string().trim_end().to_owned(),
+                reason: reason(&text, &error),
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(ConfigError::Io {
@@ -85,6 +88,20 @@ impl Config {
                 error,
             }),
         }
+    }
+}
+
+/// What is wrong, and in which line. The line itself is not repeated: who mistook the file for another one may
+/// have put a secret there.
+fn reason(text: &str, error: &toml::de::Error) -> String {
+    if text.contains("PRIVATE KEY") {
+        return "it holds a private key, and should hold none".to_owned();
+    }
+    let message: String = error.message().chars().take(REASON_CHARS_MAX).collect();
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
     }
 }
 
@@ -114,6 +131,27 @@ mod tests {
         let log = config.expect("it is right").log;
         assert_eq!(log.url.as_deref(), Some("https://example.com/foo"));
         assert_eq!(log.key.map(|key| key.to_string()).as_deref(), Some(key));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_without_repeating_what_may_be_secret() {
+        let words = |text: &str| read(text).expect_err("it is wrong").to_string();
+        assert!(words("# a\n[log]\nulr = \"x\"\n").ends_with(
+            "config.toml is no configuration: line 3: unknown field `ulr`, expected `url` or `key`"
+        ));
+        let pem =
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEISECRET\n-----END PRIVATE KEY-----\n";
+        for text in [
+            pem.to_owned(),
+            format!("log = {pem:?}\n"),
+            format!("[log]\nkey = {pem:?}\n"),
+            format!("[log]\nkey = \"\"\"\n{pem}\"\"\"\n"),
+            "[log]\nkey = \"MC4CAQAwBQYDK2VwBCIEISECRET\"\n".to_owned(),
+        ] {
+            let words = words(&text);
+            assert!(!words.contains("SECRET"), "{words}");
+        }
+        assert!(words(&format!("log = {:?}\n", "x".repeat(10_000))).len() < 500);
     }
 
     #[test]

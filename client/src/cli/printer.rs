@@ -4,12 +4,13 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use super::args::Color;
 use super::error::CliError;
 use super::exit::Exit;
-use super::text::{Text, Tone, harmless, harmless_json};
+use super::text::{Text, Tone, harmless, harmless_json, one_line, without_private_keys};
 
 /// Writes what a command has to say.
 #[expect(
@@ -42,19 +43,6 @@ impl Printer {
             err: Box::new(AutoStream::new(io::stderr(), choice)),
             json,
             quiet,
-            closed: false,
-            lost: None,
-        }
-    }
-
-    /// Writes to `out` and `err`, without colours.
-    pub fn to_streams(out: Box<dyn Write>, err: Box<dyn Write>, json: bool, quiet: bool) -> Self {
-        Self {
-            out: Box::new(anstream::StripStream::new(out)),
-            err: Box::new(anstream::StripStream::new(err)),
-            json,
-            quiet,
-            err_is_terminal: false,
             closed: false,
             lost: None,
         }
@@ -110,11 +98,7 @@ impl Printer {
 
     /// Text that is data as it is, such as a proof, with or without `--json`.
     pub fn verbatim(&mut self, text: &[u8]) {
-        self.closed |= self
-            .out
-            .write_all(text)
-            .and_then(|()| self.out.flush())
-            .is_err();
+        self.write_bytes(text);
     }
 
     /// The same, but not with `--json`, where [`Printer::json`] has it.
@@ -133,22 +117,24 @@ impl Printer {
 
     /// Something that needs attention, also with `--quiet`.
     pub fn warning(&mut self, text: impl AsRef<str>) {
-        let text = Text::of(Tone::Warning, "warning").plain(format!(": {}", text.as_ref()));
-        self.write_err(&render(&text));
+        self.talk(Tone::Warning, "warning", text.as_ref());
     }
 
     /// Why the command did not do what it should.
     pub fn error(&mut self, error: &CliError) {
         let exit = Exit::of_error(error);
         let hint = error.hint();
-        if self.json {
-            let mut object = json!({ "message": error.to_string(), "exit": exit.code() });
+        // Where the answer could not be written, an error can't be either.
+        let is_lost = matches!(error, CliError::Output(_));
+        if self.json && !is_lost {
+            let public = |text: &str| without_private_keys(text).into_owned();
+            let mut object = json!({ "message": public(&error.to_string()), "exit": exit.code() });
             let context = error.context();
             if !context.is_empty() {
-                object["context"] = context.into();
+                object["context"] = context.iter().map(|line| public(line)).collect();
             }
             if !hint.is_empty() {
-                object["hint"] = hint.into();
+                object["hint"] = public(&hint).into();
             }
             if let Some(problem) = error.problem() {
                 object["problem"] = serde_json::to_value(problem).expect("a problem is JSON");
@@ -156,16 +142,27 @@ impl Printer {
             self.json(&json!({ "verdict": exit.verdict(), "exit": exit.code(), "error": object }));
             return;
         }
-        self.write_err(&render(
-            &Text::of(Tone::Bad, "error").plain(format!(": {error}")),
-        ));
+        self.talk(Tone::Bad, "error", &error.to_string());
         for line in error.context() {
-            self.write_err(&format!("  {}", harmless(&line)));
+            self.indented(&line);
         }
         if !hint.is_empty() {
-            self.write_err(&render(
-                &Text::of(Tone::Strong, "hint").plain(format!(": {hint}")),
-            ));
+            self.talk(Tone::Strong, "hint", &hint);
+        }
+    }
+
+    /// `word: text`. Further lines are indented: what begins a line is the program's own word, and texts repeat
+    /// what others wrote.
+    fn talk(&mut self, tone: Tone, word: &str, text: &str) {
+        let text = without_private_keys(text);
+        let (first, more) = text.trim_end().split_once('\n').unwrap_or((&text, ""));
+        self.write_err(&render(&Text::of(tone, word).plain(": ").plain(first)));
+        self.indented(more);
+    }
+
+    fn indented(&mut self, text: &str) {
+        for line in without_private_keys(text).lines() {
+            self.write_err(&format!("  {}", harmless(line)));
         }
     }
 
@@ -173,26 +170,29 @@ impl Printer {
     pub fn usage(&mut self, error: &clap::Error) {
         let text = error.render();
         let plain = text.to_string();
+        let public = without_private_keys(&plain);
         if !error.use_stderr() {
             self.verbatim(text.ansi().to_string().as_bytes());
         } else if self.json {
+            let (message, hint) = usage_words(error.kind(), &public);
             let exit = Exit::BadInput;
-            let object = json!({ "message": plain.trim_end(), "exit": exit.code() });
+            let object = json!({ "message": message, "exit": exit.code(), "hint": hint });
             self.json(&json!({ "verdict": exit.verdict(), "exit": exit.code(), "error": object }));
-        } else if harmless(&plain) == plain {
+        } else if harmless(&public) == plain {
             self.write_err(text.ansi().to_string().trim_end());
         } else {
             // It repeats what was typed, and that may have been pasted.
-            self.write_err(harmless(&plain).trim_end());
+            self.write_err(harmless(&public).trim_end());
         }
     }
 
     fn write_out(&mut self, line: &[u8]) {
+        self.write_bytes(&[line, b"\n"].concat());
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) {
         // A closed pipe is the reader's way to say that it has enough.
-        let written = self
-            .out
-            .write_all(line)
-            .and_then(|()| self.out.write_all(b"\n"));
+        let written = self.out.write_all(bytes);
         if let Err(error) = written.and_then(|()| self.out.flush()) {
             self.closed = true;
             if error.kind() != io::ErrorKind::BrokenPipe {
@@ -205,6 +205,22 @@ impl Printer {
         // Nobody is left to tell that stderr is closed.
         let _ = writeln!(self.err, "{line}");
     }
+}
+
+/// What a usage error says, without how it is laid out for a terminal: the error, and what to try.
+fn usage_words(kind: ErrorKind, text: &str) -> (String, String) {
+    let mut paragraphs = text.split("\n\n").map(|text| one_line(text, usize::MAX));
+    // Without a command, the text is all of the help.
+    let message = if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        "a command is missing".to_owned()
+    } else {
+        let first = paragraphs.next().unwrap_or_default();
+        first.trim_start_matches("error: ").to_owned()
+    };
+    let tip = paragraphs.find_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
+    let hint =
+        tip.unwrap_or_else(|| "`candor --help` and `candor COMMAND --help` say how".to_owned());
+    (message, hint)
 }
 
 fn render(text: &Text) -> String {

@@ -1,5 +1,7 @@
 //! Text for people: pieces with a tone, and nothing in them that a terminal would obey.
 
+use std::borrow::Cow;
+
 use candor_core::record::{Algorithm, UnsafeText, check_plain_text};
 
 /// How a piece of text is meant. Colours follow from it, in the printer; without colours it reads the same.
@@ -19,7 +21,7 @@ pub enum Tone {
     Bad,
 }
 
-/// A line, or several, in pieces.
+/// A line, in pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// The pieces, in their order; already safe to print.
@@ -40,7 +42,9 @@ impl Text {
     /// Adds a piece.
     #[must_use]
     pub fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
-        self.pieces.push((tone, harmless(text.as_ref())));
+        // Text from outside must not begin a line of its own, which would read as the program's.
+        let line = harmless(text.as_ref()).replace('\n', " ");
+        self.pieces.push((tone, line));
         self
     }
 
@@ -48,11 +52,6 @@ impl Text {
     #[must_use]
     pub fn plain(self, text: impl AsRef<str>) -> Self {
         self.with(Tone::Plain, text)
-    }
-
-    /// Without tones.
-    pub fn to_plain(&self) -> String {
-        self.pieces.iter().map(|(_, text)| text.as_str()).collect()
     }
 }
 
@@ -93,7 +92,28 @@ pub fn harmless(text: &str) -> String {
     out
 }
 
-/// The same for JSON, where such characters stand in strings only: `\u001b` means what it stands for.
+/// Cuts private keys in PEM form out of a text. They get there where a key's text is given in place of its file's
+/// path, or of the log's key, and an error repeats what was given.
+pub fn without_private_keys(text: &str) -> Cow<'_, str> {
+    const HEAD: &str = "-----BEGIN";
+    const MARK: &str = "PRIVATE KEY";
+    let Some(mark) = text.find(MARK) else {
+        return text.into();
+    };
+    let begin = text[..mark].rfind(HEAD).unwrap_or(mark);
+    let after = &text[mark + MARK.len()..];
+    // The line that ends the key has the words again. Without it, all of the rest may be the key.
+    let end = after.find(MARK).map(|end| &after[end + MARK.len()..]);
+    let end = end.map_or("", |rest| rest.trim_start_matches('-'));
+    format!(
+        "{}[a private key]{}",
+        &text[..begin],
+        without_private_keys(end)
+    )
+    .into()
+}
+
+/// [`harmless`] for JSON, where such characters stand in strings only: `\u001b` means what it stands for.
 pub fn harmless_json(json: &str) -> String {
     let is_unsafe =
         |c: char| c != '\n' && harmless(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8();
@@ -235,6 +255,35 @@ mod tests {
         );
         assert_eq!(harmless("plain\ntext"), "plain\ntext");
         assert_eq!(harmless("e\u{301}"), "e\u{301}");
+    }
+
+    #[test]
+    fn a_text_is_one_line_whatever_is_in_it() {
+        let text = Text::from("  ").plain("one\nerror: two\u{2028}three");
+        let words: String = text.pieces.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(words, r"  one error: two\u{2028}three");
+    }
+
+    #[test]
+    fn private_keys_are_cut_out() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nMC4CSECRET\n-----END PRIVATE KEY-----";
+        let encrypted = pem.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        for (text, expected) in [
+            (format!("no key at {pem}"), "no key at [a private key]"),
+            (
+                format!("{pem:?} is no name"),
+                "\"[a private key]\" is no name",
+            ),
+            (
+                format!("{pem}, {encrypted}."),
+                "[a private key], [a private key].",
+            ),
+            (pem[..40].to_owned(), "[a private key]"),
+            ("PRIVATE KEY MC4CSECRET".to_owned(), "[a private key]"),
+            ("a key".to_owned(), "a key"),
+        ] {
+            assert_eq!(without_private_keys(&text), expected);
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::ed25519::is_usable;
 /// The type byte of plain Ed25519 note signatures.
 const ED25519: u8 = 0x01;
 
+/// How much of a name stands in errors.
+const NAME_CHARS_SHOWN_MAX: usize = 100;
+
 /// Who signed a note: non-empty, no Unicode spaces, no plus sign. By convention a URL without its scheme.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyName(String);
@@ -47,37 +50,49 @@ pub struct KeyNameError {
     found: String,
 }
 
-/// Text that is no verifier key.
+/// Text that is no verifier key. No more of it is repeated than the name, since what stands where a public key
+/// should may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifierKeyError {
+    /// The other half of a key, in PEM form.
+    #[error("this is a private key, and a verifier key is public")]
+    PrivateKey,
     /// Not three parts.
-    #[error("a verifier key has three parts, <name>+<key id>+<key>, and {0:?} has not")]
-    Form(String),
+    #[error("a verifier key has three parts, <name>+<key id>+<key>, and this text has not")]
+    Form,
     /// The name is not allowed.
     #[error(transparent)]
     Name(#[from] KeyNameError),
     /// The key is not the base64 of a type byte and 32 bytes.
-    #[error("the key in {0:?} is not the base64 of a type byte and a key")]
-    Encoding(String),
+    #[error("the key of {name:?} is not the base64 of a type byte and a key")]
+    Encoding {
+        /// Whose it is, shortened.
+        name: String,
+    },
     /// A kind of key that this program can't check.
-    #[error("the key in {text:?} is of type {kind:#04x}, and only Ed25519 (0x01) is supported")]
+    #[error("the key of {name:?} is of type {kind:#04x}, and only Ed25519 (0x01) is supported")]
     Unsupported {
         /// The type byte.
         kind: u8,
-        /// The verifier key.
-        text: String,
+        /// Whose it is, shortened.
+        name: String,
     },
     /// No point on the curve, or one of small order, for which anybody can make signatures.
-    #[error("the key in {0:?} is not a usable Ed25519 public key")]
-    WeakKey(String),
+    #[error("the key of {name:?} is not a usable Ed25519 public key")]
+    WeakKey {
+        /// Whose it is, shortened.
+        name: String,
+    },
     /// The key ID is not the hash of name and key.
     #[error(
-        "the key id in {text:?} does not belong to its name and key, for which it is {computed}"
+        "the key id {stated} of {name:?} does not belong to this name and key, for which it is {computed}"
     )]
     KeyIdMismatch {
-        /// The verifier key.
-        text: String,
-        /// What the ID should be.
+        /// Whose it is, shortened.
+        name: String,
+        /// What the ID is.
+        stated: KeyId,
+        /// What it should be.
         computed: KeyId,
     },
 }
@@ -94,7 +109,7 @@ impl FromStr for KeyName {
     fn from_str(text: &str) -> Result<Self, KeyNameError> {
         if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c < ' ' || c == '+') {
             return Err(KeyNameError {
-                found: text.chars().take(100).collect(),
+                found: text.chars().take(NAME_CHARS_SHOWN_MAX).collect(),
             });
         }
         Ok(Self(text.to_owned()))
@@ -163,42 +178,43 @@ impl VerifierKey {
 impl FromStr for VerifierKey {
     type Err = VerifierKeyError;
     fn from_str(text: &str) -> Result<Self, VerifierKeyError> {
-        let form = || VerifierKeyError::Form(text.chars().take(200).collect());
+        if text.contains("PRIVATE KEY") {
+            return Err(VerifierKeyError::PrivateKey);
+        }
         // The base64 of the key may contain plus signs, the name and the ID can't.
         let mut parts = text.splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(form());
+            return Err(VerifierKeyError::Form);
         };
-        let name: KeyName = name.parse()?;
-        let mut stated_id = [0; 4];
+        // The ID is what makes it a verifier key at all; before that, the name may be anything.
+        let mut stated = [0; 4];
         if id.bytes().any(|b| b.is_ascii_uppercase())
-            || hex::decode_to_slice(id, &mut stated_id).is_err()
+            || hex::decode_to_slice(id, &mut stated).is_err()
         {
-            return Err(form());
+            return Err(VerifierKeyError::Form);
         }
-        let key = BASE64_STANDARD
-            .decode(key)
-            .map_err(|_| VerifierKeyError::Encoding(text.to_owned()))?;
-        let (kind, key) = key
-            .split_first()
-            .ok_or_else(|| VerifierKeyError::Encoding(text.to_owned()))?;
+        let stated = KeyId(stated);
+        let key_name: KeyName = name.parse()?;
+        let name = || name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
+        let encoding = || VerifierKeyError::Encoding { name: name() };
+        let key = BASE64_STANDARD.decode(key).map_err(|_| encoding())?;
+        let (kind, key) = key.split_first().ok_or_else(encoding)?;
         if *kind != ED25519 {
             return Err(VerifierKeyError::Unsupported {
                 kind: *kind,
-                text: text.to_owned(),
+                name: name(),
             });
         }
-        let key: &[u8; 32] = key
-            .try_into()
-            .map_err(|_| VerifierKeyError::Encoding(text.to_owned()))?;
+        let key: &[u8; 32] = key.try_into().map_err(|_| encoding())?;
         let key = VerifyingKey::from_bytes(key)
             .ok()
             .filter(is_usable)
-            .ok_or_else(|| VerifierKeyError::WeakKey(text.to_owned()))?;
-        let verifier_key = Self::new(name, key);
-        if verifier_key.id != KeyId(stated_id) {
+            .ok_or_else(|| VerifierKeyError::WeakKey { name: name() })?;
+        let verifier_key = Self::new(key_name, key);
+        if verifier_key.id != stated {
             return Err(VerifierKeyError::KeyIdMismatch {
-                text: text.to_owned(),
+                name: name(),
+                stated,
                 computed: verifier_key.id,
             });
         }

@@ -164,6 +164,55 @@ fn what_is_no_key_is_refused_without_repeating_it() {
 }
 
 #[test]
+fn a_private_key_in_the_wrong_place_is_not_repeated() {
+    let log = TestLog::start();
+    let lab = Person::with_key(&log, "example-lab");
+    let pem = String::from_utf8(lab.read(".config/candor/key.pem")).expect("PEM is text");
+    let secret = pem.lines().nth(1).expect("the key's line").to_owned();
+    let check = |arguments: &[&str], variables: &[(&str, &str)]| {
+        for json in [&[][..], &["--json"]] {
+            let refused = lab.candor_with(&log, &[arguments, json].concat(), variables);
+            assert_ne!(refused.code, 0, "{}", refused.transcript());
+            let written = format!("{}{}", refused.stdout, refused.stderr);
+            // In pieces too: an error may break it.
+            assert!(!written.contains(&secret[24..40]), "{written}");
+        }
+    };
+    for variable in ["CANDOR_LOG_KEY", "CANDOR_LOG"] {
+        check(&["checkpoint"], &[(variable, &pem)]);
+    }
+    check(&["checkpoint"], &[("CANDOR_LOG_KEY", &secret)]);
+    let register = ["publisher", "register", "example-lab"];
+    check(&register, &[("CANDOR_KEY_FILE", &pem)]);
+    check(&register, &[("CANDOR_KEY", &pem[..80])]);
+    for arguments in [
+        &["checkpoint", "--log-key", &pem][..],
+        &["checkpoint", "--log", &pem],
+        &["publisher", "register", "example-lab", "--key", &pem],
+        &["publish", &pem],
+        &["show", &pem],
+        &["verify", &pem],
+        &["proof", &pem],
+        &[&pem],
+    ] {
+        check(arguments, &[]);
+    }
+    for config in [
+        pem.clone(),
+        format!("[log]\nkey = {pem:?}\n"),
+        format!("[log]\nurl = {pem:?}\n"),
+        format!("log = {pem:?}\n"),
+        format!("[log]\nkey = {secret:?}\n"),
+    ] {
+        lab.write(".config/candor/config.toml", config);
+        check(
+            &["checkpoint"],
+            &[("CANDOR_LOG", ""), ("CANDOR_LOG_KEY", "")],
+        );
+    }
+}
+
+#[test]
 fn after_a_rotation_only_the_new_key_signs() {
     let log = TestLog::start();
     let lab = Person::registered(&log, "example-lab");

@@ -126,6 +126,9 @@ fn every_command_answers_in_json() {
         "proof 1 -o 1.tlog-proof",
         "checkpoint",
         "publisher rotate example-lab --new-key new.pem",
+        "completions bash",
+        "man",
+        "man --dir pages",
     ] {
         let json = lab
             .candor(&log, &format!("{line} --json"))
@@ -167,9 +170,38 @@ fn every_command_answers_in_json() {
 fn wrong_usage_answers_in_json_as_well() {
     let log = TestLog::start();
     let reader = Person::new(&log, "reader");
-    for line in ["show --json", "--json proof x", "frobnicate --json"] {
-        let refused = reader.candor(&log, line).expect_code(2);
-        assert_eq!(refused.json()["error"]["exit"], 2, "{line}");
+    for (line, message, hint) in [
+        (
+            "show --json",
+            "the following required arguments were not provided: <TARGET>",
+            "--help",
+        ),
+        (
+            "--json proof x",
+            "invalid value 'x' for '<INDEX>': invalid digit found in string",
+            "--help",
+        ),
+        (
+            "chekpoint --json",
+            "unrecognized subcommand 'chekpoint'",
+            "'checkpoint'",
+        ),
+        (
+            "publisher --json",
+            "'candor publisher' requires a subcommand but one was not provided",
+            "--help",
+        ),
+    ] {
+        let refused = reader.candor(&log, line).expect_code(2).json();
+        let error = &refused["error"];
+        assert_eq!(error["exit"], 2, "{line}");
+        let found = error["message"].as_str().expect("a message");
+        assert!(
+            found.starts_with(message) && !found.contains('\n'),
+            "{found}"
+        );
+        let found = error["hint"].as_str().expect("a hint");
+        assert!(found.contains(hint), "{line}: {found}");
     }
 }
 
@@ -203,6 +235,36 @@ fn quiet_leaves_only_what_was_asked_for() {
     assert!(quiet.stderr.is_empty(), "{}", quiet.transcript());
     assert_eq!(quiet.stdout.as_bytes(), log.get("/checkpoint").body);
     reader.candor(&log, "show 5 --quiet").expect_error(2, "5");
+}
+
+#[test]
+fn output_that_is_lost_is_no_success() {
+    let log = TestLog::start();
+    let publisher = candor_tests::TestPublisher::new("example-lab");
+    log.publish(&[publisher.register()]).expect_status(201);
+    for arguments in [
+        &["proof", "0"][..],
+        &["proof", "0", "--json"],
+        &["checkpoint"],
+        &["show", "0"],
+        &["log"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = log
+            .candor()
+            .args(arguments)
+            .stdout(full.expect("Linux has it"))
+            .output()
+            .expect("candor runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("the output could not be written"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
