@@ -37,7 +37,7 @@ pub use json::{JSON_DEPTH_MAX, JsonError, parse_strict, parse_strict_bounded};
 pub use key::{PublicKey, PublicKeyError, SignatureFault};
 pub use kinds::{Attachment, Kind, Predicate};
 pub use names::{ModelName, NameError, PublisherName, ReleaseName, Version};
-pub use schema::{SchemaViolation, check_schema, schema_text};
+pub use schema::{COMMON_SCHEMA_TEXT, SchemaViolation, check_schema, schema_text};
 pub use statement::{STATEMENT_TYPE, Statement, StatementError, Subject, SubjectName};
 pub use text::{UnsafeText, check_plain_text};
 

@@ -26,7 +26,7 @@ pub const fn schema_text(kind: Kind) -> &'static str {
 }
 
 /// What the schemas of the kinds have in common.
-const COMMON: &str = include_str!("../../../schemas/common.schema.json");
+pub const COMMON_SCHEMA_TEXT: &str = include_str!("../../../schemas/common.schema.json");
 
 /// A place where a statement is not as its schema says.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, thiserror::Error)]
@@ -49,7 +49,7 @@ static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
         (id.to_owned(), schema)
     };
     let kinds = Kind::ALL.into_iter().map(schema_text);
-    kinds.chain([COMMON]).map(parse).collect()
+    kinds.chain([COMMON_SCHEMA_TEXT]).map(parse).collect()
 });
 
 static VALIDATORS: LazyLock<BTreeMap<Kind, Validator>> = LazyLock::new(|| {
@@ -73,15 +73,21 @@ static VALIDATORS: LazyLock<BTreeMap<Kind, Validator>> = LazyLock::new(|| {
 
 /// Checks a whole statement against the schema of its kind. Returns what is wrong, the first few at most.
 pub fn check_schema(kind: Kind, statement: &Value) -> Result<(), Vec<SchemaViolation>> {
-    let violations: Vec<_> = VALIDATORS[&kind]
-        .iter_errors(statement)
-        .take(VIOLATIONS_MAX)
-        .map(|error| SchemaViolation {
+    let mut violations: Vec<SchemaViolation> = Vec::new();
+    for error in VALIDATORS[&kind].iter_errors(statement) {
+        let violation = SchemaViolation {
             pointer: error.instance_path().to_string(),
             rule: error.kind().keyword().to_owned(),
             message: message_of(&error),
-        })
-        .collect();
+        };
+        // Two parts of a schema may have the same to say.
+        if !violations.contains(&violation) {
+            violations.push(violation);
+        }
+        if violations.len() == VIOLATIONS_MAX {
+            break;
+        }
+    }
     if violations.is_empty() {
         Ok(())
     } else {
@@ -91,6 +97,14 @@ pub fn check_schema(kind: Kind, statement: &Value) -> Result<(), Vec<SchemaViola
 
 /// What is wrong, in words.
 fn message_of(error: &ValidationError<'_>) -> String {
+    // The validator's own words name the first few only.
+    if let ValidationErrorKind::Enum { options } = error.kind()
+        && let Value::Array(words) = &**options
+    {
+        let words: Vec<_> = words.iter().map(ToString::to_string).collect();
+        let found = shorten(&error.instance().to_string());
+        return format!("{found} is none of {}", words.join(", "));
+    }
     // An expression says little to people; the description beside it says the same in words.
     let in_words = match error.kind() {
         ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Not { .. } => description(error),
