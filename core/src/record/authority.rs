@@ -179,7 +179,7 @@ impl AuthorityError {
             Self::RetiredKeyReturns { .. } => "make a new key: `candor keygen`",
             Self::DuplicateKey { .. } => "list each key once",
             Self::NotTheSuccessor { .. } => {
-                "if the name is yours, state the newest record's digest as `previous` (`candor publisher rotate` does); else choose another name"
+                "if the name is yours, state the newest record's digest as `previous` (`candor publisher rotate` and `candor publisher update` do); else choose another name"
             }
             Self::NothingToFollow { .. } => "leave `previous` out of a registration",
             Self::NotAdmitted { .. } => {

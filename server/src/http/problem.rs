@@ -328,10 +328,10 @@ impl From<Refused> for Problem {
                 Self::new(authority_name(&error), detail).hint(error.hint())
             }
             Conflict::ReleaseExists { .. } => Self::new(Name::ReleaseExists, detail).hint(
-                "what a release is does not change: publish another version, or withdraw this one",
+                "what a release is does not change, and a version is never used again: publish another version",
             ),
             Conflict::Withdrawn { .. } => {
-                Self::new(Name::ReleaseWithdrawn, detail).hint("publish another version")
+                Self::new(Name::ReleaseWithdrawn, detail).hint("a withdrawn version is never used again: publish another version")
             }
             Conflict::UnknownReference { .. } | Conflict::UnknownSubject { .. } => {
                 Self::new(Name::UnknownReference, detail).hint(
