@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_core::record::{Algorithm, DigestSet, ReleaseName};
-use candor_core::weights::{FilePath, FilePathError, MANIFEST_FILES_MAX, Manifest, ManifestFile};
+use candor_core::weights::{
+    FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
+};
 
 use crate::hashers::Hashers;
 
@@ -60,7 +62,7 @@ pub struct FolderFiles {
 #[derive(Debug)]
 pub struct FoundFiles {
     /// Sorted by path; none, if there are none.
-    pub files: Vec<ManifestFile>,
+    pub files: Vec<FoundFile>,
     /// As [`FolderFiles::ignored`].
     pub ignored: Vec<String>,
     /// What no manifest can list.
@@ -183,22 +185,33 @@ pub fn list_folder(folder: &Path, release: &ReleaseName) -> Result<FolderListing
     Ok(listing)
 }
 
+/// Takes the bytes of a file, piece after piece, as they are hashed.
+pub type Bytes<'a> = &'a mut dyn FnMut(&FilePath, &[u8]);
+
 /// Reads `folder`, which is to be `release`, and computes the SHA-256 of each file. Empty files count, empty folders do
-/// not.
+/// not. What else is to be known of the files is for `bytes` to see: a second reading could be of others.
 pub fn hash_folder(
     folder: &Path,
     release: &ReleaseName,
+    bytes: Bytes<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles, FolderError> {
-    let listing = list_folder(folder, release)?;
-    hash(folder, listing, &|_| Vec::new(), progress)
+    let FolderListing { files, ignored } = list_folder(folder, release)?;
+    let mut hashing = Hashing::new(folder, total(&files), bytes, progress);
+    let read = |(path, size)| {
+        let digest = hashing.hash(&path, size, &[])?;
+        let size = Some(size);
+        Ok(ManifestFile { path, size, digest })
+    };
+    let files = files.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok(FolderFiles { files, ignored })
 }
 
 /// Reads `folder` to hold it against `manifest` of `release`: every file that is there, listed or not.
 ///
-/// Each file gets its size, its SHA-256, and what else the manifest lists of it and this program computes: MD5,
-/// SHA-1 and all of SHA-2. Where the manifest lists only others, `Comparison` reports the file as not compared,
-/// if its size is not wrong already.
+/// Each file gets its size, its SHA-256, and what else the manifest lists of it, except for git's digests: where
+/// the manifest lists only those, `Comparison` reports the file as not compared. A file that is not listed, or has
+/// another size, is not read: that settles it, and it may be one that never ends.
 /// What is left out by default is read where the manifest lists it.
 pub fn hash_listed(
     folder: &Path,
@@ -211,18 +224,6 @@ pub fn hash_listed(
             let rest = file.path.as_str().strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
-    };
-    let listed: BTreeMap<&FilePath, &DigestSet> = manifest
-        .files()
-        .iter()
-        .map(|file| (&file.path, &file.digest))
-        .collect();
-    let also = |path: &FilePath| {
-        let digests = listed.get(path).copied().into_iter();
-        digests
-            .flat_map(DigestSet::iter)
-            .map(|(algorithm, _)| algorithm)
-            .collect()
     };
     let mut unlistable = Vec::new();
     let listing = list(folder, release, &is_listed, &mut |path, error| {
@@ -237,12 +238,56 @@ pub fn hash_listed(
         Ok(())
     })?;
     unlistable.sort_by(|a, b| a.path.cmp(&b.path));
-    let FolderFiles { files, ignored } = hash(folder, listing, &also, progress)?;
+    let FolderListing { files, ignored } = listing;
     Ok(FoundFiles {
-        files,
+        files: hash_as_listed(folder, &files, manifest, progress)?,
         ignored,
         unlistable,
     })
+}
+
+fn hash_as_listed(
+    folder: &Path,
+    files: &[(FilePath, u64)],
+    manifest: &Manifest,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<FoundFile>, FolderError> {
+    let listed: BTreeMap<&FilePath, &ManifestFile> = manifest
+        .files()
+        .iter()
+        .map(|file| (&file.path, file))
+        .collect();
+    let is_to_be_read = |(path, size): &&(FilePath, u64)| {
+        let listed = listed.get(path);
+        listed.is_some_and(|listed| listed.size.is_none_or(|listed| listed == *size))
+    };
+    let nobody = &mut |_: &FilePath, _: &[u8]| {};
+    let bytes_total = total(files.iter().filter(is_to_be_read));
+    let mut hashing = Hashing::new(folder, bytes_total, nobody, progress);
+    let read = |found: &(FilePath, u64)| {
+        let (path, size) = found;
+        let also = listed.get(path).into_iter();
+        let also: Vec<_> = also
+            .flat_map(|listed| listed.digest.iter())
+            .map(|(algorithm, _)| algorithm)
+            .collect();
+        let digest = Some(found)
+            .filter(is_to_be_read)
+            .map(|_| hashing.hash(path, *size, &also))
+            .transpose()?;
+        Ok(FoundFile {
+            path: path.clone(),
+            size: *size,
+            digest,
+        })
+    };
+    files.iter().map(read).collect()
+}
+
+/// The sizes of files together; a folder of sparse files can have more than fits into the number.
+fn total<'a>(files: impl IntoIterator<Item = &'a (FilePath, u64)>) -> u64 {
+    let sizes = files.into_iter().map(|(_, size)| *size);
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out. `unlistable` gets what
@@ -342,42 +387,62 @@ fn file(path: &Path, relative: &str, metadata: &Metadata) -> Result<(FilePath, u
     Ok((relative, metadata.len()))
 }
 
-fn hash(
-    folder: &Path,
-    listing: FolderListing,
-    also: &dyn Fn(&FilePath) -> Vec<Algorithm>,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<FolderFiles, FolderError> {
-    let bytes_total = listing.files.iter().map(|(_, size)| size).sum();
-    let mut buffer = vec![0; READ_BYTES];
-    let mut before = 0;
-    let mut files = Vec::with_capacity(listing.files.len());
-    for (file, size) in listing.files {
-        let mut read_so_far = |bytes| {
-            progress(Progress {
-                bytes: before + bytes,
+/// The files of a folder, being hashed one after another.
+struct Hashing<'a> {
+    folder: &'a Path,
+    bytes: Bytes<'a>,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+    bytes_total: u64,
+    /// Bytes of the files before.
+    before: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Hashing<'a> {
+    fn new(
+        folder: &'a Path,
+        bytes_total: u64,
+        bytes: Bytes<'a>,
+        progress: &'a mut dyn FnMut(Progress<'_>),
+    ) -> Self {
+        Self {
+            folder,
+            bytes,
+            progress,
+            bytes_total,
+            before: 0,
+            buffer: vec![0; READ_BYTES],
+        }
+    }
+
+    fn hash(
+        &mut self,
+        file: &FilePath,
+        size: u64,
+        also: &[Algorithm],
+    ) -> Result<DigestSet, FolderError> {
+        let Self {
+            bytes_total,
+            before,
+            ..
+        } = *self;
+        let mut read = 0_u64;
+        let mut take = |piece: &[u8]| {
+            read += piece.len() as u64;
+            if !piece.is_empty() {
+                (self.bytes)(file, piece);
+            }
+            (self.progress)(Progress {
+                bytes: before.saturating_add(read),
                 bytes_total,
-                file: &file,
+                file,
             });
         };
-        let digest = hash_file(
-            &folder.join(file.as_str()),
-            size,
-            &also(&file),
-            &mut buffer,
-            &mut read_so_far,
-        )?;
-        before += size;
-        files.push(ManifestFile {
-            path: file,
-            size: Some(size),
-            digest,
-        });
+        let path = self.folder.join(file.as_str());
+        let digest = hash_file(&path, size, also, &mut self.buffer, &mut take)?;
+        self.before = before.saturating_add(size);
+        Ok(digest)
     }
-    Ok(FolderFiles {
-        files,
-        ignored: listing.ignored,
-    })
 }
 
 /// Hashes one file, which must have `size` bytes from its first to its last look, and nobody writing to it.
@@ -386,7 +451,7 @@ fn hash_file(
     size: u64,
     also: &[Algorithm],
     buffer: &mut [u8],
-    read_so_far: &mut dyn FnMut(u64),
+    take: &mut dyn FnMut(&[u8]),
 ) -> Result<DigestSet, FolderError> {
     let changed = || FolderError::Changed {
         path: path.to_owned(),
@@ -404,7 +469,7 @@ fn hash_file(
     }
     let mut hashers = Hashers::new(also.iter().copied());
     let mut bytes = 0;
-    read_so_far(0);
+    take(&[]);
     loop {
         let count = match file.read(buffer) {
             Ok(0) => break,
@@ -417,7 +482,7 @@ fn hash_file(
             return Err(changed());
         }
         hashers.update(&buffer[..count]);
-        read_so_far(bytes);
+        take(&buffer[..count]);
     }
     let after = look()?;
     // A file system that keeps no times gives errors here, on both sides.

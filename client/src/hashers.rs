@@ -1,5 +1,6 @@
 //! Several digests of one file in one reading.
 
+use blake2::Blake2b512;
 use candor_core::record::{Algorithm, DigestSet};
 use md5::Md5;
 use sha1::Sha1;
@@ -10,7 +11,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 pub(crate) struct Hashers(Vec<(Algorithm, Box<dyn DynDigest>)>);
 
 impl Hashers {
-    /// SHA-256, and those of `also` that this program computes: the others are left out.
+    /// SHA-256, and those of `also`, except for git's: their objects are more than a file's bytes.
     pub(crate) fn new(also: impl IntoIterator<Item = Algorithm>) -> Self {
         let mut hashers = Self(vec![(
             Algorithm::Sha256,
@@ -23,9 +24,9 @@ impl Hashers {
                 Algorithm::Sha224 => Box::new(Sha224::default()),
                 Algorithm::Sha384 => Box::new(Sha384::default()),
                 Algorithm::Sha512 => Box::new(Sha512::default()),
+                Algorithm::Blake2b => Box::new(Blake2b512::default()),
+                Algorithm::Blake3 => Box::new(blake3::Hasher::new()),
                 Algorithm::Sha256
-                | Algorithm::Blake2b
-                | Algorithm::Blake3
                 | Algorithm::GitCommit
                 | Algorithm::GitTree
                 | Algorithm::GitBlob => continue,
@@ -59,7 +60,19 @@ impl Hashers {
 mod tests {
     use super::*;
 
-    /// `abc`, from RFC 1321 (A.5) and FIPS 180-4's examples.
+    /// `abc`, from RFC 1321 (A.5), FIPS 180-4's examples, RFC 7693 (A) and b3sum.
+    #[test]
+    fn every_strong_algorithm_is_computed() {
+        let found = Hashers::new(Algorithm::ALL).finish();
+        for algorithm in Algorithm::ALL {
+            assert_eq!(
+                found.by(algorithm).is_some(),
+                algorithm.is_of_bytes(),
+                "{algorithm}"
+            );
+        }
+    }
+
     #[test]
     fn digests_are_those_of_the_specifications() {
         let all = [
@@ -80,6 +93,14 @@ mod tests {
             (
                 Algorithm::Sha512,
                 "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+            (
+                Algorithm::Blake2b,
+                "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d17d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+            ),
+            (
+                Algorithm::Blake3,
+                "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
             ),
         ];
         let mut hashers = Hashers::new(all.map(|(algorithm, _)| algorithm));

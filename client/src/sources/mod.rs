@@ -20,12 +20,13 @@ mod detect;
 mod error;
 pub mod evaluation;
 mod fit;
+mod heads;
 mod markdown;
 pub mod model_card;
 mod release;
 pub mod statement;
 pub mod training_config;
-pub mod weights;
+mod weights;
 mod yaml;
 
 use candor_core::Sha256;

@@ -8,6 +8,7 @@ use candor_core::record::ReleaseName;
 use candor_core::weights::{Manifest, ManifestFile};
 use candor_core::{Sha256, record::DigestSet};
 
+use super::heads::Heads;
 use super::training_config::{CONFIG_BYTES_MAX, is_training_config};
 use super::{DOCUMENT_BYTES_MAX, Draft, Drafts, SourceError, model_card, training_config, weights};
 use crate::folder::{Progress, hash_folder};
@@ -35,12 +36,18 @@ pub fn release_drafts(
     config: Option<&Path>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ReleaseDrafts, SourceError> {
-    let files = hash_folder(folder, release, progress)?;
+    let mut heads = Heads::default();
+    let files = hash_folder(
+        folder,
+        release,
+        &mut |file, bytes| heads.take(file, bytes),
+        progress,
+    )?;
     let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
         file: folder.display().to_string(),
         error,
     })?;
-    let mut all = Drafts::from(weights::draft(&manifest, Some(folder), release));
+    let mut all = weights::draft(&manifest, &heads, release);
     match card(&manifest, &mut all.warnings) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;
@@ -92,7 +99,12 @@ fn training_config_of(
     config: Option<&Path>,
 ) -> Result<Option<(String, Vec<u8>)>, SourceError> {
     if let Some(path) = config {
-        return Ok(Some((path.display().to_string(), read(path)?)));
+        // One that is a file of the release must be the one that its manifest lists.
+        let bytes = match listed_at(folder, manifest, path) {
+            Some(file) => read_listed(folder, file)?,
+            None => read(path)?,
+        };
+        return Ok(Some((path.display().to_string(), bytes)));
     }
     let is_text = |path: &str| {
         let path = path.to_ascii_lowercase();
@@ -116,6 +128,14 @@ fn training_config_of(
         });
     }
     Ok(candidates.pop())
+}
+
+/// The file of the release that `path` leads to, if it is one.
+fn listed_at<'a>(folder: &Path, manifest: &'a Manifest, path: &Path) -> Option<&'a ManifestFile> {
+    let (folder, path) = (folder.canonicalize().ok()?, path.canonicalize().ok()?);
+    let inside = path.strip_prefix(folder).ok()?;
+    let mut files = manifest.files().iter();
+    files.find(|file| Path::new(file.path.as_str()) == inside)
 }
 
 /// Reads a file of the release, which must still be the one that the manifest lists.

@@ -11,7 +11,7 @@ use candor_core::weights::{Comparison, Manifest};
 use super::{bundle_of, folder, release};
 
 fn folder_error(folder: &Path) -> FolderError {
-    let error = hash_folder(folder, &release(), &mut |_| {}).expect_err("refused");
+    let error = hash_folder(folder, &release(), &mut |_, _| {}, &mut |_| {}).expect_err("refused");
     assert!(!error.hint().is_empty());
     error
 }
@@ -34,7 +34,7 @@ fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
     ]);
     fs::create_dir(folder.path().join("empty")).expect("made");
     let mut steps = Vec::new();
-    let found = hash_folder(folder.path(), &release(), &mut |progress| {
+    let found = hash_folder(folder.path(), &release(), &mut |_, _| {}, &mut |progress| {
         steps.push((
             progress.file.to_string(),
             progress.bytes,
@@ -159,7 +159,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
             .expect("there");
         old.set_modified(std::time::UNIX_EPOCH).expect("set");
         let mut changes = 0;
-        let result = hash_folder(folder.path(), &release(), &mut |progress| {
+        let result = hash_folder(folder.path(), &release(), &mut |_, _| {}, &mut |progress| {
             assert!(progress.bytes <= progress.bytes_total, "{progress:?}");
             if progress.file.as_str() == "b" && progress.bytes > 300_000 && changes == 0 {
                 changes += 1;
@@ -178,7 +178,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn a_changed_added_or_removed_file_shows_against_the_manifest() {
     let folder = folder(&[("a", b"a"), ("b/c", b"c"), ("d", b"d")]);
-    let files = hash_folder(folder.path(), &release(), &mut |_| {})
+    let files = hash_folder(folder.path(), &release(), &mut |_, _| {}, &mut |_| {})
         .expect("a release")
         .files;
     let manifest = Manifest::new(files).expect("a manifest");
@@ -230,7 +230,8 @@ fn what_no_manifest_can_list_is_found_beside_one() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     let folder = folder(&[("a", b"a"), ("b", b"b")]);
-    let files = hash_folder(folder.path(), &release(), &mut |_| {}).expect("a release");
+    let files =
+        hash_folder(folder.path(), &release(), &mut |_, _| {}, &mut |_| {}).expect("a release");
     let manifest = Manifest::new(files.files).expect("a manifest");
     fs::remove_file(folder.path().join("b")).expect("removed");
     std::os::unix::fs::symlink("a", folder.path().join("b")).expect("made");
@@ -252,4 +253,31 @@ fn what_no_manifest_can_list_is_found_beside_one() {
     }
     let found = hash_listed(folder.path(), &release(), &manifest, &mut |_| {}).expect("read");
     assert!(found.files.is_empty() && found.unlistable.is_empty());
+}
+
+#[test]
+fn files_whose_size_settles_it_are_not_read() {
+    let folder = folder(&[("a", b"a"), ("b", b"b")]);
+    let files =
+        hash_folder(folder.path(), &release(), &mut |_, _| {}, &mut |_| {}).expect("a release");
+    let manifest = Manifest::new(files.files).expect("a manifest");
+    // Two sparse files, whose sizes together are more than 64 bits hold; to hash them would take ages.
+    let endless = i64::MAX as u64 - 4095;
+    for name in ["b", "c", "d"] {
+        let file = fs::File::create(folder.path().join(name)).expect("made");
+        if file.set_len(endless).is_err() {
+            // Not every file system takes files of this size.
+            file.set_len(1 << 42).expect("4 TiB");
+        }
+    }
+    let mut bytes_total = 0;
+    let found = hash_listed(folder.path(), &release(), &manifest, &mut |progress| {
+        bytes_total = progress.bytes_total;
+    })
+    .expect("files");
+    assert_eq!(bytes_total, 1);
+    let comparison = Comparison::new(&manifest, &found.files);
+    assert_eq!(comparison.same, 1);
+    assert_eq!(comparison.changed.len(), 1);
+    assert_eq!(comparison.extra.len(), 2);
 }

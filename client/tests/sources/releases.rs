@@ -165,8 +165,12 @@ fn an_entry_that_would_be_too_large_is_refused_before_it_is_signed() {
     };
     card.annotations.clear();
     card.license = Some(String::new());
-    let error = draft.check().expect_err("an empty licence").to_string();
-    assert!(error.contains("/predicate/license: "), "{error}");
+    let error = draft.check().expect_err("an empty licence");
+    assert!(
+        error.context()[0].starts_with("/predicate/license: "),
+        "{error:?}"
+    );
+    assert!(!error.to_string().contains("/predicate"), "{error}");
     let version: Version = "1.0.0".parse().expect("a version");
     assert_eq!(release().version(), &version);
     let (mut draft, _) = one(model_card::draft("README.md", b"# x", &release()).expect("a card"));
@@ -180,4 +184,78 @@ fn an_entry_that_would_be_too_large_is_refused_before_it_is_signed() {
         draft.check(),
         Err(SourceError::AttachmentMissing { .. })
     ));
+}
+
+#[test]
+fn what_is_said_of_files_is_said_of_what_was_hashed() {
+    let tensors = safetensors("F16", &[3, 5], 30);
+    let folder = folder(&[
+        ("a.yml", b"lr: 1\n"),
+        ("m.safetensors", &tensors),
+        ("z", b"the last one"),
+    ]);
+    let config = folder.path().join("a.yml");
+    // While the last file is hashed, those before it become others.
+    let swap = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).expect("written");
+    };
+    let drafts = release_drafts(folder.path(), &release(), None, &mut |progress| {
+        if progress.file.as_str() == "z" {
+            swap("m.safetensors", &safetensors("F16", &[5, 3, 1], 30));
+        }
+    });
+    let drafts = drafts.expect("the header was read with the digest").drafts;
+    assert!(
+        matches!(&drafts[0].predicate, Predicate::Weights(it) if it.parameters == Some(15)),
+        "{drafts:?}"
+    );
+    let error = release_drafts(folder.path(), &release(), Some(&config), &mut |progress| {
+        if progress.file.as_str() == "z" {
+            swap("a.yml", b"lr: 2\n");
+        }
+    })
+    .expect_err("another config than the manifest lists");
+    assert!(
+        matches!(&error, SourceError::Changed { path } if path.ends_with("a.yml")),
+        "{error}"
+    );
+}
+
+#[test]
+fn files_that_are_not_what_their_names_say_are_named() {
+    let warnings = |name: &str, bytes: &[u8]| {
+        let folder = folder(&[(name, bytes), ("README.md", b"---\nlicense: mit\n---\n")]);
+        drafts_of(&folder, None).expect("a release").warnings
+    };
+    let tensors = safetensors("I8", &[3], 3);
+    for (name, bytes) in [
+        ("m.safetensors", &tensors[..]),
+        ("m.gguf", b"GGUF\x03\0\0\0"),
+        ("m.bin", b"anything"),
+    ] {
+        assert_eq!(warnings(name, bytes), [""; 0], "{name}");
+    }
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n";
+    for (name, bytes, words) in [
+        (
+            "m.safetensors",
+            &b"see https://example.org"[..],
+            "has no header",
+        ),
+        ("m.safetensors", b"", "has no header"),
+        (
+            "m.safetensors",
+            &tensors[..tensors.len() - 1],
+            "by its own header",
+        ),
+        ("m.safetensors", pointer, "a Git LFS pointer"),
+        ("m.bin", pointer, "a Git LFS pointer"),
+        ("m.GGUF", b"GG", "does not begin as a GGUF file"),
+    ] {
+        let warnings = warnings(name, bytes);
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(words) && warnings[0].starts_with(name),
+            "{name}: {warnings:?}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FilePath, Manifest, ManifestFile};
+use crate::record::DigestSet;
 
 /// How a folder differs from a manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,19 +22,30 @@ pub struct Comparison {
     pub extra: Vec<FilePath>,
 }
 
+/// A file that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Where it is in the folder.
+    pub path: FilePath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digests, unless nobody took them: of a file that is not listed, or has another size, none are needed.
+    pub digest: Option<DigestSet>,
+}
+
 /// A file that differs from its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// As listed.
     pub listed: ManifestFile,
     /// As found.
-    pub found: ManifestFile,
+    pub found: FoundFile,
 }
 
 impl Comparison {
     /// Compares what is listed with what was `found`.
-    pub fn new(manifest: &Manifest, found: &[ManifestFile]) -> Self {
-        let mut rest: BTreeMap<&FilePath, &ManifestFile> =
+    pub fn new(manifest: &Manifest, found: &[FoundFile]) -> Self {
+        let mut rest: BTreeMap<&FilePath, &FoundFile> =
             found.iter().map(|file| (&file.path, file)).collect();
         let mut comparison = Self::default();
         for listed in manifest.files() {
@@ -46,13 +58,13 @@ impl Comparison {
         comparison
     }
 
-    fn compare(&mut self, listed: &ManifestFile, found: &ManifestFile) {
-        let sizes_differ = matches!((listed.size, found.size), (Some(a), Some(b)) if a != b);
+    fn compare(&mut self, listed: &ManifestFile, found: &FoundFile) {
+        let sizes_differ = listed.size.is_some_and(|listed| listed != found.size);
         let common: Vec<_> = listed
             .digest
             .iter()
             .filter_map(|(algorithm, digest)| {
-                Some((algorithm, digest, found.digest.by(algorithm)?))
+                Some((algorithm, digest, found.digest.as_ref()?.by(algorithm)?))
             })
             .collect();
         if sizes_differ || common.iter().any(|(_, listed, found)| listed != found) {

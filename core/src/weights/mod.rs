@@ -14,7 +14,7 @@ mod comparison;
 mod manifest;
 mod path;
 
-pub use comparison::{Change, Comparison};
+pub use comparison::{Change, Comparison, FoundFile};
 pub use manifest::{
     FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,
 };

@@ -1,14 +1,14 @@
 //! A release: from a bundle or from the log, with or without the folder that should be it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candor_core::Sha256;
 use candor_core::bundle::{LoggedRecord, VerifiedBundle};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Strength, Weights};
-use candor_core::record::{Predicate, PublisherName, PublisherState};
-use candor_core::weights::{Change, Comparison};
+use candor_core::record::{Algorithm, Predicate, PublisherName, PublisherState};
+use candor_core::weights::{Change, Comparison, FilePath, Manifest};
 
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::Others;
@@ -220,7 +220,7 @@ pub(super) fn judge_folder(
     report: &mut Report,
 ) -> Result<(), CliError> {
     let release = &bundle.release;
-    let Some((index, weights)) = weights_of(bundle) else {
+    let Some((index, _)) = weights_of(bundle) else {
         report.doubts.push(Doubt {
             words: format!("{release} has no weights record, so nothing says which files it is"),
             hint: format!("ask {} to publish the weights, too", release.publisher()),
@@ -276,7 +276,7 @@ pub(super) fn judge_folder(
         });
     }
     judge_left_out(folder, found.ignored, strictness, report);
-    compare(&comparison, weights, report);
+    compare(&comparison, manifest, report);
     Ok(())
 }
 
@@ -308,7 +308,7 @@ fn judge_left_out(
         }));
 }
 
-fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
+fn compare(comparison: &Comparison, manifest: &Manifest, report: &mut Report) {
     let findings = &mut report.findings;
     findings.extend(comparison.changed.iter().map(|change| Finding::Changed {
         path: change.listed.path.to_string(),
@@ -321,39 +321,60 @@ fn compare(comparison: &Comparison, weights: &Weights, report: &mut Report) {
         path: path.to_string(),
         what: None,
     }));
-    let names = algorithms(&weights.algorithms);
-    let weak = comparison.only_weakly_same.len() as u64;
-    if weak > 0 {
-        let files = counted(weak, "file has the digests", "files have the digests");
+    let weak = &comparison.only_weakly_same;
+    if !weak.is_empty() {
+        let files = counted(
+            weak.len() as u64,
+            "file has the digests",
+            "files have the digests",
+        );
+        let (compared, others): (Vec<_>, Vec<_>) = listed_algorithms(manifest, weak)
+            .into_iter()
+            .partition(|algorithm| algorithm.is_of_bytes());
+        let others = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; those by {} were not compared", algorithms(others)),
+        };
         report.doubts.push(Doubt {
             words: format!(
-                "{files} that are listed, by {names} alone: other files can be made to have the same ones"
+                "{files} that are listed, by {} alone: other files can be made to have the same ones{others}",
+                algorithms(&compared)
             ),
             hint: STRONGER_HINT.to_owned(),
         });
     }
-    let unknown = comparison.not_compared.len() as u64;
-    if unknown > 0 {
-        let files = counted(unknown, "file has", "files have");
+    let unknown = &comparison.not_compared;
+    if !unknown.is_empty() {
+        let files = counted(unknown.len() as u64, "file has", "files have");
         report.doubts.push(Doubt {
-            words: format!("{files} only digests by {names}, which this program does not compute"),
+            words: format!(
+                "{files} only digests by {}, which this program does not compute",
+                algorithms(&listed_algorithms(manifest, unknown))
+            ),
             hint: STRONGER_HINT.to_owned(),
         });
     }
 }
 
+/// The algorithms of the digests that `manifest` lists of the files at `paths`.
+fn listed_algorithms(manifest: &Manifest, paths: &[FilePath]) -> Vec<Algorithm> {
+    let paths: BTreeSet<_> = paths.iter().collect();
+    let files = manifest.files().iter();
+    let algorithms: BTreeSet<_> = files
+        .filter(|file| paths.contains(&file.path))
+        .flat_map(|file| file.digest.iter().map(|(algorithm, _)| algorithm))
+        .collect();
+    algorithms.into_iter().collect()
+}
+
 fn how(change: &Change) -> String {
-    if let (Some(listed), Some(found)) = (change.listed.size, change.found.size)
-        && listed != found
-    {
+    let found = change.found.size;
+    if let Some(listed) = change.listed.size.filter(|listed| *listed != found) {
         return format!("{found} bytes instead of {listed}");
     }
     let differing = change.listed.digest.iter().find_map(|(algorithm, listed)| {
-        let found = change
-            .found
-            .digest
-            .by(algorithm)
-            .filter(|found| *found != listed)?;
+        let found = change.found.digest.as_ref()?.by(algorithm);
+        let found = found.filter(|found| *found != listed)?;
         Some(format!(
             "{algorithm} {}… instead of {}…",
             page::short(found),
