@@ -303,6 +303,18 @@ fn what_is_written_to_goes_on_being_what_it_is() {
         printed.stdout.as_bytes()
     );
 
+    // A link that somebody put where a file of the same name is about to be made.
+    reader.write("mine", "mine");
+    let next = std::process::id();
+    for id in next..next + 2000 {
+        let planted = reader.home.join(format!(".new.tlog-proof.{id}.new"));
+        std::os::unix::fs::symlink("mine", planted).expect("a link");
+    }
+    reader
+        .candor(&log, "proof 3 -o new.tlog-proof")
+        .expect_code(0);
+    assert_eq!(reader.read("mine"), b"mine");
+
     reader.write("elsewhere/3.tlog-proof", "older");
     let link = reader.home.join("link");
     std::os::unix::fs::symlink("elsewhere/3.tlog-proof", &link).expect("a link");
