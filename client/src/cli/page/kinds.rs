@@ -1,10 +1,11 @@
 //! What each kind of record says, in words.
 
+use candor_core::bundle::LoggedRecord;
 use candor_core::record::kinds::{
-    ApiVersion, Attachment, Behind, Evaluation, ModelCard, Outcome, Parent, Publisher, Reason,
-    Relation, Scope, Strength, SystemPrompt, TrainingConfig, Unnamed, Weights, Withdrawal,
+    ApiVersion, Attachment, Behind, Evaluation, ModelCard, Outcome, Parent, Publisher, Relation,
+    Scope, Strength, SystemPrompt, TrainingConfig, Unnamed, Weights, Withdrawal,
 };
-use candor_core::record::{DigestSet, Predicate};
+use candor_core::record::{DigestSet, Predicate, Statement};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
@@ -18,16 +19,18 @@ const SETTINGS_MAX: usize = 40;
 const SETTING_CHARS_MAX: usize = 60;
 
 /// All that a record says.
-pub(super) fn lines(predicate: &Predicate) -> Vec<Text> {
+///
+/// `records` are those among which a withdrawal finds what it withdraws.
+pub(super) fn lines(statement: &Statement, records: &[LoggedRecord]) -> Vec<Text> {
     let mut fields = Fields::new();
-    match predicate {
+    match &statement.predicate {
         Predicate::Publisher(it) => publisher(it, &mut fields),
         Predicate::ModelCard(it) => model_card(it, &mut fields),
         Predicate::Weights(it) => weights(it, &mut fields),
         Predicate::TrainingConfig(it) => training_config(it, &mut fields),
         Predicate::ApiVersion(it) => api_version(it, &mut fields),
         Predicate::Evaluation(it) => evaluation(it, &mut fields),
-        Predicate::Withdrawal(it) => withdrawal(it, &mut fields),
+        Predicate::Withdrawal(it) => withdrawal(it, statement, records, &mut fields),
     }
     fields.into_lines()
 }
@@ -62,7 +65,7 @@ pub(super) fn gist(predicate: &Predicate) -> String {
             counted(it.results.len() as u64, "value", "values"),
             it.outcome.name()
         ),
-        Predicate::Withdrawal(it) => format!("{}: {}", reason(it.reason), it.explanation),
+        Predicate::Withdrawal(it) => format!("{}: {}", it.reason.name(), it.explanation),
     }
 }
 
@@ -317,30 +320,31 @@ fn evaluation(it: &Evaluation, fields: &mut Fields) {
     fields.block(results::evaluation(&it.results));
 }
 
-fn withdrawal(it: &Withdrawal, fields: &mut Fields) {
-    let scope = match it.scope {
-        Scope::Record => "one record",
-        Scope::Release => "everything that its author signed about the release",
+fn withdrawal(
+    it: &Withdrawal,
+    statement: &Statement,
+    records: &[LoggedRecord],
+    fields: &mut Fields,
+) {
+    let named = statement.subject.sha256;
+    let found = records
+        .iter()
+        .find(|logged| logged.record.statement().digest == named);
+    let scope = match (it.scope, found) {
+        (Scope::Record, Some(logged)) => {
+            let kind = logged.record.statement().kind();
+            format!("entry {}, {kind}", logged.index)
+        }
+        (Scope::Record, None) => format!("one record, with the statement digest {named}"),
+        (Scope::Release, _) => "everything that its author signed about the release".to_owned(),
     };
-    fields.row("Withdraws", scope);
-    fields.row("Reason", reason(it.reason));
+    fields.row("Withdraws", &scope);
+    fields.row("Reason", it.reason.name());
     fields.row("Explanation", &it.explanation);
     fields.maybe(
         "Use instead",
         it.replacement.as_ref().map(ToString::to_string),
     );
-}
-
-/// A reason, as the schema writes it.
-pub(super) fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Security => "security",
-        Reason::Legal => "legal",
-        Reason::Error => "error",
-        Reason::Superseded => "superseded",
-        Reason::Retired => "retired",
-        Reason::Other => "other",
-    }
 }
 
 fn is_weak(it: &Weights) -> bool {

@@ -130,11 +130,16 @@ pub fn withdrawn_words(withdrawn: &Withdrawn<'_>) -> String {
         .replacement
         .as_ref()
         .map(|release| format!(" Use {release} instead."));
+    let explanation = one_line(&it.explanation, usize::MAX);
+    let stop = if explanation.ends_with(['.', '!', '?']) || instead.is_none() {
+        ""
+    } else {
+        "."
+    };
     format!(
-        "withdrawn by entry {} ({}): {}{}",
+        "withdrawn by entry {} ({}): {explanation}{stop}{}",
         withdrawn.by,
-        kinds::reason(it.reason),
-        it.explanation.trim(),
+        it.reason.name(),
         instead.unwrap_or_default()
     )
 }
@@ -180,7 +185,7 @@ fn section(logged: &LoggedRecord, records: &[LoggedRecord]) -> Vec<Text> {
                 .plain(format!(" by entry {}", withdrawn.by)),
         );
     }
-    lines.extend(kinds::lines(&statement.predicate));
+    lines.extend(kinds::lines(statement, records));
     lines
 }
 

@@ -46,3 +46,27 @@ pub enum Reason {
     Retired,
     Other,
 }
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Security,
+        Self::Legal,
+        Self::Error,
+        Self::Superseded,
+        Self::Retired,
+        Self::Other,
+    ];
+
+    /// Its name in a withdrawal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Security => "security",
+            Self::Legal => "legal",
+            Self::Error => "error",
+            Self::Superseded => "superseded",
+            Self::Retired => "retired",
+            Self::Other => "other",
+        }
+    }
+}
