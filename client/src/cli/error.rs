@@ -173,9 +173,7 @@ impl CliError {
     pub fn context(&self) -> Vec<String> {
         match self {
             Self::Refuted { context, .. } | Self::CouldNotTell { context, .. } => context.clone(),
-            Self::Source(SourceError::Schema { violations, .. }) => {
-                violations.iter().map(ToString::to_string).collect()
-            }
+            Self::Source(error) => error.context(),
             Self::Log(LogError::Problem(problem)) => problem.context(),
             Self::Memory(error) | Self::BundleMaker(BundleMakerError::Memory(error)) => {
                 error.context()
@@ -194,7 +192,6 @@ impl CliError {
             | Self::FileTooLong { .. }
             | Self::Form { .. }
             | Self::Folder(_)
-            | Self::Source(_)
             | Self::Log(_)
             | Self::BundleMaker(_)
             | Self::Replay(_)

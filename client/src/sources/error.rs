@@ -132,10 +132,7 @@ pub enum SourceError {
         error: ManifestError,
     },
     /// The record is not as its schema says.
-    #[error(
-        "the {kind} record is not as its schema says: {}",
-        violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    )]
+    #[error("the {kind} record is not as its schema says")]
     Schema {
         /// Of what kind it is.
         kind: Kind,
@@ -195,6 +192,14 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Further lines: each violation of the schema.
+    pub fn context(&self) -> Vec<String> {
+        match self {
+            Self::Schema { violations, .. } => violations.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the reader can do next.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -213,7 +218,7 @@ impl SourceError {
                 "correct the file; it must be JSON that every reader understands alike"
             }
             Self::Form { .. } | Self::NotUnderstood { .. } => {
-                "say what it is with `--kind KIND`, or write a statement by the schemas in schemas/"
+                "say what it is with `--kind KIND` (of `candor release`: `--with KIND:FILE`), or write a statement as `candor schema KIND` says"
             }
             Self::SeveralConfigs { .. } => "name the one that was run with `--config FILE`",
             Self::ChecksumLine { .. } => {
@@ -226,7 +231,7 @@ impl SourceError {
                 "correct the list; each file is listed once, by a path inside the release"
             }
             Self::Schema { .. } | Self::Statement { .. } => {
-                "correct that field; schemas/ has the rules and an example for each kind"
+                "correct that field; `candor schema KIND` prints the rules"
             }
             Self::EntryTooLarge { .. } => {
                 "put the long part into an attachment, or publish several records"

@@ -79,9 +79,9 @@ fn a_predicate_alone_becomes_a_statement_about_what_it_is_said_to_be_about() {
     let error = statement::draft_of_predicate("x.json", b"{}", &about, &[]).expect_err("empty");
     assert!(
         error
-            .to_string()
-            .contains("/predicate: \"manifest\" is a required property"),
-        "{error}"
+            .context()
+            .contains(&"/predicate: \"manifest\" is a required property".to_owned()),
+        "{error:?}"
     );
 }
 
@@ -91,8 +91,9 @@ fn statements_that_break_a_rule_are_refused_with_the_place() {
     json["predicate"]["surprise"] = json!(1);
     let error =
         statement::draft("x.json", json.to_string().as_bytes(), &[]).expect_err("unknown field");
-    assert!(error.to_string().contains("/predicate: "), "{error}");
-    assert!(error.to_string().contains("surprise"), "{error}");
+    let context = error.context();
+    assert!(context[0].starts_with("/predicate: "), "{context:?}");
+    assert!(context[0].contains("surprise"), "{context:?}");
     for (text, part) in [
         (r#"{"_type": "x"}"#, "/_type"),
         (
