@@ -6,19 +6,6 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
 use serde::{Deserialize, Serialize};
 
-/// `GET /api/v1/log`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LogView {
-    /// What the log says to be.
-    pub origin: String,
-    /// What it says its key is. A claim: the key to trust comes from elsewhere.
-    pub key: String,
-    /// Who may register a publisher: `open` or `approved`.
-    #[serde(default)]
-    pub registration: String,
-}
-
 /// One record in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

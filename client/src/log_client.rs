@@ -28,8 +28,7 @@ use candor_core::{Sha256, Verified};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    LogView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView,
-    RecordsView,
+    ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView, RecordsView,
 };
 use crate::problem::Problem;
 use crate::transport::{Request, RequestBody, Response, Transport};
@@ -301,11 +300,6 @@ impl LogClient {
         Ok(plan
             .hashes(&tiles)
             .expect("each planned tile was fetched with its width"))
-    }
-
-    /// What the log says of itself.
-    pub fn log_view(&self) -> Result<LogView, LogError> {
-        self.view("api/v1/log")
     }
 
     /// A page of records, newest first. `path` is the first page's, or `next` of the page before.

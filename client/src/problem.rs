@@ -78,6 +78,11 @@ impl Problem {
         self.status == 404 && self.name() == "not-found"
     }
 
+    /// What the log says to do next.
+    pub fn hint_words(&self) -> Option<String> {
+        Some(format!("the log says: {}", self.hint.as_ref()?))
+    }
+
     /// Further lines: which record, and each violation.
     pub fn context(&self) -> Vec<String> {
         let record = self
@@ -107,9 +112,10 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.detail, self.title.as_str()) {
-            (Some(detail), _) => f.write_str(detail),
+            // Nothing that a log says may be taken for a finding of this program.
+            (Some(detail), _) => write!(f, "the log says: {detail}"),
             (None, "") => write!(f, "the log refuses this with status {}", self.status),
-            (None, title) => f.write_str(title),
+            (None, title) => write!(f, "the log says: {title}"),
         }
     }
 }
@@ -126,6 +132,10 @@ mod tests {
         let problem = Problem::parse(422, body).expect("it is one");
         assert_eq!(problem.name(), "schema");
         assert_eq!(problem.status, 422);
+        assert_eq!(
+            problem.to_string(),
+            "the log says: the statement is not as its schema says"
+        );
         assert_eq!(
             problem.context(),
             [

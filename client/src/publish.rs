@@ -27,7 +27,7 @@ use crate::keys::SecretKey;
 use crate::log_client::{LogClient, LogError, SignedCheckpoint};
 use crate::memory::{Memory, MemoryError};
 use crate::replay::{Replay, ReplayError, parse};
-use crate::transport::RequestBody;
+use crate::transport::{RequestBody, TransportError};
 
 /// The most records of one release: what a log takes at once.
 pub const RECORDS_MAX: usize = 64;
@@ -129,7 +129,7 @@ impl PublishError {
     pub fn hint(&self) -> String {
         match self {
             Self::Schema { kind, .. } => {
-                format!("mend the fields that are named; schemas/{kind}.schema.json says what each may hold")
+                format!("mend the fields that are named; `candor schema {kind}` says what each may hold")
             }
             Self::Statement(_) | Self::Record(_) => {
                 "mend the field that is named, and publish again; nothing was sent".to_owned()
@@ -146,6 +146,12 @@ impl PublishError {
             }
             Self::Manifest(_) => "let `candor release FOLDER` make the manifest".to_owned(),
             Self::Key(_) => "make a new key with `candor keygen`".to_owned(),
+            Self::Log(LogError::Transport(TransportError::OutOfReach { .. }))
+            | Self::Memory(MemoryError::Log(LogError::Transport(
+                TransportError::OutOfReach { .. },
+            ))) => {
+                "check the address (`--log URL`) and the network, and publish again: what the log has already stays as it is".to_owned()
+            }
             Self::Log(error) => error.hint(),
             Self::Memory(error) => error.hint(),
             Self::OtherAnswer(_) | Self::Receipt { .. } => {
@@ -250,7 +256,15 @@ fn send(
     records: &[SignedRecord],
     attachments: &Attachments,
 ) -> Result<Vec<Published>, PublishError> {
-    let answer = client.send_records(&request_body(records, attachments))?;
+    let sent = client.send_records(&request_body(records, attachments));
+    let answer = sent.map_err(|error| match error {
+        // Which of the records it is about goes without saying if there is one.
+        LogError::Problem(mut problem) if records.len() == 1 => {
+            problem.record = None;
+            LogError::Problem(problem)
+        }
+        error => error,
+    })?;
     let checkpoint = SignedCheckpoint::verify(answer.checkpoint.clone(), client.key())
         .map_err(LogError::from)?;
     // Others who publish from this machine may have seen a newer one meanwhile; then this is proven to be

@@ -89,7 +89,7 @@ impl LogError {
         match self {
             Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
             Self::Transport(error) => error.hint().to_owned(),
-            Self::Problem(problem) => problem.hint.clone().unwrap_or_default(),
+            Self::Problem(problem) => problem.hint_words().unwrap_or_default(),
             Self::NotALog { .. } => {
                 "what answers there is not this log, or not all of it: check the address (`--log URL`), or tell the log's operator"
                     .to_owned()

@@ -44,11 +44,6 @@ impl LeafIndex {
     pub const fn get(self) -> u64 {
         self.0
     }
-
-    /// The size of the smallest tree that holds this entry, or `None` past the last index of all.
-    pub fn smallest_tree(self) -> Option<TreeSize> {
-        self.0.checked_add(1).map(TreeSize)
-    }
 }
 
 impl TreeSize {

@@ -64,9 +64,9 @@ fn a_release_is_never_replaced_by_other_content() {
     flip_last_byte(&lab.home.join("tiny/model.safetensors"));
     let refused = lab.candor(&log, release);
     insta::assert_snapshot!(refused.stderr, @"
-    error: example-lab/tiny@1.0.0 has its weights record already, entry 1, and it says something else
+    error: the log says: example-lab/tiny@1.0.0 has its weights record already, entry 1, and it says something else
       record 1 of those that were sent
-    hint: what a release is does not change: publish another version, or withdraw this one
+    hint: the log says: what a release is does not change, and a version is never used again: publish another version
     ");
     assert_eq!(refused.code, 2);
     assert_eq!(lab.read("tiny-1.0.0.candor"), bundle, "the bundle stays");
@@ -278,7 +278,7 @@ fn a_file_that_is_no_record_is_refused_with_what_would_be_one() {
     let refused = lab.candor(&log, "publish notes.txt --as example-lab/tiny@1");
     insta::assert_snapshot!(refused.stderr, @"
     error: notes.txt is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv) or a statement (.json with _type)
-    hint: say what it is with `--kind KIND`, or write a statement by the schemas in schemas/
+    hint: say what it is with `--kind KIND` (of `candor release`: `--with KIND:FILE`), or write a statement as `candor schema KIND` says
     ");
     lab.candor(&log, "publish tiny/README.md")
         .expect_error(2, "--as publisher/model@version");
