@@ -128,6 +128,15 @@ pub enum Command {
     ///
     /// Example: candor checkpoint
     Checkpoint,
+    /// Print what records of a kind may say, as a JSON Schema
+    ///
+    /// Without a kind, prints what the schemas of all kinds have in common.
+    ///
+    /// Example: candor schema evaluation
+    Schema {
+        /// publisher, model-card, weights, training-config, api-version, evaluation or withdrawal
+        kind: Option<Kind>,
+    },
     /// Print completions for a shell
     ///
     /// Example: candor completions bash > ~/.local/share/bash-completion/completions/candor

@@ -127,6 +127,7 @@ fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
         Command::Log(args) => commands::log::run(&args, session),
         Command::Proof(args) => commands::proof::run(&args, session),
         Command::Checkpoint => commands::checkpoint::run(session),
+        Command::Schema { kind } => Ok(commands::schema::run(kind, session)),
         Command::Completions { shell } => Ok(commands::manual::completions(shell, session)),
         Command::Man { dir } => commands::manual::man(dir.as_deref(), session),
     }

@@ -129,6 +129,8 @@ fn every_command_answers_in_json() {
         "completions bash",
         "man",
         "man --dir pages",
+        "schema",
+        "schema model-card",
     ] {
         let json = lab
             .candor(&log, &format!("{line} --json"))

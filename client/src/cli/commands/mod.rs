@@ -9,5 +9,6 @@ pub mod proof;
 pub mod publish;
 pub mod publisher;
 pub mod release;
+pub mod schema;
 pub mod show;
 pub mod verify;
