@@ -473,7 +473,7 @@ fn a_violation_names_the_place_the_rule_and_what_is_wrong() {
         (
             |s| s["predicate"]["format"] = json!("zip"),
             "enum",
-            "/predicate/format: \"zip\" is not one of \"safetensors\", \"pytorch\" or 5 other candidates",
+            "/predicate/format: \"zip\" is none of \"safetensors\", \"pytorch\", \"onnx\", \"gguf\", \"tensorflow\", \"numpy\", \"other\"",
         ),
         (
             |s| s["predicate"]["strength"] = json!("weak"),
