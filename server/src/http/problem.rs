@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use candor_core::record::{AuthorityError, SchemaViolation};
+use candor_core::record::{AuthorityError, Kind, SchemaViolation};
 use serde::Serialize;
 use tracing::error;
 
@@ -338,9 +338,13 @@ impl From<Refused> for Problem {
                     "publish first what it is about, or take the digest from /api/v1/releases/…",
                 )
             }
-            Conflict::NotTheirs { .. }
-            | Conflict::OtherSubject { .. }
-            | Conflict::NotWithdrawable { .. } => Self::new(Name::BadWithdrawal, detail)
+            Conflict::NotWithdrawable { kind: Kind::Publisher, .. } => {
+                Self::new(Name::BadWithdrawal, detail)
+                    .hint("change the keys with a publisher record that follows it")
+            }
+            Conflict::NotWithdrawable { .. } => Self::new(Name::BadWithdrawal, detail)
+                .hint("what was withdrawn stays so: publish it again as another version"),
+            Conflict::NotTheirs { .. } | Conflict::OtherSubject { .. } => Self::new(Name::BadWithdrawal, detail)
                 .hint("name the record by its statement digest, and sign as its publisher"),
             Conflict::AttachmentMissing { .. } => missing_attachment(detail),
         };
