@@ -12,8 +12,8 @@ use candor_core::record::{
 };
 use candor_core::weights::Manifest;
 use common::examples::{
-    COMMON, FREE, MANIFEST, MANIFEST_EXAMPLE, example, fit_subject, parse, read, text, validator,
-    without_empty_lists,
+    COMMON, FREE, MANIFEST, MANIFEST_EXAMPLE, example, fit_subject, further_examples, parse, read,
+    text, validator, without_empty_lists,
 };
 use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value, json};
@@ -169,6 +169,25 @@ fn the_examples_fit_together() {
         statement(Kind::Publisher).subject.name,
         SubjectName::Publisher(api.publisher().clone())
     );
+}
+
+#[test]
+fn the_further_examples_say_what_the_first_leave_out() {
+    let [card, api, evaluation] = further_examples().map(|(kind, example)| {
+        check(kind, &example).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let mut fitted = example.clone();
+        fit_subject(kind, &mut fitted);
+        assert_eq!(fitted, example, "the subject digest of {kind}");
+        assert_eq!(read(&example).kind(), kind);
+        example["predicate"].clone()
+    });
+    assert_eq!(card["baseModels"][0]["relation"], "finetune");
+    assert_eq!(api["behind"], "undisclosed");
+    assert!(api["systemPrompt"]["digest"]["sha256"].is_string());
+    assert!(evaluation["harness"]["version"].is_string());
+    assert_eq!(evaluation["outcome"], "reproduced");
+    let answered = read(&example(Kind::Evaluation));
+    assert_eq!(evaluation["answers"], json!(answered.digest));
 }
 
 #[test]

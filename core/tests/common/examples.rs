@@ -28,6 +28,30 @@ pub(crate) fn example(kind: Kind) -> Value {
     })
 }
 
+/// Second examples of a kind, for what the first does not say.
+pub(crate) fn further_examples() -> [(Kind, Value); 3] {
+    [
+        (
+            Kind::ModelCard,
+            parse(include_str!(
+                "../../../schemas/examples/model-card-fine-tuned.json"
+            )),
+        ),
+        (
+            Kind::ApiVersion,
+            parse(include_str!(
+                "../../../schemas/examples/api-version-undisclosed.json"
+            )),
+        ),
+        (
+            Kind::Evaluation,
+            parse(include_str!(
+                "../../../schemas/examples/evaluation-reproduced.json"
+            )),
+        ),
+    ]
+}
+
 pub(crate) fn read(statement: &Value) -> Statement {
     Statement::parse(&to_canonical_json(statement)).unwrap_or_else(|e| panic!("{e}\n{statement:#}"))
 }
