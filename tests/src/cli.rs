@@ -1,8 +1,9 @@
 //! People at a terminal: each has a home folder of their own, and types commands.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -131,6 +132,47 @@ impl Person {
         let ran = self.run(&mut command, log, line);
         ran.assert_plain();
         ran
+    }
+
+    /// Runs `candor` at a terminal, where `typed` is typed. What the terminal shows is all in `stdout`.
+    pub fn candor_at_terminal(
+        &self,
+        log: &TestLog,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        typed: &str,
+    ) -> Ran {
+        let quoted = |word: &str| format!("'{word}'");
+        let words: Vec<_> = arguments.iter().map(|word| quoted(word)).collect();
+        let program = crate::program("candor");
+        let line = format!("{} {}", quoted(&program.to_string_lossy()), words.join(" "));
+        let mut script = Command::new("script");
+        for (name, value) in log.candor().get_envs() {
+            if let Some(value) = value {
+                script.env(name, value);
+            }
+        }
+        let mut script = script
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env("HOME", &self.home)
+            .env("TERM", "xterm-256color")
+            .envs(variables.iter().copied())
+            .current_dir(&self.home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script runs: it is part of util-linux");
+        let mut keyboard = script.stdin.take().expect("piped");
+        keyboard.write_all(typed.as_bytes()).expect("typed");
+        // The keyboard stays until all is said: without it, the terminal hangs up.
+        let output = script.wait_with_output().expect("script ends");
+        drop(keyboard);
+        Ran {
+            line,
+            code: output.status.code().expect("script ends by itself"),
+            stdout: String::from_utf8(output.stdout).expect("candor writes UTF-8"),
+            stderr: String::new(),
+        }
     }
 
     fn run(&self, command: &mut Command, log: &TestLog, line: String) -> Ran {

@@ -5,11 +5,16 @@
     reason = "these comments are the help text, where backticks would stand as they are"
 )]
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
+use candor_core::record::kinds::Reason;
 use candor_core::record::{Kind, PublisherName, ReleaseName};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use super::reference::{self, EXIT_CODES};
 
 /// Publish what an AI model is, and check what others published.
 ///
@@ -23,7 +28,8 @@ use clap_complete::Shell;
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 it holds, 1 it is refuted, 2 wrong usage or bad input, 3 could not tell."
+    after_help = EXIT_CODES,
+    after_long_help = format!("{}\n{EXIT_CODES}", reference::help())
 )]
 pub struct Cli {
     /// What all commands have in common.
@@ -44,10 +50,12 @@ pub struct Common {
     /// The log's verifier key, from its operator [env: CANDOR_LOG_KEY]
     #[arg(long, global = true, value_name = "KEY")]
     pub log_key: Option<String>,
-    /// Your signing key [env: CANDOR_KEY_FILE, or the key itself in CANDOR_KEY]
+    /// Your signing key [env: CANDOR_KEY_FILE, or the key itself in CANDOR_KEY] [default:
+    /// ~/.config/candor/key.pem]
     #[arg(long, global = true, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Where to remember the checkpoints that were seen [env: CANDOR_STATE_DIR]
+    /// Where to remember the checkpoints that were seen [env: CANDOR_STATE_DIR] [default:
+    /// ~/.local/state/candor]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Print JSON
@@ -93,10 +101,18 @@ pub enum Command {
     /// Publish one record from a file
     ///
     /// The file is a card, a config, evaluation results or a list of checksums, of which a record is made;
-    /// or a statement (in-toto), which is signed; or an envelope (DSSE), which is sent as it is.
+    /// or a statement (in-toto), which is signed; or an envelope (DSSE), which is sent as it is. With --kind and
+    /// --as, a file may also hold the predicate alone, what the statement says: the usual way for an API version.
     ///
     /// Example: candor publish results.json --as meta-ai/opt-125m@1.0.0 --author eleutherai
     Publish(PublishArgs),
+    /// Take back a release, or one record, for good
+    ///
+    /// Nothing leaves the log: readers are told that it no longer stands, and why. It can't be undone, and a
+    /// version is never used again.
+    ///
+    /// Example: candor withdraw meta-ai/opt-125m@1.0.0 --reason error --explanation "Wrong files."
+    Withdraw(WithdrawArgs),
     /// Check a bundle, a folder, a record or a proof
     ///
     /// What looks like an index, a statement digest or a release is that; a file of such a name is written with ./
@@ -157,7 +173,7 @@ pub enum Command {
 /// `candor keygen`.
 #[derive(Debug, Args)]
 pub struct KeygenArgs {
-    /// Where to write the key; never overwrites
+    /// Where to write the key; never overwrites [default: where --key is looked for]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Leave the key unencrypted
@@ -179,6 +195,12 @@ pub enum PublisherCommand {
         /// Which publisher
         name: PublisherName,
     },
+    /// Change the name, page or contact that people read
+    ///
+    /// What is not given stays as it is; an empty page or contact is taken away.
+    ///
+    /// Example: candor publisher update meta-ai --contact security@example.org
+    Update(UpdateArgs),
     /// Replace your key by a new one; keys of others stay
     ///
     /// A key that is taken off the list never comes back.
@@ -218,6 +240,22 @@ pub struct RegisterArgs {
     pub request: Option<PathBuf>,
 }
 
+/// `candor publisher update`.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Which publisher
+    pub name: PublisherName,
+    /// What people call you
+    #[arg(long, value_name = "TEXT")]
+    pub display_name: Option<String>,
+    /// Your page
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Where to report problems to
+    #[arg(long, value_name = "TEXT")]
+    pub contact: Option<String>,
+}
+
 /// `candor release`.
 #[derive(Debug, Args)]
 pub struct ReleaseArgs {
@@ -229,12 +267,24 @@ pub struct ReleaseArgs {
     /// The training config, where it is not found by itself
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Publish a record from this file too, such as an API version or an evaluation (may be repeated)
-    #[arg(long, value_name = "FILE")]
-    pub with: Vec<PathBuf>,
+    /// Publish a record from this file too, such as results of an evaluation, or api-version:FILE (may be repeated)
+    #[arg(long, value_name = "[KIND:]FILE", value_parser = With::parse)]
+    pub with: Vec<With>,
+    /// Say what would be published, and sign and send nothing; needs no log
+    #[arg(long)]
+    pub dry_run: bool,
     /// Where to write the bundle [default: MODEL-VERSION.candor here; beside the folder, if here is inside it]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// A file for `candor release --with`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct With {
+    /// What it is, where that is not plain.
+    pub kind: Option<Kind>,
+    /// Where it is.
+    pub file: PathBuf,
 }
 
 /// `candor publish`.
@@ -246,7 +296,7 @@ pub struct PublishArgs {
     #[arg(long = "as", value_name = "RELEASE")]
     pub release: Option<ReleaseName>,
     /// What it is, where that is not plain
-    #[arg(long)]
+    #[arg(long, value_parser = kinds_about_releases())]
     pub kind: Option<Kind>,
     /// Who evaluated, for evaluations [default: the release's publisher]
     #[arg(long, value_name = "PUBLISHER")]
@@ -263,6 +313,28 @@ pub struct PublishArgs {
     /// Write the release's bundle to this file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Say what would be published, and sign and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `candor withdraw`.
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// A release, with all that its publisher signed about it; or one record, by its index or statement digest
+    pub target: String,
+    /// Why, in one word
+    #[arg(long, value_parser = reasons())]
+    pub reason: Reason,
+    /// Why, and what users should do
+    #[arg(long, value_name = "TEXT")]
+    pub explanation: String,
+    /// What to use instead
+    #[arg(long, value_name = "RELEASE")]
+    pub replacement: Option<ReleaseName>,
+    /// Don't ask whether it is meant
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// `candor verify`.
@@ -313,6 +385,9 @@ pub struct ListArgs {
     /// Only what is said about this release
     #[arg(long, value_name = "RELEASE")]
     pub about: Option<ReleaseName>,
+    /// Only records before this entry
+    #[arg(long, value_name = "INDEX")]
+    pub before: Option<u64>,
     /// How many to list
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
@@ -354,4 +429,37 @@ pub struct ProofArgs {
     /// Write the entry itself, the signed record, to a file too
     #[arg(long, value_name = "FILE")]
     pub entry: Option<PathBuf>,
+}
+
+impl With {
+    #[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+    fn parse(text: &str) -> Result<Self, Infallible> {
+        let with_kind = text.split_once(':').and_then(|(kind, file)| {
+            Some(Self {
+                kind: Some(kind.parse().ok()?),
+                file: file.into(),
+            })
+        });
+        Ok(with_kind.unwrap_or_else(|| Self {
+            kind: None,
+            file: text.into(),
+        }))
+    }
+}
+
+/// The kinds of which a record is made from a file; that of publishers is made by `candor publisher`.
+fn kinds_about_releases() -> impl TypedValueParser<Value = Kind> {
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Publisher);
+    PossibleValuesParser::new(kinds.map(Kind::name))
+        .map(|name| name.parse().expect("one of the kinds' own names"))
+}
+
+fn reasons() -> impl TypedValueParser<Value = Reason> {
+    PossibleValuesParser::new(Reason::ALL.map(Reason::name)).map(|name| {
+        let mut reasons = Reason::ALL.into_iter();
+        let reason = reasons.find(|reason| reason.name() == name);
+        reason.expect("one of the reasons' own names")
+    })
 }

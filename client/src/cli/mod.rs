@@ -16,6 +16,7 @@ pub mod page;
 pub mod printer;
 pub mod progress;
 pub mod records;
+mod reference;
 pub mod settings;
 pub mod text;
 
@@ -106,6 +107,9 @@ fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
         Command::Publisher(PublisherCommand::Show { name }) => {
             commands::publisher::show(&name, session)
         }
+        Command::Publisher(PublisherCommand::Update(args)) => {
+            commands::publisher::update(&args, session)
+        }
         Command::Publisher(PublisherCommand::Rotate {
             name,
             new_key,
@@ -121,6 +125,7 @@ fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
         }
         Command::Release(args) => commands::release::run(&args, session),
         Command::Publish(args) => commands::publish::run(&args, session),
+        Command::Withdraw(args) => commands::withdraw::run(&args, session),
         Command::Verify(args) => commands::verify::run(&args, session),
         Command::Show(args) => commands::show::run(&args, session),
         Command::List(args) => commands::list::run(&args, session),

@@ -120,6 +120,13 @@ impl Printer {
         self.talk(Tone::Warning, "warning", text.as_ref());
     }
 
+    /// A question, whose answer is typed behind it.
+    pub fn question(&mut self, text: &str) {
+        let written = write!(self.err, "{}", harmless(text));
+        // Nobody is left to answer if stderr is closed.
+        let _ = written.and_then(|()| self.err.flush());
+    }
+
     /// Why the command did not do what it should.
     pub fn error(&mut self, error: &CliError) {
         let exit = Exit::of_error(error);

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use candor_core::Sha256;
 use candor_core::record::kinds::Source;
 use candor_core::record::{
-    Envelope, Kind, Predicate, PublisherName, ReleaseName, SignedRecord, SubjectName,
+    Envelope, Kind, Predicate, PublisherName, ReleaseName, SignedRecord, Statement, SubjectName,
+    parse_strict,
 };
 use serde_json::{Value, json};
 
@@ -55,12 +56,18 @@ pub struct Content {
 /// Finds the content of a release.
 pub type ContentOf<'a> = &'a mut dyn FnMut(&ReleaseName) -> Result<Content, CliError>;
 
-/// What a file became.
-pub enum Read {
-    /// A record that somebody signed already.
+/// Records that may still have to be signed, in the order in which they are published.
+#[derive(Default)]
+pub struct Parts {
+    parts: Vec<Part>,
+    /// Sentences that say what was left out of them, and why.
+    pub warnings: Vec<String>,
+}
+
+enum Part {
+    /// Somebody signed it already.
     Signed(Box<SignedRecord>, Attachments),
-    /// Records to be signed.
-    Drafts(Drafts),
+    Draft(Box<Draft>),
 }
 
 /// Records ready to be sent.
@@ -72,28 +79,69 @@ pub struct Ready {
     pub attachments: Attachments,
 }
 
-impl Ready {
-    /// Signs drafts, and adds them.
-    pub fn sign(&mut self, drafts: Vec<Draft>, key: &SecretKey) -> Result<(), CliError> {
-        for draft in drafts {
-            draft.check()?;
-            self.records.push(publish::sign(draft.payload(), &[key])?);
-            let documents = draft.attachments.into_iter();
-            self.attachments
-                .extend(documents.map(|it| (it.descriptor.digest.sha256, it.bytes)));
-        }
-        Ok(())
+impl Parts {
+    /// Adds what another file became.
+    pub fn extend(&mut self, more: Self) {
+        self.parts.extend(more.parts);
+        self.warnings.extend(more.warnings);
     }
 
-    /// Adds what was signed elsewhere.
-    pub fn add(&mut self, record: SignedRecord, attachments: Attachments) {
-        self.records.push(record);
-        self.attachments.extend(attachments);
+    /// What they say, each checked as a log checks it.
+    pub fn statements(&self) -> Result<Vec<Statement>, CliError> {
+        let statement = |part: &Part| match part {
+            Part::Signed(record, _) => Ok(record.statement().clone()),
+            Part::Draft(draft) => Ok(draft.check()?),
+        };
+        self.parts.iter().map(statement).collect()
+    }
+
+    /// Signs what is not signed yet, with the key that is asked for if one is needed.
+    pub fn sign(
+        self,
+        key: impl FnOnce() -> Result<SecretKey, CliError>,
+    ) -> Result<Ready, CliError> {
+        let mut ready = Ready::default();
+        let is_draft = |part: &Part| matches!(part, Part::Draft(_));
+        let key = self.parts.iter().any(is_draft).then(key).transpose()?;
+        for part in self.parts {
+            match part {
+                Part::Signed(record, attachments) => {
+                    ready.records.push(*record);
+                    ready.attachments.extend(attachments);
+                }
+                Part::Draft(draft) => {
+                    let key = key.as_ref().expect("it was asked for if there is a draft");
+                    draft.check()?;
+                    ready.records.push(publish::sign(draft.payload(), &[key])?);
+                    let documents = draft.attachments.into_iter();
+                    ready
+                        .attachments
+                        .extend(documents.map(|it| (it.descriptor.digest.sha256, it.bytes)));
+                }
+            }
+        }
+        Ok(ready)
+    }
+}
+
+impl From<Drafts> for Parts {
+    fn from(drafts: Drafts) -> Self {
+        let parts = drafts.drafts.into_iter();
+        Self {
+            parts: parts.map(|draft| Part::Draft(Box::new(draft))).collect(),
+            warnings: drafts.warnings,
+        }
+    }
+}
+
+impl From<Draft> for Parts {
+    fn from(draft: Draft) -> Self {
+        Drafts::from(draft).into()
     }
 }
 
 /// Reads a file as records. `content_of` finds what an evaluation or a withdrawal is about.
-pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<Read, CliError> {
+pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<Parts, CliError> {
     let bytes = files::read(path, bytes_max())?;
     let given = said
         .attach
@@ -118,7 +166,10 @@ pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<R
             .into_iter()
             .map(|file| (Sha256::of(&file.bytes), file.bytes))
             .collect();
-        return Ok(Read::Signed(Box::new(record), attachments));
+        return Ok(Parts {
+            parts: vec![Part::Signed(Box::new(record), attachments)],
+            warnings: Vec::new(),
+        });
     }
     let drafts = File {
         path,
@@ -131,7 +182,7 @@ pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<R
     for draft in &drafts.drafts {
         check_subject(path, &draft.subject, said)?;
     }
-    Ok(Read::Drafts(drafts))
+    Ok(drafts.into())
 }
 
 /// `--as` says what a file is about; one that says so itself must say the same.
@@ -269,9 +320,12 @@ impl File<'_> {
             (_, Kind::TrainingConfig) => Ok(SourceKind::TrainingConfig),
             (_, Kind::Weights) => Ok(SourceKind::Checksums),
             (_, Kind::Evaluation) => Ok(SourceKind::Evaluation),
+            // Of these, a file holds a statement or its predicate, and both are JSON.
             (_, Kind::Publisher | Kind::ApiVersion | Kind::Withdrawal) => {
-                Err(SourceError::NotUnderstood {
-                    file: self.name.clone(),
+                let file = self.name.clone();
+                Err(match parse_strict(&self.bytes) {
+                    Err(error) => SourceError::Json { file, error },
+                    Ok(_) => SourceError::NotUnderstood { file },
                 }
                 .into())
             }

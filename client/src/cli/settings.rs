@@ -1,5 +1,6 @@
 //! What is meant: flags, environment and configuration file, put together.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::note::LogKey;
@@ -26,6 +27,9 @@ pub type Variable = Box<dyn Fn(&str) -> Option<String>>;
 /// Asks somebody for a passphrase.
 pub type Ask = Box<dyn Fn(&str) -> Option<Zeroizing<String>>>;
 
+/// Reads somebody's answer; `None` if there is no reading it.
+pub type Answer = Box<dyn Fn() -> Option<String>>;
+
 /// What a command finds around it. Tests put their own in its place.
 pub struct Surroundings {
     /// Reads an environment variable.
@@ -34,6 +38,8 @@ pub struct Surroundings {
     pub transport: Box<dyn Fn() -> Box<dyn Transport>>,
     /// Asks the person at the terminal for a passphrase; `None` if nobody is there.
     pub ask: Ask,
+    /// Reads what the person at the terminal answers, if somebody is there.
+    pub answer: Option<Answer>,
     /// Where configuration is kept: `$XDG_CONFIG_HOME`.
     pub config_home: Option<PathBuf>,
     /// Where state is kept: `$XDG_STATE_HOME`.
@@ -56,6 +62,13 @@ impl Surroundings {
             variable: Box::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
             transport: Box::new(|| Box::new(HttpTransport::new())),
             ask: Box::new(|prompt| rpassword::prompt_password(prompt).ok().map(Zeroizing::new)),
+            answer: std::io::stdin().is_terminal().then(|| {
+                Box::new(|| {
+                    let mut line = String::new();
+                    std::io::stdin().read_line(&mut line).ok()?;
+                    Some(line)
+                }) as Answer
+            }),
             config_home: xdg.as_ref().map(etcetera::BaseStrategy::config_dir),
             state_home: xdg.as_ref().and_then(etcetera::BaseStrategy::state_dir),
         }
@@ -78,6 +91,11 @@ impl Settings {
 
     fn variable(&self, name: &str) -> Option<String> {
         (self.around.variable)(name)
+    }
+
+    /// Reads what the person at the terminal answers, if somebody is there.
+    pub fn answer(&self) -> Option<&Answer> {
+        self.around.answer.as_ref()
     }
 
     /// The key that the log is held to.

@@ -218,7 +218,7 @@ impl SourceError {
                 "correct the file; it must be JSON that every reader understands alike"
             }
             Self::Form { .. } | Self::NotUnderstood { .. } => {
-                "say what it is with `candor publish FILE --kind KIND`, or write a statement as `candor schema KIND` says"
+                "say what it is with `--kind KIND` (of `candor release`: `--with KIND:FILE`), or write a statement as `candor schema KIND` says"
             }
             Self::SeveralConfigs { .. } => "name the one that was run with `--config FILE`",
             Self::ChecksumLine { .. } => {

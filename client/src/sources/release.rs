@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use candor_core::record::ReleaseName;
+use candor_core::record::{Predicate, ReleaseName};
 use candor_core::weights::{Manifest, ManifestFile};
 use candor_core::{Sha256, record::DigestSet};
 
@@ -20,6 +20,8 @@ pub struct ReleaseDrafts {
     pub drafts: Vec<Draft>,
     /// The files, as `weights` names them.
     pub manifest: Manifest,
+    /// The file that is taken for the training config, if one is.
+    pub config: Option<String>,
     /// Sentences that say what was left out, and why.
     pub warnings: Vec<String>,
     /// Names at the top of the folder that are no part of the release: `.git`, bundles of the release.
@@ -51,19 +53,31 @@ pub fn release_drafts(
     match card(&manifest, &mut all.warnings) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;
-            all.extend(model_card::draft(card.path.as_str(), &bytes, release)?);
+            let card = card.path.as_str();
+            all.extend(model_card::draft(card, &bytes, release)?);
+            let without_license = |draft: &Draft| matches!(&draft.predicate, Predicate::ModelCard(card) if card.license.is_none());
+            if all.drafts.iter().any(without_license) {
+                let words = "its front matter names no license, so nobody knows what they may do";
+                all.warnings.push(format!("{card}: {words}"));
+            }
         }
         None => all.warnings.push(format!(
             "{} has no README.md at its top, so the release has no model card",
             folder.display()
         )),
     }
-    if let Some((file, bytes)) = training_config_of(folder, &manifest, config)? {
-        all.extend(training_config::draft(&file, &bytes, release)?);
+    let config = training_config_of(folder, &manifest, config)?;
+    match &config {
+        Some((file, bytes)) => all.extend(training_config::draft(file, bytes, release)?),
+        None => all.warnings.push(format!(
+            "{} has no file that looks like a training config, so the release has none: `--config FILE` names one",
+            folder.display()
+        )),
     }
     Ok(ReleaseDrafts {
         drafts: all.drafts,
         manifest,
+        config: config.map(|(file, _)| file),
         warnings: all.warnings,
         ignored: files.ignored,
     })

@@ -94,7 +94,7 @@ fn several_configs_ask_for_a_choice() {
 fn a_release_without_card_and_config_is_a_release() {
     let folder = folder(&[("model.onnx", b"x"), ("sub/README.md", b"# not the card")]);
     let drafts = drafts_of(&folder, None).expect("a release");
-    assert_eq!((drafts.drafts.len(), drafts.warnings.len()), (1, 1));
+    assert_eq!((drafts.drafts.len(), drafts.warnings.len()), (1, 2));
 }
 
 #[test]
@@ -224,7 +224,11 @@ fn what_is_said_of_files_is_said_of_what_was_hashed() {
 #[test]
 fn files_that_are_not_what_their_names_say_are_named() {
     let warnings = |name: &str, bytes: &[u8]| {
-        let folder = folder(&[(name, bytes), ("README.md", b"---\nlicense: mit\n---\n")]);
+        let folder = folder(&[
+            (name, bytes),
+            ("README.md", b"---\nlicense: mit\n---\n"),
+            ("train.yml", b"lr: 1\n"),
+        ]);
         drafts_of(&folder, None).expect("a release").warnings
     };
     let tensors = safetensors("I8", &[3], 3);

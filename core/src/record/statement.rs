@@ -189,6 +189,37 @@ impl Statement {
         }
     }
 
+    /// The releases that it refers to by their names, and where it does. A log takes them as they are: what they name
+    /// may not be there yet.
+    pub fn named_releases(&self) -> Vec<(&'static str, &ReleaseName)> {
+        match &self.predicate {
+            Predicate::TrainingConfig(config) => config
+                .parents
+                .iter()
+                .map(|parent| ("/predicate/parents", &parent.release))
+                .collect(),
+            Predicate::ApiVersion(api) => {
+                let behind = match &api.behind {
+                    Behind::Release(disclosed) => Some(&disclosed.release),
+                    Behind::Undisclosed(_) => None,
+                };
+                let behind = behind.map(|release| ("/predicate/behind/release", release));
+                let replaces = api.replaces.as_ref();
+                let replaces = replaces.map(|release| ("/predicate/replaces", release));
+                behind.into_iter().chain(replaces).collect()
+            }
+            Predicate::Withdrawal(withdrawal) => {
+                let replacement = withdrawal.replacement.as_ref();
+                let replacement = replacement.map(|release| ("/predicate/replacement", release));
+                replacement.into_iter().collect()
+            }
+            Predicate::Publisher(_)
+            | Predicate::ModelCard(_)
+            | Predicate::Weights(_)
+            | Predicate::Evaluation(_) => Vec::new(),
+        }
+    }
+
     /// The whole statement, as it was read.
     pub fn json(&self) -> &Value {
         &self.json

@@ -355,6 +355,7 @@ fn a_release_that_is_published_again_says_what_became_of_it() {
     WITHDRAWN by entry 4 (error): The weights are those of another run. Use example-lab/tiny@1.0.1 instead.
     bundle    tiny-1.0.0.candor  4 records, of a log with 5 entries
     --- stderr, exit 0
+    training config: training_config.yml
     ");
     let json = scene
         .lab

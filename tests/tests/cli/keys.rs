@@ -228,6 +228,7 @@ fn after_a_rotation_only_the_new_key_signs() {
         format!("publish {api_version} --kind api-version --as example-lab/tiny-api@2026-11-01");
     let refused = lab.candor(&log, &publish);
     insta::assert_snapshot!(refused.stderr, @"
+    warning: /predicate/behind/release: the log has no record of example-lab/tiny-lm@1.0.0 by example-lab; it is taken as it is written
     error: the log says: the key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b is no longer a key of example-lab: entry 1 took it off the list
     hint: the log says: sign with a key that `candor publisher show NAME` lists today (`--key FILE`)
     ");
@@ -278,6 +279,53 @@ fn a_rotation_leaves_the_keys_of_others_on_the_list() {
     assert_eq!(keys(), [keyid(&publisher), third]);
     rotate("--new-key fourth.pem --key third.pem --drop-others");
     assert_eq!(keys(), [fourth]);
+}
+
+#[test]
+fn what_people_read_of_a_publisher_can_be_changed() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    lab.candor_args(
+        &log,
+        &[
+            "publisher",
+            "update",
+            "example-lab",
+            "--display-name",
+            "Example Lab",
+            "--contact",
+            "security@example.org",
+        ],
+    )
+    .expect_code(0)
+    .expect_words("updated  example-lab, entry 1");
+    let shown = |field: &str| {
+        let shown = lab.candor(&log, "publisher show example-lab --json");
+        shown.json()[field].clone()
+    };
+    assert_eq!(shown("displayName"), "Example Lab");
+    assert_eq!(shown("contact"), "security@example.org");
+    lab.candor(
+        &log,
+        "publisher update example-lab --url https://example.org",
+    )
+    .expect_code(0);
+    assert_eq!(shown("contact"), "security@example.org", "it was not named");
+    let without = ["publisher", "update", "example-lab", "--contact", ""];
+    lab.candor_args(&log, &without).expect_code(0);
+    assert_eq!(shown("contact"), serde_json::Value::Null);
+    lab.candor_args(&log, &without)
+        .expect_code(0)
+        .expect_words("updated already");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 4);
+    lab.candor(&log, "publisher update example-lab")
+        .expect_error(2, "nothing of example-lab would change");
+    // Who registers again with something else is told what they want.
+    lab.candor(&log, "publisher register example-lab --contact c")
+        .expect_error(2, "candor publisher update");
+    Person::with_key(&log, "thief")
+        .candor(&log, "publisher update example-lab --contact thief")
+        .expect_error(2, "example-lab");
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn a_folder_becomes_a_release() {
     published entry 3      training-config  9c8778972fb723e3275ecbb50f291b80a2624f5119a6a4fea15d9b2d21142d05
     bundle    tiny-1.0.0.candor  3 records, of a log with 4 entries
     --- stderr, exit 0
+    training config: training_config.yml
     ");
     assert!(lab.home.join("tiny-1.0.0.candor").exists());
 }
@@ -64,6 +65,7 @@ fn a_release_is_never_replaced_by_other_content() {
     flip_last_byte(&lab.home.join("tiny/model.safetensors"));
     let refused = lab.candor(&log, release);
     insta::assert_snapshot!(refused.stderr, @"
+    training config: training_config.yml
     error: the log says: example-lab/tiny@1.0.0 has its weights record already, entry 1, and it says something else
       record 1 of those that were sent
     hint: the log says: what a release is does not change, and a version is never used again: publish another version
@@ -278,7 +280,7 @@ fn a_file_that_is_no_record_is_refused_with_what_would_be_one() {
     let refused = lab.candor(&log, "publish notes.txt --as example-lab/tiny@1");
     insta::assert_snapshot!(refused.stderr, @"
     error: notes.txt is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv) or a statement (.json with _type)
-    hint: say what it is with `candor publish FILE --kind KIND`, or write a statement as `candor schema KIND` says
+    hint: say what it is with `--kind KIND` (of `candor release`: `--with KIND:FILE`), or write a statement as `candor schema KIND` says
     ");
     lab.candor(&log, "publish tiny/README.md")
         .expect_error(2, "--as publisher/model@version");

@@ -226,6 +226,26 @@ fn lists_are_of_checked_entries() {
         rows("list records --kind weights --publisher example-evals --json"),
         0
     );
+    let part = reader.candor(&log, "list --limit 4").expect_code(0);
+    assert_eq!(
+        part.stderr,
+        "4 of 10 records, each checked; `--before 6` shows more\n"
+    );
+    let rest = reader
+        .candor(&log, "list --before 6 --limit 6")
+        .expect_code(0);
+    assert_eq!(rest.stderr, "6 records, each checked\n");
+    assert!(
+        rest.stdout.starts_with("     5  api-version"),
+        "{}",
+        rest.stdout
+    );
+    reader
+        .candor(&log, "list --kind evaluation --limit 1")
+        .expect_code(0)
+        .expect_words("1 records, each checked; `--before 8` shows more");
+    let row = reader.candor(&log, "list --limit 1 --json").json()["records"][0].clone();
+    assert!(row["acceptedAt"].is_string(), "{row}");
     reader
         .candor(&log, "list models --kind weights")
         .expect_error(2, "choose among records");

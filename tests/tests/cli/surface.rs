@@ -3,15 +3,18 @@
 use candor_tests::TestLog;
 use candor_tests::cli::{Person, write_release};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "",
     "keygen",
     "publisher",
     "publisher register",
     "publisher show",
     "publisher rotate",
+    "publisher update",
     "release",
     "publish",
+    "withdraw",
+    "schema",
     "verify",
     "show",
     "list",
@@ -42,6 +45,8 @@ fn all_help_fits_into_100_columns() {
     let help = reader.candor(&log, "--help").stdout;
     insta::assert_snapshot!(help);
     insta::assert_snapshot!(reader.candor(&log, "verify --help").stdout);
+    insta::assert_snapshot!(reader.candor(&log, "release --help").stdout);
+    insta::assert_snapshot!(reader.candor(&log, "withdraw --help").stdout);
     reader.candor(&log, "--version").expect_code(0);
 }
 
@@ -125,7 +130,11 @@ fn every_command_answers_in_json() {
         "proof 1",
         "proof 1 -o 1.tlog-proof",
         "checkpoint",
+        "release tiny --as example-lab/tiny@1.0.0 --dry-run",
+        "publish tiny/README.md --as example-lab/tiny@3 --dry-run",
+        "publisher update example-lab --display-name Lab",
         "publisher rotate example-lab --new-key new.pem",
+        "withdraw example-lab/tiny@2 --reason error --explanation Wrong --yes --key new.pem",
         "completions bash",
         "man",
         "man --dir pages",
@@ -252,6 +261,7 @@ fn output_that_is_lost_is_no_success() {
         &["log"],
         &["completions", "bash"],
         &["man"],
+        &["schema", "weights"],
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full");
         let output = log
@@ -298,6 +308,10 @@ fn completions_and_manual_pages_name_every_command() {
         let name = format!("candor {command}").trim_end().replace(' ', "-");
         let page = String::from_utf8(reader.read(&format!("man/{name}.1"))).expect("text");
         assert!(page.contains(".SH SYNOPSIS"), "{name}");
+        for section in ["ENVIRONMENT", "FILES", "\"EXIT STATUS\""] {
+            let has = page.contains(&format!(".SH {section}\n"));
+            assert_eq!(has, command.is_empty(), "{section} in {name}");
+        }
     }
     reader.candor(&log, "man").expect_code(0);
 }

@@ -12,7 +12,7 @@ use crate::api::ModelRow;
 use crate::cli::args::{ListArgs, Listed};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::text::{Text, Tone, counted, table};
+use crate::cli::text::{Text, Tone, counted, grouped, table};
 use crate::cli::{Session, page};
 use crate::log_client::{LogClient, query_value};
 use crate::replay::Replay;
@@ -23,10 +23,14 @@ pub fn run(args: &ListArgs, session: &mut Session) -> Result<Exit, CliError> {
     match args.what {
         Listed::Records => records(&client, args, session)?,
         Listed::Publishers | Listed::Models
-            if args.kind.is_some() || args.publisher.is_some() || args.about.is_some() =>
+            if args.kind.is_some()
+                || args.publisher.is_some()
+                || args.about.is_some()
+                || args.before.is_some() =>
         {
             return Err(CliError::Usage {
-                what: "`--kind`, `--publisher` and `--about` choose among records".to_owned(),
+                what: "`--kind`, `--publisher`, `--about` and `--before` choose among records"
+                    .to_owned(),
                 hint: "leave them out, or list records: `candor list records --kind KIND`"
                     .to_owned(),
             });
@@ -46,22 +50,26 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
     let about = args.about.as_ref();
     let about = about.map(|release| format!("&subject={}", query_value(release)));
     let filters: String = [kind, publisher, about].into_iter().flatten().collect();
+    let before = args.before.map(|index| format!("&before={index}"));
     let path = format!(
-        "/api/v1/records?limit={}{filters}",
-        args.limit.clamp(1, 100)
+        "/api/v1/records?limit={}{filters}{}",
+        args.limit.clamp(1, 100),
+        before.unwrap_or_default()
     );
     let mut rows = Vec::new();
     let mut next = Some(path);
-    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+    while let Some(path) = next.take_if(|_| rows.len() < args.limit) {
         let page = client.records_page(&path)?;
         // A page without rows would have us ask for ever.
         next = page.next.filter(|_| !page.records.is_empty());
         rows.extend(page.records);
     }
+    let is_more = next.is_some() || rows.len() > args.limit;
     rows.truncate(args.limit);
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
     let mut replay = Replay::default();
     let mut list = Vec::new();
+    let mut oldest = None;
     for row in rows {
         let (entry, _) = client.listed_entry(row.index, &checkpoint)?;
         let logged = replay.check_alone(client, &checkpoint, &entry)?;
@@ -81,10 +89,32 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
                 "a record of those that were asked for",
             ));
         }
+        if args.before.is_some_and(|before| row.index.get() >= before) {
+            return Err(not_as_listed(
+                row.index,
+                "a record before the one that was named",
+            ));
+        }
         session.printer.line(page::row(&logged));
-        list.push(page::record_json(&logged));
+        let mut object = page::record_json(&logged);
+        // By the log's own clock, which nothing proves.
+        object["acceptedAt"] = json!(row.accepted_at);
+        list.push(object);
+        oldest = Some(row.index);
     }
-    finish(list.len(), "record", session);
+    // Without filters, the records are the entries.
+    let all = (filters.is_empty() && args.before.is_none()).then(|| checkpoint.size().get());
+    match oldest.filter(|_| is_more) {
+        Some(oldest) => {
+            let of = all.map_or_else(String::new, |all| format!(" of {}", grouped(all)));
+            let words = format!(
+                "{}{of} records, each checked; `--before {oldest}` shows more",
+                list.len()
+            );
+            session.printer.note(Text::of(Tone::Dim, words));
+        }
+        None => finish(list.len(), "record", session),
+    }
     session.printer.json(
         &json!({ "records": list, "checkpoint": page::checkpoint_json(&checkpoint.checkpoint) }),
     );

@@ -1,5 +1,6 @@
 //! `candor completions` and `candor man`, both made from the definition of the command line.
 
+use std::io;
 use std::path::Path;
 
 use clap::CommandFactory as _;
@@ -10,7 +11,7 @@ use serde_json::json;
 use crate::cli::args::Cli;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::{Session, files};
+use crate::cli::{Session, files, reference};
 
 /// Prints completions.
 pub fn completions(shell: Shell, session: &mut Session) -> Exit {
@@ -69,11 +70,26 @@ fn write_pages(
 }
 
 fn page(command: clap::Command, name: &str) -> Result<Vec<u8>, CliError> {
+    let is_whole = command.get_name() == "candor";
+    let manual = Man::new(command.name(name.to_owned()).display_name(name.to_owned()));
     let mut page = Vec::new();
-    let name = name.to_owned();
-    let manual = Man::new(command.name(name.clone()).display_name(name.clone()));
-    manual
-        .render(&mut page)
-        .map_err(CliError::file(Path::new(&name)))?;
+    let rendered = if is_whole {
+        whole_page(&manual, &mut page)
+    } else {
+        manual.render(&mut page)
+    };
+    rendered.map_err(CliError::file(Path::new(name)))?;
     Ok(page)
+}
+
+/// The page of `candor` itself, with sections of its own for what is around a command.
+fn whole_page(manual: &Man, page: &mut Vec<u8>) -> io::Result<()> {
+    manual.render_title(page)?;
+    manual.render_name_section(page)?;
+    manual.render_synopsis_section(page)?;
+    manual.render_description_section(page)?;
+    manual.render_options_section(page)?;
+    manual.render_subcommands_section(page)?;
+    reference::roff().to_writer(page)?;
+    manual.render_version_section(page)
 }

@@ -1,24 +1,27 @@
 //! `candor publish`: records made of one file.
 
+use std::collections::BTreeSet;
+
 use candor_core::bundle::VerifiedBundle;
 use candor_core::record::kinds::Source;
-use candor_core::record::{Kind, ReleaseName};
+use candor_core::record::{Kind, ReleaseName, Statement};
 use serde_json::{Value, json};
 
+use super::preview;
 use crate::bundle_maker::{BundleMakerError, Wanted, make_bundle};
 use crate::cli::args::PublishArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::records::{Content, Read, Ready, Said, read};
+use crate::cli::records::{Content, Said, read};
+use crate::cli::settings::Settings;
 use crate::cli::text::{Text, Tone};
 use crate::cli::{Session, files, page};
 use crate::log_client::LogClient;
 use crate::memory::Memory;
-use crate::publish::{Published, publish};
+use crate::publish::{PublishError, Published, publish};
 
 /// Runs it.
 pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
     let source = Source {
         uri: args.source_uri.clone(),
         note: args.source_note.clone(),
@@ -31,20 +34,30 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
         attach: &args.attach,
         source: (source.uri.is_some() || source.note.is_some()).then_some(&source),
     };
-    let mut ready = Ready::default();
-    match read(&args.file, &said, &mut |release| {
+    // Only what a log has to say of other records needs one, if nothing is to be sent.
+    let around = |settings: &Settings| Ok::<_, CliError>((settings.client()?, settings.memory()?));
+    let parts = read(&args.file, &said, &mut |release| {
+        let (client, memory) = around(&session.settings)?;
         content_in_log(&client, &memory, release)
-    })? {
-        Read::Signed(record, attachments) => ready.add(*record, attachments),
-        Read::Drafts(drafts) => {
-            warn(&drafts.warnings, session);
-            ready.sign(drafts.drafts, &session.settings.secret_key()?)?;
-        }
+    })?;
+    warn(&parts.warnings, session);
+    let statements = parts.statements()?;
+    if args.dry_run {
+        preview::print(&statements, session);
+        let warnings = &parts.warnings;
+        session.printer.json(&json!({
+            "dryRun": true,
+            "records": preview::rows(&statements),
+            "warnings": warnings,
+        }));
+        return Ok(Exit::Holds);
     }
-    let release = ready
-        .records
+    let (client, memory) = around(&session.settings)?;
+    warn_of_unknown((&client, &memory), &statements, session)?;
+    let ready = parts.sign(|| session.settings.secret_key())?;
+    let release = statements
         .first()
-        .and_then(|record| record.statement().release().cloned());
+        .and_then(|statement| statement.release().cloned());
     if let (Some(file), Some(release)) = (&args.out, &release) {
         files::check_bundle_path(file, release)?;
     }
@@ -71,6 +84,34 @@ pub(super) fn warn(warnings: &[String], session: &mut Session) {
     for warning in warnings {
         session.printer.warning(warning);
     }
+}
+
+/// Names releases that are referred to by name alone, and that the log does not have: nothing would hold them back.
+pub(super) fn warn_of_unknown(
+    (client, memory): (&LogClient, &Memory),
+    statements: &[Statement],
+    session: &mut Session,
+) -> Result<(), CliError> {
+    let own: BTreeSet<_> = statements.iter().filter_map(Statement::release).collect();
+    let named = statements.iter().flat_map(Statement::named_releases);
+    let named: Vec<_> = named
+        .filter(|(_, release)| !own.contains(release))
+        .collect();
+    if !named.is_empty() {
+        // Another log is found out before it is asked for anything.
+        memory.fetch(client).map_err(PublishError::from)?;
+    }
+    for (pointer, release) in named {
+        let records = client.records_by(release, release.publisher());
+        if !records.map_err(PublishError::from)?.is_empty() {
+            continue;
+        }
+        session.printer.warning(format!(
+            "{pointer}: the log has no record of {release} by {}; it is taken as it is written",
+            release.publisher()
+        ));
+    }
+    Ok(())
 }
 
 /// A line for each record, with its index.
@@ -119,6 +160,9 @@ fn content_in_log(
     match make_bundle(client, memory, &Wanted::own(release)) {
         Ok(made) => content(&made.verified).ok_or_else(unknown),
         Err(BundleMakerError::NoSuchRelease(_)) => Err(unknown()),
+        // It is on the way to publishing something, and what to do next is said for that.
+        Err(BundleMakerError::Memory(error)) => Err(PublishError::from(error).into()),
+        Err(BundleMakerError::Log(error)) => Err(PublishError::from(error).into()),
         Err(error) => Err(error.into()),
     }
 }

@@ -11,7 +11,7 @@ use candor_core::record::{
 };
 use serde_json::json;
 
-use crate::cli::args::RegisterArgs;
+use crate::cli::args::{RegisterArgs, UpdateArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone};
@@ -126,6 +126,52 @@ pub fn show(name: &PublisherName, session: &mut Session) -> Result<Exit, CliErro
         "history": shown.history.iter().map(|logged| logged.index).collect::<Vec<_>>(),
         "checkpoint": page::checkpoint_json(&checkpoint.checkpoint),
     }));
+    Ok(Exit::Holds)
+}
+
+/// `candor publisher update`.
+pub fn update(args: &UpdateArgs, session: &mut Session) -> Result<Exit, CliError> {
+    let (name, key) = (&args.name, session.settings.secret_key()?);
+    if args.display_name.is_none() && args.url.is_none() && args.contact.is_none() {
+        return Err(CliError::Usage {
+            what: format!("nothing of {name} would change"),
+            hint: "say what: `--display-name`, `--url` or `--contact`".to_owned(),
+        });
+    }
+    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let (checkpoint, _) = memory.fetch(&client)?;
+    let Shown { state, newest, .. } = look_up(&client, &checkpoint, name)?;
+    // An empty text takes the field away; one that was not given leaves it.
+    let changed = |given: &Option<String>, now: &Option<String>| match given {
+        Some(given) => Some(given.clone()).filter(|text| !text.is_empty()),
+        None => now.clone(),
+    };
+    let wanted = Publisher {
+        display_name: args
+            .display_name
+            .clone()
+            .unwrap_or_else(|| newest.display_name.clone()),
+        url: changed(&args.url, &newest.url),
+        contact: changed(&args.contact, &newest.contact),
+        ..newest.clone()
+    };
+    if wanted == newest {
+        let words = format!("  {name}, entry {}", state.at);
+        let out = &mut session.printer;
+        out.line(Text::of(Tone::Good, "updated already").plain(words));
+        out.json(&json!({ "name": name, "keys": state.keys, "index": state.at, "created": false }));
+        return Ok(Exit::Holds);
+    }
+    let update = Publisher {
+        previous: Some(state.record),
+        ..wanted
+    };
+    let record = publish::sign(payload(name, update), &[&key])?;
+    let published = send(&record, session)?;
+    let words = format!("  {name}, entry {}", published.index);
+    let out = &mut session.printer;
+    out.line(Text::of(Tone::Good, "updated").plain(words));
+    print_json(name, &state.keys, &published, session);
     Ok(Exit::Holds)
 }
 

@@ -4,35 +4,46 @@ use std::path::{Path, PathBuf};
 
 use candor_core::bundle::LoggedRecord;
 use candor_core::record::{Kind, ReleaseName};
+use candor_core::weights::Manifest;
 use serde_json::json;
 
-use super::publish::{print, rows, warn};
+use super::preview;
+use super::publish::{print, rows, warn, warn_of_unknown};
 use crate::bundle_maker::{MadeBundle, Wanted, make_bundle};
 use crate::cli::args::ReleaseArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::progress::HashingBar;
-use crate::cli::records::{Content, Read, Ready, Said, read};
+use crate::cli::records::{Content, Parts, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
 use crate::cli::{Session, files, page};
 use crate::publish::publish;
-use crate::sources::{ReleaseDrafts, release_drafts};
+use crate::sources::{Drafts, ReleaseDrafts, release_drafts};
 use crate::standing::release_withdrawn;
 
 /// Runs it.
 pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
     // What can go wrong early goes wrong before gigabytes are read.
     let out = args
         .out
         .clone()
         .unwrap_or_else(|| default_path(&args.folder, &args.release));
-    files::check_bundle_path(&out, &args.release)?;
-    let key = session.settings.secret_key()?;
+    let around = if args.dry_run {
+        None
+    } else {
+        files::check_bundle_path(&out, &args.release)?;
+        let settings = &session.settings;
+        Some((
+            settings.client()?,
+            settings.memory()?,
+            settings.secret_key()?,
+        ))
+    };
     let bar = HashingBar::new(&session.printer);
     let ReleaseDrafts {
         drafts,
         manifest,
+        config,
         warnings,
         ignored,
     } = release_drafts(
@@ -42,55 +53,40 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         &mut |progress| bar.show(progress),
     )?;
     drop(bar);
-    warn(&warnings, session);
+    if let Some(config) = &config {
+        let words = format!("training config: {config}");
+        session.printer.note(Text::of(Tone::Dim, words));
+    }
     if !ignored.is_empty() {
         session.printer.note(Text::of(
             Tone::Dim,
             format!("left out: {}", ignored.join(", ")),
         ));
     }
-    let weights = drafts
-        .iter()
-        .find(|draft| draft.predicate.kind() == Kind::Weights)
-        .map(|draft| draft.sha256);
-    let mut ready = Ready::default();
-    ready.sign(drafts, &key)?;
-    let said = Said {
-        release: Some(&args.release),
-        others_too: true,
-        kind: None,
-        author: None,
-        attach: &args.with,
-        source: None,
+    let parts = all_parts(Drafts { drafts, warnings }, args)?;
+    let warnings = parts.warnings.clone();
+    warn(&warnings, session);
+    let statements = parts.statements()?;
+    let mut object = json!({
+        "release": args.release,
+        "files": manifest.files().len(),
+        "bytes": manifest.total_bytes(),
+        "config": config,
+        "warnings": warnings,
+        "ignored": ignored,
+    });
+    let Some((client, memory, key)) = around else {
+        headline(&args.release, &manifest, session);
+        preview::print(&statements, session);
+        object["dryRun"] = json!(true);
+        object["records"] = json!(preview::rows(&statements));
+        session.printer.json(&object);
+        return Ok(Exit::Holds);
     };
-    for file in &args.with {
-        let mut content_of = |_: &ReleaseName| {
-            let subject = weights.ok_or_else(|| no_weights(&args.release))?;
-            Ok(Content {
-                subject,
-                statement: None,
-            })
-        };
-        match read(file, &said, &mut content_of)? {
-            Read::Signed(record, attachments) => ready.add(*record, attachments),
-            Read::Drafts(extra) => {
-                warn(&extra.warnings, session);
-                ready.sign(extra.drafts, &key)?;
-            }
-        }
-    }
+    warn_of_unknown((&client, &memory), &statements, session)?;
+    let ready = parts.sign(move || Ok(key))?;
     let published = publish(&client, &memory, &ready.records, &ready.attachments)?;
-    let size = manifest
-        .total_bytes()
-        .map(|total| format!(", {}", bytes(total)));
-    let words = format!(
-        "  {}{}",
-        counted(manifest.files().len() as u64, "file", "files"),
-        size.unwrap_or_default()
-    );
-    session
-        .printer
-        .line(Text::of(Tone::Strong, args.release.to_string()).with(Tone::Dim, words));
+    headline(&args.release, &manifest, session);
     // From here on the records are in the log, whatever becomes of the bundle.
     print(&published, session);
     let authors = ready.records.iter();
@@ -111,18 +107,57 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
     if let Some(words) = page::others_words(&made.others, &args.release) {
         session.printer.note(Text::of(Tone::Dim, words));
     }
-    session.printer.json(&json!({
-        "release": args.release,
-        "withdrawnBy": withdrawn.map(|it| it.by),
-        "others": page::others_json(&made.others),
-        "records": rows(&published),
-        "bundle": out.display().to_string(),
-        "files": manifest.files().len(),
-        "bytes": manifest.total_bytes(),
-        "warnings": warnings,
-        "ignored": ignored,
-    }));
+    object["withdrawnBy"] = json!(withdrawn.map(|it| it.by));
+    object["others"] = page::others_json(&made.others);
+    object["records"] = json!(rows(&published));
+    object["bundle"] = json!(out.display().to_string());
+    session.printer.json(&object);
     Ok(Exit::Holds)
+}
+
+/// What the folder became, and the files that go with it.
+fn all_parts(of_folder: Drafts, args: &ReleaseArgs) -> Result<Parts, CliError> {
+    let weights = of_folder
+        .drafts
+        .iter()
+        .find(|draft| draft.predicate.kind() == Kind::Weights)
+        .map(|draft| draft.sha256);
+    let mut parts = Parts::from(of_folder);
+    let attach: Vec<_> = args.with.iter().map(|with| with.file.clone()).collect();
+    for with in &args.with {
+        let said = Said {
+            release: Some(&args.release),
+            others_too: true,
+            kind: with.kind,
+            author: None,
+            attach: &attach,
+            source: None,
+        };
+        let mut content_of = |_: &ReleaseName| {
+            let subject = weights.ok_or_else(|| no_weights(&args.release))?;
+            Ok(Content {
+                subject,
+                statement: None,
+            })
+        };
+        parts.extend(read(&with.file, &said, &mut content_of)?);
+    }
+    Ok(parts)
+}
+
+/// `meta-ai/opt-125m@1.0.0  9 files, 251.9 MB`.
+fn headline(release: &ReleaseName, manifest: &Manifest, session: &mut Session) {
+    let size = manifest
+        .total_bytes()
+        .map(|total| format!(", {}", bytes(total)));
+    let words = format!(
+        "  {}{}",
+        counted(manifest.files().len() as u64, "file", "files"),
+        size.unwrap_or_default()
+    );
+    session
+        .printer
+        .line(Text::of(Tone::Strong, release.to_string()).with(Tone::Dim, words));
 }
 
 /// What the bundle has, which grows with what is said about the release: `4 records, 1 of them by others, of a log with

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use candor_core::Sha256;
+use candor_core::bundle::LoggedRecord;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{ModelName, ReleaseName};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, table};
 use crate::cli::{Session, page};
-use crate::log_client::LogClient;
+use crate::log_client::{LogClient, SignedCheckpoint};
 use crate::replay::Replay;
 use crate::standing::{release_withdrawn, withdrawn};
 
@@ -138,6 +139,23 @@ fn record(
     asked: Option<Sha256>,
     session: &mut Session,
 ) -> Result<Exit, CliError> {
+    let (logged, checkpoint) = look_up(client, index, asked, session)?;
+    for line in page::record(&logged, &checkpoint.checkpoint) {
+        session.printer.line(line);
+    }
+    let mut object = page::record_json(&logged);
+    object["checkpoint"] = page::checkpoint_json(&checkpoint.checkpoint);
+    session.printer.json(&object);
+    Ok(Exit::Holds)
+}
+
+/// The same record, checked, and the tree that it is in.
+pub(super) fn look_up(
+    client: &LogClient,
+    index: LeafIndex,
+    asked: Option<Sha256>,
+    session: &Session,
+) -> Result<(LoggedRecord, SignedCheckpoint), CliError> {
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
     // An index that was typed may be wrong; one that the log named has to be there.
     let entry = match asked {
@@ -154,11 +172,5 @@ fn record(
             hint: "keep the output, and tell the log's operator and a witness".to_owned(),
         });
     }
-    for line in page::record(&logged, &checkpoint.checkpoint) {
-        session.printer.line(line);
-    }
-    let mut object = page::record_json(&logged);
-    object["checkpoint"] = page::checkpoint_json(&checkpoint.checkpoint);
-    session.printer.json(&object);
-    Ok(Exit::Holds)
+    Ok((logged, checkpoint))
 }

@@ -1,0 +1,168 @@
+//! Taking back what was published.
+
+use candor_tests::TestLog;
+use candor_tests::cli::{Person, write_release};
+
+const WHY: [&str; 4] = ["--reason", "error", "--explanation", "Wrong files"];
+
+fn lab_with_two_releases(log: &TestLog) -> Person {
+    let lab = Person::registered(log, "example-lab");
+    write_release(&lab.home.join("tiny"));
+    for version in ["1.0.0", "1.0.1"] {
+        lab.candor(
+            log,
+            &format!("release tiny --as example-lab/tiny@{version}"),
+        )
+        .expect_code(0);
+    }
+    lab
+}
+
+#[test]
+fn a_release_is_withdrawn_by_its_name_and_once() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let withdraw = [
+        &["withdraw", "example-lab/tiny@1.0.0"][..],
+        &WHY,
+        &["--replacement", "example-lab/tiny@1.0.1"],
+    ]
+    .concat();
+    let size = || log.get("/api/v1/log").json()["size"].clone();
+    lab.candor_args(&log, &withdraw)
+        .expect_error(2, "nobody is at a terminal to confirm it");
+    assert_eq!(size(), 7);
+    let sure = [&withdraw[..], &["--yes"]].concat();
+    let withdrawn = lab.candor_args(&log, &sure);
+    insta::assert_snapshot!(withdrawn.transcript(), @"
+    $ candor withdraw example-lab/tiny@1.0.0 --reason error --explanation Wrong files --replacement example-lab/tiny@1.0.1 --yes
+    published entry 7      withdrawal  afea804ea67366cfd6dd11e2608269f6011107e4a04a106789163d334182ec54
+    withdrawn example-lab/tiny@1.0.0, with 3 records by example-lab
+    --- stderr, exit 0
+    ");
+    lab.candor_args(&log, &sure)
+        .expect_code(0)
+        .expect_words("withdrawn already");
+    assert_eq!(size(), 8, "once is enough");
+    let shown = lab.candor(&log, "show example-lab/tiny@1.0.0");
+    shown.expect_code(0).expect_words(
+        "WITHDRAWN by entry 7 (error): Wrong files. Use example-lab/tiny@1.0.1 instead.",
+    );
+    lab.candor(&log, "verify example-lab/tiny@1.0.0")
+        .expect_code(1);
+    // The version is gone for good, and so is the withdrawal.
+    lab.candor(&log, "publish tiny/README.md --as example-lab/tiny@1.0.0")
+        .expect_code(0)
+        .expect_words("known");
+    let again = [&["withdraw", "7"][..], &WHY, &["--yes"]].concat();
+    let refused = lab.candor_args(&log, &again);
+    insta::assert_snapshot!(refused.stderr, @"
+    error: entry 7 is a withdrawal, and what was withdrawn stays so
+    hint: publish it again under another version
+    ");
+    let keys = [&["withdraw", "0"][..], &WHY, &["--yes"]].concat();
+    lab.candor_args(&log, &keys)
+        .expect_error(2, "says which keys a publisher has");
+}
+
+#[test]
+fn one_record_is_withdrawn_by_its_index_or_its_digest() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let digest = lab.candor(&log, "show 3 --json").json()["statement"].clone();
+    for target in ["2", digest.as_str().expect("a digest")] {
+        let withdraw = [&["withdraw", target][..], &WHY, &["--yes"]].concat();
+        lab.candor_args(&log, &withdraw).expect_code(0);
+        lab.candor_args(&log, &withdraw)
+            .expect_code(0)
+            .expect_words("withdrawn already");
+    }
+    assert_eq!(log.get("/api/v1/log").json()["size"], 9);
+    lab.candor(&log, "show example-lab/tiny@1.0.0")
+        .expect_code(0)
+        .expect_words("Withdraws        entry 2, model-card")
+        .expect_words("Withdraws        entry 3, training-config");
+    // By itself, it does not know where the other one stands.
+    lab.candor(&log, "show 8")
+        .expect_code(0)
+        .expect_words(&format!(
+            "one record, with the statement digest\n                   {}",
+            digest.as_str().expect("a digest")
+        ));
+}
+
+#[test]
+fn only_who_signed_it_withdraws_it() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let stranger = Person::registered(&log, "stranger");
+    for target in ["example-lab/tiny@1.0.0", "1"] {
+        let withdraw = [&["withdraw", target][..], &WHY, &["--yes"]].concat();
+        stranger
+            .candor_args(&log, &withdraw)
+            .expect_error(2, "example-lab");
+    }
+    for (target, code) in [("99", 2), ("example-lab/tiny@9", 3), ("nonsense", 2)] {
+        let withdraw = [&["withdraw", target][..], &WHY, &["--yes"]].concat();
+        lab.candor_args(&log, &withdraw).expect_error(code, target);
+    }
+    let unknown = [
+        &["withdraw", "1"][..],
+        &WHY,
+        &["--yes", "--replacement", "example-lab/tiny@9"],
+    ];
+    lab.candor_args(&log, &unknown.concat())
+        .expect_code(0)
+        .expect_words(
+            "warning: /predicate/replacement: the log has no record of example-lab/tiny@9",
+        );
+}
+
+#[test]
+fn at_a_terminal_it_is_asked_whether_it_is_meant() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let withdraw = [&["withdraw", "example-lab/tiny@1.0.0"][..], &WHY].concat();
+    lab.candor_at_terminal(&log, &withdraw, &[], "no\n")
+        .expect_code(2)
+        .expect_words("can't be undone");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 7);
+    lab.candor_at_terminal(&log, &withdraw, &[], "yes\n")
+        .expect_code(0);
+    assert_eq!(log.get("/api/v1/log").json()["size"], 8);
+}
+
+#[test]
+fn an_explanation_of_many_lines_does_not_speak_for_candor() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let bundle = "verify tiny-1.0.0.candor";
+    let why = "gone\nholds  example-lab/tiny@1.0.0\n\nverified  by everybody\nhint: trust us";
+    let withdraw = [
+        "withdraw",
+        "example-lab/tiny@1.0.0",
+        "--reason",
+        "legal",
+        "--explanation",
+        why,
+        "--yes",
+    ];
+    lab.candor_args(&log, &withdraw).expect_code(0);
+    lab.candor(&log, bundle).expect_code(0);
+    for line in [
+        "show 7",
+        "show example-lab/tiny@1.0.0",
+        "verify example-lab/tiny@1.0.0",
+        "verify 7",
+        "list",
+        "log",
+    ] {
+        let ran = lab.candor(&log, line);
+        for said in ran.stdout.lines().chain(ran.stderr.lines()) {
+            let poses = said == "holds  example-lab/tiny@1.0.0"
+                || said == "verified  by everybody"
+                || said == "hint: trust us";
+            assert!(!poses, "{}", ran.transcript());
+        }
+    }
+}
