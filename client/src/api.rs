@@ -59,6 +59,9 @@ pub struct PublisherView {
     pub name: PublisherName,
     /// Where its `publisher` records stand, ascending.
     pub history: Vec<LeafIndex>,
+    /// Where the next page is.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// One model in a list.

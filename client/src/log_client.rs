@@ -321,6 +321,12 @@ impl LogClient {
     pub fn publisher(&self, name: &PublisherName) -> Result<PublisherView, LogError> {
         let path = format!("api/v1/publishers/{name}");
         let mut publisher: PublisherView = self.view(&path)?;
+        while let Some(next) = publisher.next.take() {
+            let page: PublisherView = self.view(self.page_path(&next)?)?;
+            self.check_page(&path, publisher.history.len(), page.history.len())?;
+            publisher.history.extend(page.history);
+            publisher.next = page.next;
+        }
         self.check_length(&path, publisher.history.len())?;
         publisher.history.sort_unstable();
         publisher.history.dedup();

@@ -20,6 +20,7 @@ pub mod data_folder;
 pub mod http;
 pub mod init;
 pub mod last_signed;
+pub mod limits;
 pub mod linger;
 pub mod log_key;
 pub mod metrics;

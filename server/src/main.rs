@@ -17,6 +17,7 @@ use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Sett
 use candor_server::data_folder::DataFolder;
 use candor_server::http::{self, Log};
 use candor_server::last_signed::LastSigned;
+use candor_server::limits::Limits;
 use candor_server::log_key;
 use candor_server::metrics::Metrics;
 use candor_server::open_files;
@@ -268,6 +269,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         storage: Arc::new(storage.clone()),
         sequencer,
         registration,
+        limits: Limits::new(),
         metrics,
         request_time_max,
     });

@@ -145,11 +145,9 @@ pub enum Conflict {
 impl Questions {
     /// What has to be known to place a record with this envelope and statement.
     pub fn about(&mut self, envelope: &Envelope, statement: &Statement) {
-        self.keyids
-            .extend(envelope.signatures().iter().map(|it| it.keyid.clone()));
+        self.keyids.extend(envelope.keyids());
         if let Predicate::Publisher(update) = &statement.predicate {
-            let listed = update.keys.iter().map(|key| key.keyid().to_string());
-            self.keyids.extend(listed);
+            self.keyids.extend(update.keys.iter().map(PublicKey::keyid));
         }
         self.statements.insert(statement.digest);
         self.statements

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::last_signed::{LastSigned, LastSignedError};
+use crate::limits;
 use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
@@ -33,7 +34,7 @@ use crate::tree::RightEdge;
 /// The most submissions in one batch.
 const BATCH_SUBMISSIONS_MAX: usize = 1_024;
 
-/// The most bytes of records and attachments that are taken in at a time, all submissions together.
+/// The most bytes of memory that records take which are on their way into the log, all submissions together.
 const BYTES_WAITING_MAX: usize = 256 << 20;
 
 /// How often an idle sequencer shows that it is alive.
@@ -107,7 +108,24 @@ struct Vitals {
 
 /// Room in memory for a submission, until it is answered.
 #[derive(Debug)]
-pub struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct Room {
+    #[expect(dead_code, reason = "held for its drop")]
+    records: OwnedSemaphorePermit,
+    #[expect(dead_code, reason = "held for its drop")]
+    attachments: Option<limits::Room>,
+}
+
+impl Room {
+    /// The same, with the room of the attachments that come with the records.
+    #[must_use]
+    pub fn beside(self, attachments: limits::Room) -> Self {
+        let attachments = Some(attachments);
+        Self {
+            attachments,
+            ..self
+        }
+    }
+}
 
 type Answer = oneshot::Sender<Result<Vec<Placed>, SubmitError>>;
 
@@ -197,11 +215,15 @@ impl Sequencer {
         ))
     }
 
-    /// Takes room for a submission whose records and attachments have `bytes` together.
+    /// Takes room for a submission whose records take `bytes` of memory. That of the attachments is taken as
+    /// they arrive ([`limits::Limits::attachments`]).
     pub fn reserve(&self, bytes: u32) -> Result<Room, SubmitError> {
         Arc::clone(&self.room)
             .try_acquire_many_owned(bytes)
-            .map(Room)
+            .map(|records| Room {
+                records,
+                attachments: None,
+            })
             .map_err(|_| SubmitError::NoRoom { bytes })
     }
 

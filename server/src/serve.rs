@@ -81,6 +81,8 @@ pub async fn serve(
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS_TIME_MAX)
             .max_headers(100)
+            // Who has sent everything may say so, and is answered all the same.
+            .half_close(true)
             .serve_connection(
                 TokioIo::new(Lingering::new(with_write_timeout(stream))),
                 TowerToHyperService::new(service),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::canonical::to_canonical_json;
 use super::json::{JsonError, parse_strict};
 use super::{PublicKey, PublicKeyError};
+use crate::Sha256;
 use crate::merkle::ENTRY_BYTES_MAX;
 
 /// The payload type of in-toto statements.
@@ -228,6 +229,12 @@ impl Envelope {
     /// The signatures, in their order.
     pub fn signatures(&self) -> &[EnvelopeSignature] {
         &self.signatures
+    }
+
+    /// The key IDs on the signatures, where they are well-formed. Nothing vouches for them.
+    pub fn keyids(&self) -> impl Iterator<Item = Sha256> {
+        let signatures = self.signatures.iter();
+        signatures.filter_map(|signature| signature.keyid.parse().ok())
     }
 
     /// As a JSON value; base64 is standard and padded.

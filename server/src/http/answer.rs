@@ -11,11 +11,15 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Name, Problem};
 
+/// How many bytes of entries a page has at most, save that of the first: what is made of them is JSON that holds
+/// each twice.
+pub(super) const PAGE_ENTRY_BYTES_MAX: usize = 1 << 20;
+
 /// How many items a page of a list has unless the client asks for fewer or more.
 const PAGE_ITEMS: u32 = 50;
 
 /// The most items that a client can ask for.
-const PAGE_ITEMS_MAX: u32 = 500;
+pub(super) const PAGE_ITEMS_MAX: u32 = 500;
 
 /// For what never changes: a year, as caches understand it.
 pub(super) const IMMUTABLE: HeaderValue =
@@ -27,28 +31,50 @@ pub(super) const CHANGING: HeaderValue = HeaderValue::from_static("no-cache");
 /// A JSON answer with an `ETag`; 304 without a body when the client has it already.
 pub(super) fn json(request: &HeaderMap, body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).expect("answers are JSON");
-    cached(
-        request,
-        header::HeaderValue::from_static("application/json"),
-        CHANGING,
-        bytes,
-    )
+    let json = HeaderValue::from_static("application/json");
+    // Weak, since the answer may be sent compressed or not.
+    let etag = format!("W/{}", etag_of(&bytes));
+    let mut response = cached(request, &etag, json, bytes);
+    // Also on a 304, and on answers that are too short to be compressed.
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
-/// An answer with an `ETag`; 304 without a body when the client has it already.
-fn cached(
+/// A page of a list, with the path of the next one, if there is one, as a link (RFC 8288).
+pub(super) fn json_page(
     request: &HeaderMap,
-    content_type: HeaderValue,
-    cache_control: HeaderValue,
-    bytes: Vec<u8>,
+    next: Option<&str>,
+    body: &impl Serialize,
 ) -> Response {
-    let etag = format!("\"{}\"", &Sha256::of(&bytes).to_string()[..32]);
+    let mut response = json(request, body);
+    if let Some(next) = next {
+        let link = HeaderValue::from_str(&format!("<{next}>; rel=\"next\""));
+        let link = link.expect("paths and queries are escaped");
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
+/// Text that changes with every batch, with an `ETag`.
+pub(super) fn text(request: &HeaderMap, text: &str) -> Response {
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    let etag = etag_of(text.as_bytes());
+    cached(request, &etag, content_type, text.as_bytes().to_vec())
+}
+
+/// The first half of a digest, in quotes.
+fn etag_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", &Sha256::of(bytes).to_string()[..32])
+}
+
+fn cached(request: &HeaderMap, etag: &str, content_type: HeaderValue, bytes: Vec<u8>) -> Response {
     let headers = [
-        // Weak, since the answer may be sent compressed or not.
-        (header::ETAG, etag_value(&format!("W/{etag}"))),
-        (header::CACHE_CONTROL, cache_control),
+        (header::ETAG, etag_value(etag)),
+        (header::CACHE_CONTROL, CHANGING),
     ];
-    if has_already(request, &etag) {
+    if has_already(request, etag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(header::CONTENT_TYPE, content_type)], bytes).into_response()
@@ -67,7 +93,7 @@ pub(super) fn has_already(request: &HeaderMap, etag: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|value| value.trim().trim_start_matches("W/"))
-        .any(|value| value == etag || value == "*")
+        .any(|value| value == etag.trim_start_matches("W/") || value == "*")
 }
 
 /// How many items a page has, by the client's wish.

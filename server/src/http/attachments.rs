@@ -1,22 +1,31 @@
 //! `/api/v1/attachments`: the documents beside the log.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use candor_core::Sha256;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::answer::{IMMUTABLE, PathOf, etag_value, has_already, missing, parse};
+use super::outgoing::Outgoing;
 use super::problem::Problem;
 use crate::storage::Questions;
 
+/// The bytes of a document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the answer in the OpenAPI document")]
+struct Bytes(Vec<u8>);
+
 /// Returns the bytes of a document. They are somebody else's: always a download, never shown by this origin.
 #[utoipa::path(
-    get, path = "/api/v1/attachments/{sha256}", tag = "records",
+    get, path = "/api/v1/attachments/{sha256}", operation_id = "download_attachment", tag = "records",
     params(("sha256" = String, Path, description = "64 hexadecimal digits")),
     responses(
-        (status = 200, description = "The bytes", content_type = "application/octet-stream"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The bytes, of the media type that a record states", body = Bytes, content_type = "*/*"),
+        (status = 404, description = "No such attachment", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn attachment(
@@ -32,23 +41,25 @@ pub(super) async fn attachment(
         )
     };
     let etag = format!("\"{sha256}\"");
+    let questions = Questions {
+        attachments: [sha256].into(),
+        ..Questions::default()
+    };
+    let known = log.view(log.storage.known(&questions)).await?;
+    let size = known.attachments.get(&sha256).ok_or_else(not_here)?;
     let mut response = if has_already(&headers, &etag) {
         // What it has is what the digest says, so all that remains is whether it is here.
-        let questions = Questions {
-            attachments: [sha256].into(),
-            ..Questions::default()
-        };
-        let known = log.view(log.storage.known(&questions)).await?;
-        if known.attachments.is_empty() {
-            return Err(not_here());
-        }
         StatusCode::NOT_MODIFIED.into_response()
     } else {
+        // Before it is loaded: a client that does not read holds all of it.
+        let mut room = log.limits.answers.room();
+        room.take(usize::try_from(*size).unwrap_or(usize::MAX))?;
         let attachment = log.view(log.storage.attachment(sha256)).await?;
         let attachment = attachment.ok_or_else(not_here)?;
         let content_type = HeaderValue::from_str(&attachment.media_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        ([(header::CONTENT_TYPE, content_type)], attachment.bytes).into_response()
+        let body = Body::new(Outgoing::new(attachment.bytes.into(), room));
+        ([(header::CONTENT_TYPE, content_type)], body).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, etag_value(&etag));

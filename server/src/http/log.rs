@@ -31,7 +31,11 @@ struct LogAnswer {
     operator_key: Option<String>,
 }
 
-#[utoipa::path(get, path = "/api/v1/log", tag = "log", responses((status = 200, body = LogAnswer)))]
+/// Says which log this is, and how large.
+#[utoipa::path(
+    get, path = "/api/v1/log", operation_id = "show_log", tag = "log",
+    responses((status = 200, description = "The log and its newest checkpoint", body = LogAnswer))
+)]
 pub(super) async fn log(State(log): Shared, headers: HeaderMap) -> Response {
     let released = log.sequencer.released();
     let operator = log.registration.operator();

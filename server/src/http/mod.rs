@@ -9,12 +9,17 @@
 
 mod answer;
 mod attachments;
+mod body;
+mod cross_origin;
 mod log;
 mod models;
+mod openapi;
 mod operations;
+mod outgoing;
 mod pages;
 mod problem;
 mod proofs;
+mod publish;
 mod publishers;
 mod records;
 mod static_log;
@@ -23,24 +28,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
 use candor_core::merkle::LeafIndex;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::accept::Registration;
+use crate::limits::Limits;
 use crate::metrics::{Metrics, Status};
 use crate::sequencer::Sequencer;
 use crate::storage::{LogIdentity, Storage, StorageError};
 
+pub use openapi::openapi;
 pub use problem::{Name, Problem};
 
 /// What every handler has at hand.
@@ -53,6 +56,8 @@ pub struct Log {
     pub sequencer: Sequencer,
     /// Who may register publishers.
     pub registration: Registration,
+    /// What requests may take of the machine.
+    pub limits: Limits,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long one request may take, body included.
@@ -77,61 +82,16 @@ impl Log {
 
 type Shared = State<Arc<Log>>;
 
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(
-        title = "Candor",
-        description = "A provenance registry and transparency log for AI models. Nothing here needs to be \
-                       trusted: every record comes with its index, and the tiles beside this API prove it.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0")
-    ),
-    tags(
-        (name = "log", description = "The log itself"),
-        (name = "records", description = "Signed records"),
-        (name = "registry", description = "Publishers, models and releases: views of the records"),
-    )
-)]
-struct Api;
-
-/// The routes of `/api/v1`: JSON, attachments, and the description of both.
-fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, utoipa::openapi::OpenApi) {
-    let (attachments, attachments_openapi) = OpenApiRouter::new()
-        .routes(routes!(attachments::attachment))
-        .split_for_parts();
-    let (json, mut openapi) = OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(log::log))
-        .routes(routes!(records::list, records::publish))
-        .routes(routes!(records::show))
-        .routes(routes!(publishers::list))
-        .routes(routes!(publishers::show))
-        .routes(routes!(models::list))
-        .routes(routes!(models::show))
-        .routes(routes!(models::release))
-        .routes(routes!(proofs::inclusion))
-        .routes(routes!(proofs::consistency))
-        .split_for_parts();
-    openapi.merge(attachments_openapi);
-    (json, attachments, openapi)
-}
-
-/// The description of `/api/v1`, as `OpenAPI` 3.1.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().2
-}
-
 /// Everything that the server answers.
 pub fn router(log: Arc<Log>) -> Router {
-    let (json, attachments, openapi) = api();
+    let (json, attachments, openapi) = openapi::api();
     let openapi = Arc::new(openapi);
-    let reads = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::IF_NONE_MATCH])
-        .expose_headers([header::ETAG, header::LINK]);
-    // Hashes and attachments don't get smaller.
+    let hold = middleware::from_fn_with_state(Arc::clone(&log), outgoing::hold);
+    // Hashes and attachments don't get smaller. Attachments take their room before they are loaded.
     let as_they_are = Router::new()
         .route("/checkpoint", routing::get(static_log::checkpoint))
         .route("/tile/{level}/{*path}", routing::get(static_log::tile))
+        .layer(hold.clone())
         .merge(attachments);
     let compressed = Router::new()
         .route(
@@ -151,7 +111,9 @@ pub fn router(log: Arc<Log>) -> Router {
         .route("/healthz", routing::get(operations::healthz))
         .route("/readyz", routing::get(operations::readyz))
         .route("/metrics", routing::get(operations::metrics))
-        .layer(CompressionLayer::new());
+        .layer(hold)
+        .layer(CompressionLayer::new())
+        .layer(middleware::map_response(refuse_encoding));
     compressed
         .merge(as_they_are)
         .fallback(problem::not_found)
@@ -161,9 +123,19 @@ pub fn router(log: Arc<Log>) -> Router {
             Arc::clone(&log),
             limit_and_count,
         ))
-        .layer(reads)
+        .layer(middleware::from_fn(cross_origin::allow_reads))
         .layer(nosniff())
         .with_state(log)
+}
+
+/// The layer that compresses says in the status alone that a client takes no encoding that there is: the answer
+/// below it would come along, to be cached for good.
+async fn refuse_encoding(response: Response) -> Response {
+    if response.status() == StatusCode::NOT_ACCEPTABLE {
+        problem::not_acceptable().into_response()
+    } else {
+        response
+    }
 }
 
 fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
@@ -171,13 +143,20 @@ fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(NAME, HeaderValue::from_static("nosniff"))
 }
 
-/// Ends requests that take too long, and counts the others. A request whose records are in the queue by
-/// then may still be logged; publishing again returns the same places.
-async fn limit_and_count(State(log): Shared, request: Request, next: Next) -> Response {
+/// Ends requests that take too long, and counts the others: by the client's fault as long as its body is
+/// awaited, and by the server's otherwise. A request whose records are in the queue by then may still be
+/// logged; publishing again returns the same places.
+async fn limit_and_count(State(log): Shared, mut request: Request, next: Next) -> Response {
     let publishes = request.method() == Method::POST;
+    let waiting = body::Waiting::default();
+    request.extensions_mut().insert(waiting.clone());
     let answer = tokio::time::timeout(log.request_time_max, next.run(request)).await;
     let response = answer.unwrap_or_else(|_| {
-        let problem = Problem::timeout(log.request_time_max);
+        let problem = if waiting.is_on() {
+            Problem::timeout(log.request_time_max)
+        } else {
+            Problem::too_busy(log.request_time_max)
+        };
         if publishes {
             log.metrics.count_refusal(problem.name());
         }

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::answer::{PathOf, QueryOf, cut_page, json, missing, next_page, page_items, parse};
+use super::answer::{
+    PAGE_ENTRY_BYTES_MAX, PathOf, QueryOf, cut_page, json_page, missing, next_page, page_items,
+    parse,
+};
 use super::problem::Problem;
 use super::records::RecordAnswer;
-use crate::storage::{RecordPage, ReleaseRow};
+use crate::storage::{EntriesLimit, ReleaseRow, StorageError};
 
 /// A model in a list.
 #[derive(Serialize, ToSchema)]
@@ -38,7 +41,8 @@ struct ModelsAnswer {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ModelsParameters {
-    /// How many, at most 500.
+    /// How many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// Only those behind this name.
     after: Option<String>,
@@ -48,8 +52,8 @@ pub(super) struct ModelsParameters {
 
 /// Lists models by name.
 #[utoipa::path(
-    get, path = "/api/v1/models", tag = "registry", params(ModelsParameters),
-    responses((status = 200, body = ModelsAnswer))
+    get, path = "/api/v1/models", operation_id = "list_models", tag = "registry", params(ModelsParameters),
+    responses((status = 200, description = "A page of models, by name", body = ModelsAnswer))
 )]
 pub(super) async fn list(
     State(log): Shared,
@@ -81,13 +85,11 @@ pub(super) async fn list(
         releases: row.releases,
         latest: row.latest.to_string(),
     };
-    Ok(json(
-        &headers,
-        &ModelsAnswer {
-            models: rows.iter().map(item).collect(),
-            next,
-        },
-    ))
+    let answer = ModelsAnswer {
+        models: rows.iter().map(item).collect(),
+        next,
+    };
+    Ok(json_page(&headers, answer.next.as_deref(), &answer))
 }
 
 /// A release in a list.
@@ -119,7 +121,8 @@ struct ModelAnswer {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FromIndexParameters {
-    /// How many, at most 500.
+    /// How many.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// Only those behind this index.
     after: Option<u64>,
@@ -127,11 +130,11 @@ pub(super) struct FromIndexParameters {
 
 /// Shows a model and its releases.
 #[utoipa::path(
-    get, path = "/api/v1/models/{publisher}/{model}", tag = "registry",
+    get, path = "/api/v1/models/{publisher}/{model}", operation_id = "show_model", tag = "registry",
     params(("publisher" = String, Path, example = "meta-ai"), ("model" = String, Path, example = "opt-125m"), FromIndexParameters),
     responses(
-        (status = 200, body = ModelAnswer),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The model, and a page of its releases", body = ModelAnswer),
+        (status = 404, description = "No such model", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show(
@@ -162,15 +165,12 @@ pub(super) async fn show(
         ];
         next_page(&format!("/api/v1/models/{name}"), &parameters)
     });
-    let releases = rows.iter().map(item_of).collect();
-    Ok(json(
-        &headers,
-        &ModelAnswer {
-            name: name.to_string(),
-            releases,
-            next,
-        },
-    ))
+    let answer = ModelAnswer {
+        name: name.to_string(),
+        releases: rows.iter().map(item_of).collect(),
+        next,
+    };
+    Ok(json_page(&headers, answer.next.as_deref(), &answer))
 }
 
 fn item_of(row: &ReleaseRow) -> ReleaseItem {
@@ -189,7 +189,7 @@ struct ReleaseAnswer {
     name: String,
     /// The withdrawal that it fell to.
     withdrawn_by: Option<u64>,
-    /// All records about it, whoever signed them; oldest first.
+    /// The records about it, whoever signed them; oldest first, and about a megabyte of entries to a page.
     records: Vec<RecordAnswer>,
     /// Where the next page is; none on the last.
     next: Option<String>,
@@ -197,11 +197,11 @@ struct ReleaseAnswer {
 
 /// Shows a release with every record of it.
 #[utoipa::path(
-    get, path = "/api/v1/releases/{publisher}/{release}", tag = "registry",
+    get, path = "/api/v1/releases/{publisher}/{release}", operation_id = "show_release", tag = "registry",
     params(("publisher" = String, Path, example = "meta-ai"), ("release" = String, Path, example = "opt-125m@1.0.0"), FromIndexParameters),
     responses(
-        (status = 200, body = ReleaseAnswer),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The release, and a page of the records about it", body = ReleaseAnswer),
+        (status = 404, description = "No such release", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn release(
@@ -212,32 +212,34 @@ pub(super) async fn release(
 ) -> Result<Response, Problem> {
     let name: ReleaseName = parse("release", &format!("{publisher}/{release}"))?;
     let limit = page_items(parameters.limit)?;
-    let size = log.sequencer.released().head.size;
-    let first = LeafIndex::new(parameters.after.map_or(0, |after| after.saturating_add(1)));
-    let page = RecordPage::OldestFrom(first, size, limit + 1);
-    let found = log.view(log.storage.release(&name, page)).await?;
-    let (row, mut rows) = found.ok_or_else(|| {
+    let limit = EntriesLimit {
+        items: limit,
+        bytes: PAGE_ENTRY_BYTES_MAX,
+    };
+    let after = parameters.after.map(LeafIndex::new);
+    let page = log.view(log.storage.release(&name, after, limit)).await?;
+    let page = page.ok_or_else(|| {
         missing(
             &format!("release {name}"),
             &format!("list them at /api/v1/models/{}", name.model()),
         )
     })?;
-    let more = cut_page(&mut rows, limit);
-    let next = rows.last().filter(|_| more).map(|last| {
+    let next = page.records.last().filter(|_| page.more).map(|last| {
         let parameters = [
             ("after", Some(last.row.index.to_string())),
-            ("limit", Some(limit.to_string())),
+            ("limit", Some(limit.items.to_string())),
         ];
         next_page(&format!("/api/v1/releases/{name}"), &parameters)
     });
+    let bytes = page.records.iter().map(|it| it.entry.as_bytes().len());
+    let (bytes, records) = (bytes.sum(), page.records);
+    let lay_out = || records.into_iter().map(RecordAnswer::of).collect();
+    let records: Result<_, StorageError> = log.limits.compute(bytes, lay_out).await;
     let answer = ReleaseAnswer {
         name: name.to_string(),
-        withdrawn_by: row.withdrawn_by.map(LeafIndex::get),
-        records: rows
-            .into_iter()
-            .map(RecordAnswer::of)
-            .collect::<Result<_, _>>()?,
+        withdrawn_by: page.row.withdrawn_by.map(LeafIndex::get),
+        records: records?,
         next,
     };
-    Ok(json(&headers, &answer))
+    Ok(json_page(&headers, answer.next.as_deref(), &answer))
 }

@@ -1,14 +1,17 @@
-//! Pages for people: the newest records, and one record.
+//! Pages for people: the newest records and those before them, and one record.
 
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use candor_core::merkle::TreeSize;
+use candor_core::record::Kind;
+use serde::Deserialize;
 
 use super::Shared;
-use super::answer::PathOf;
+use super::answer::{PathOf, QueryOf, cut_page};
 use super::problem::Problem;
-use super::records::{RecordAnswer, find};
+use super::records::{RecordAnswer, accepted_at, find};
 use crate::storage::{RecordFilter, RecordPage, RecordRow};
 
 /// How many records the home page lists.
@@ -26,14 +29,57 @@ struct Home {
     size: u64,
     root: String,
     key: String,
-    records: Vec<RecordRow>,
+    /// Whether the list begins with the newest record.
+    newest: bool,
+    records: Vec<Listed>,
+    /// Before which record the next page begins.
+    older: Option<u64>,
+}
+
+/// A record as pages show it.
+struct Listed {
+    row: RecordRow,
+    /// Where its subject is shown.
+    subject_path: String,
+    /// When the server took it.
+    accepted_at: String,
+}
+
+impl Listed {
+    fn of(row: RecordRow) -> Self {
+        let list = match row.kind {
+            Kind::Publisher => "publishers",
+            Kind::ModelCard
+            | Kind::Weights
+            | Kind::TrainingConfig
+            | Kind::ApiVersion
+            | Kind::Evaluation
+            | Kind::Withdrawal => "releases",
+        };
+        let accepted_at = humantime::format_rfc3339_seconds(accepted_at(&row));
+        Self {
+            // A plus sign means itself in a path, but some servers and proxies read it as a space.
+            subject_path: format!("/api/v1/{list}/{}", row.subject.replace('+', "%2B")),
+            accepted_at: accepted_at
+                .to_string()
+                .replace('T', " ")
+                .replace('Z', " UTC"),
+            row,
+        }
+    }
+}
+
+/// Which part of the list.
+#[derive(Deserialize)]
+pub(super) struct HomeParameters {
+    before: Option<u64>,
 }
 
 #[derive(Template)]
 #[template(path = "record.html")]
 struct Record {
     origin: String,
-    row: RecordRow,
+    listed: Listed,
     signed_by: Vec<String>,
     statement: String,
     attachments: Vec<(String, String, u64)>,
@@ -47,12 +93,24 @@ struct Missing {
 }
 
 /// `GET /`
-pub(super) async fn home(State(log): Shared) -> Result<Response, Problem> {
+pub(super) async fn home(
+    State(log): Shared,
+    QueryOf(parameters): QueryOf<HomeParameters>,
+) -> Result<Response, Problem> {
     let released = log.sequencer.released();
-    let page = RecordPage::NewestBefore(released.head.size, RECORDS);
-    let records = log
+    let size = released.head.size;
+    let before = parameters
+        .before
+        .map_or(size, |it| size.min(TreeSize::new(it)));
+    let page = RecordPage {
+        before,
+        limit: RECORDS + 1,
+    };
+    let mut rows = log
         .view(log.storage.records(&RecordFilter::default(), page))
         .await?;
+    let more = cut_page(&mut rows, RECORDS);
+    let older = rows.last().filter(|_| more).map(|last| last.index.get());
     Ok(html(
         StatusCode::OK,
         &Home {
@@ -60,7 +118,9 @@ pub(super) async fn home(State(log): Shared) -> Result<Response, Problem> {
             size: released.head.size.get(),
             root: released.head.root.to_string(),
             key: log.identity.key.to_string(),
-            records,
+            newest: before == size,
+            records: rows.into_iter().map(Listed::of).collect(),
+            older,
         },
     ))
 }
@@ -84,7 +144,7 @@ pub(super) async fn record(
         StatusCode::OK,
         &Record {
             origin,
-            row,
+            listed: Listed::of(row),
             signed_by,
             statement,
             attachments,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use candor_core::record::{AuthorityError, Kind, SchemaViolation};
+use candor_core::record::{AuthorityError, EnvelopeError, Kind, SchemaViolation};
 use serde::Serialize;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::accept::AcceptError;
+use crate::limits::NoRoom;
 use crate::plan::{Conflict, Refused};
 use crate::sequencer::SubmitError;
 use crate::storage::StorageError;
@@ -45,6 +46,7 @@ pub enum Name {
     UnsupportedMediaType,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     Timeout,
     Overloaded,
     Stopping,
@@ -152,6 +154,7 @@ impl Name {
             ),
             Self::NotFound => ("not-found", 404, "Not here"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Not done with this method"),
+            Self::NotAcceptable => ("not-acceptable", 406, "Not sent in this encoding"),
             Self::Timeout => ("timeout", 408, "The request took too long"),
             Self::Overloaded => ("overloaded", 503, "Too much waits already"),
             Self::Stopping => ("stopping", 503, "The server is stopping"),
@@ -215,7 +218,7 @@ impl Problem {
         Self::new(Name::BadParameter, format!("{name}: {detail}")).hint("see /api/v1/openapi.json")
     }
 
-    /// Over the time that a request may take.
+    /// The client took longer than a request may take.
     pub(super) fn timeout(limit: Duration) -> Self {
         let detail = format!(
             "the request was not complete after {} seconds",
@@ -224,8 +227,21 @@ impl Problem {
         Self::new(Name::Timeout, detail).hint("send it again, faster; publishing twice is harmless")
     }
 
-    /// Something that only the operator can mend; what it is goes to the operator's log alone.
+    /// The server took longer than a request may take.
+    pub(super) fn too_busy(limit: Duration) -> Self {
+        let detail = format!("the answer was not ready after {} seconds", limit.as_secs());
+        Self::new(Name::Overloaded, detail)
+            .hint("try again in a few seconds; publishing twice is harmless")
+    }
+
+    /// Something that only the operator can mend; what it is goes to the operator's log alone. Who finds all
+    /// connections to the database taken is told to come back.
     fn internal(error: &StorageError) -> Self {
+        if let StorageError::Database(sqlx::Error::PoolTimedOut) = error {
+            warn!("a request waited for the database too long");
+            return Self::new(Name::Overloaded, "the log is busy: too many questions wait")
+                .hint("try again in a few seconds; publishing twice is harmless");
+        }
         error!(%error, "a request failed");
         Self::new(Name::Internal, "the log's storage failed")
             .hint("try again later; publishing twice is harmless")
@@ -235,6 +251,13 @@ impl Problem {
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         Self::internal(&error)
+    }
+}
+
+impl From<NoRoom> for Problem {
+    fn from(error: NoRoom) -> Self {
+        Self::new(Name::Overloaded, error.to_string())
+            .hint("try again in a few seconds; publishing twice is harmless")
     }
 }
 
@@ -248,6 +271,13 @@ impl From<AcceptError> for Problem {
                 .hint("send one DSSE envelope, or a list of them, as JSON"),
             AcceptError::Count(_) => Self::new(Name::TooManyRecords, detail)
                 .hint("publish further records with further requests"),
+            AcceptError::Envelope {
+                record,
+                error: EnvelopeError::TooLong { .. } | EnvelopeError::PayloadTooLong { .. },
+            }
+            | AcceptError::EntryTooLong { record, .. } => Self::new(Name::TooLarge, detail)
+                .hint("put the long parts into an attachment, which the statement names by hash")
+                .record(record),
             AcceptError::Envelope { record, .. } => Self::new(Name::MalformedEnvelope, detail)
                 .hint("see https://github.com/secure-systems-lab/dsse/blob/master/envelope.md")
                 .record(record),
@@ -278,8 +308,8 @@ impl From<AcceptError> for Problem {
             AcceptError::KeyChangeNotAlone { record, .. } => Self::new(Name::BadKeyChange, detail)
                 .hint("publish the change of keys in a request of its own")
                 .record(record),
-            AcceptError::EntryTooLong { record, .. } => Self::new(Name::TooLarge, detail)
-                .hint("put the long parts into an attachment, which the statement names by hash")
+            AcceptError::TooManyChecks { record, .. } => Self::new(Name::TooLarge, detail)
+                .hint("name the key of each signature by its ID (`keyid`), or send fewer records at a time")
                 .record(record),
             AcceptError::AttachmentTooLarge { record, .. } => Self::new(Name::TooLarge, detail)
                 .hint("keep the document elsewhere, and name it by URI and digest")
@@ -400,6 +430,13 @@ pub(super) async fn not_found(uri: axum::http::Uri) -> Problem {
 pub(super) async fn method_not_allowed(method: axum::http::Method) -> Problem {
     let detail = format!("{method} is not done here");
     Problem::new(Name::MethodNotAllowed, detail).hint("see /api/v1/openapi.json")
+}
+
+/// For clients that take neither gzip nor the bytes as they are.
+pub(super) fn not_acceptable() -> Problem {
+    let detail =
+        "the header accept-encoding allows neither gzip nor identity, and there is no other";
+    Problem::new(Name::NotAcceptable, detail).hint("leave the header out, or take one of the two")
 }
 
 /// For bugs: the request ends, the server goes on.

@@ -83,10 +83,10 @@ struct InclusionAnswer {
 
 /// Proves that an entry is in a tree.
 #[utoipa::path(
-    get, path = "/api/v1/proofs/inclusion", tag = "log", params(InclusionParameters),
+    get, path = "/api/v1/proofs/inclusion", operation_id = "prove_inclusion", tag = "log", params(InclusionParameters),
     responses(
-        (status = 200, body = InclusionAnswer),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The proof", body = InclusionAnswer),
+        (status = 404, description = "No such entry or tree", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn inclusion(
@@ -148,10 +148,10 @@ struct ConsistencyAnswer {
 
 /// Proves that a tree only grew.
 #[utoipa::path(
-    get, path = "/api/v1/proofs/consistency", tag = "log", params(ConsistencyParameters),
+    get, path = "/api/v1/proofs/consistency", operation_id = "prove_consistency", tag = "log", params(ConsistencyParameters),
     responses(
-        (status = 200, body = ConsistencyAnswer),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The proof", body = ConsistencyAnswer),
+        (status = 404, description = "No such entry or tree", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn consistency(

@@ -1,37 +1,32 @@
 //! C2SP `tlog-tiles`: the checkpoint, tiles and entry bundles.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use candor_core::merkle::{
     EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, TilePath, TilePathError,
 };
 
 use super::Shared;
-use super::answer::{IMMUTABLE, PathOf, missing};
+use super::answer::{IMMUTABLE, PathOf, missing, text};
 use super::problem::{Name, Problem};
 use crate::storage::StorageError;
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// `GET /checkpoint`: the one thing here that changes.
-pub(super) async fn checkpoint(State(log): Shared) -> Response {
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        ),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, log.sequencer.released().checkpoint.clone()).into_response()
+pub(super) async fn checkpoint(State(log): Shared, headers: HeaderMap) -> Response {
+    text(&headers, &log.sequencer.released().checkpoint)
 }
 
 /// `GET /tile/<L>/<N>[.p/<W>]`
 pub(super) async fn tile(
     State(log): Shared,
     PathOf((level, path)): PathOf<(String, String)>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let path = TilePath::parse(&level, &path).map_err(bad_path)?;
+    check_spelling(&uri, &path)?;
     let size = log.sequencer.released().head.size;
     // Nothing beyond the released tree: a wider tile may be committed already, and not yet signed.
     let there = TilePath::in_tree(path.level, path.index, size)
@@ -49,8 +44,10 @@ pub(super) async fn tile(
 pub(super) async fn entry_bundle(
     State(log): Shared,
     PathOf(path): PathOf<String>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let path = EntryBundlePath::parse(&path).map_err(bad_path)?;
+    check_spelling(&uri, &path)?;
     let size = log.sequencer.released().head.size;
     if EntryBundlePath::in_tree(path.index, size).is_none_or(|there| path.width > there.width) {
         return Err(not_in_tree(&path));
@@ -63,6 +60,15 @@ pub(super) async fn entry_bundle(
         .and_then(EntryBundle::new)
         .ok_or_else(|| StorageError::Damaged(format!("entries of {path} are missing")))?;
     Ok(octets(bundle.to_bytes()))
+}
+
+/// What is cached for good has one address: caches would keep a copy for each spelling with percent signs.
+fn check_spelling(uri: &Uri, path: &impl std::fmt::Display) -> Result<(), Problem> {
+    if uri.path().strip_prefix('/') == Some(path.to_string().as_str()) {
+        return Ok(());
+    }
+    let detail = format!("the path is a second spelling of /{path}");
+    Err(Problem::new(Name::BadParameter, detail).hint("see https://c2sp.org/tlog-tiles"))
 }
 
 fn octets(bytes: Vec<u8>) -> Response {

@@ -62,7 +62,7 @@ pub trait Storage: Send + Sync + 'static {
     /// One record, by its index.
     async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError>;
 
-    /// Records in the order of `page`, without their entries.
+    /// Records, newest first, without their entries.
     async fn records(
         &self,
         filter: &RecordFilter,
@@ -72,11 +72,14 @@ pub trait Storage: Send + Sync + 'static {
     /// Publishers by name, from the one behind `after` on.
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError>;
 
-    /// One publisher with all of its keys, as of one moment.
+    /// One publisher, with up to `limit` of its own records from the one behind `after` on; all of it as of one
+    /// moment.
     async fn publisher(
         &self,
         name: &PublisherName,
-    ) -> Result<Option<PublisherWithKeys>, StorageError>;
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Option<PublisherPage>, StorageError>;
 
     /// Models by name, from the one behind `after` on; those of one publisher, if given.
     async fn models(
@@ -94,12 +97,14 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError>;
 
-    /// One release, and the records about it in the order of `page` with their entries, as of one moment.
+    /// One release, with the records about it, oldest first, from the one behind `after` on; all of it as of one
+    /// moment.
     async fn release(
         &self,
         name: &ReleaseName,
-        page: RecordPage,
-    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError>;
+        after: Option<LeafIndex>,
+        limit: EntriesLimit,
+    ) -> Result<Option<ReleasePage>, StorageError>;
 }
 
 /// Which log a storage holds.
@@ -118,9 +123,8 @@ pub struct Questions {
     pub statements: HashSet<Sha256>,
     /// By name: their keys.
     pub publishers: HashSet<PublisherName>,
-    /// Key IDs in play, in hexadecimal: of its retired keys, a publisher can have thousands, and only those
-    /// matter.
-    pub keyids: HashSet<String>,
+    /// Key IDs in play: of its retired keys, a publisher can have thousands, and only those matter.
+    pub keyids: HashSet<Sha256>,
     /// By name: which records they have.
     pub releases: HashSet<ReleaseName>,
     /// By digest: whether they are stored.
@@ -251,39 +255,57 @@ pub struct RecordFilter {
     pub subject: Option<String>,
 }
 
-/// Which part of a list of records.
+/// Which part of a list of records: newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordPage {
-    /// Newest first, beginning with the record before this index.
-    NewestBefore(TreeSize, u32),
-    /// Oldest first, beginning with this index and ending before the tree's end.
-    OldestFrom(LeafIndex, TreeSize, u32),
+pub struct RecordPage {
+    /// Beginning with the record before this index.
+    pub before: TreeSize,
+    /// At most so many.
+    pub limit: u32,
 }
 
-/// A publisher as the views have it.
+/// How much a page with entries holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntriesLimit {
+    /// At most so many.
+    pub items: u32,
+    /// And so many bytes of entries, save that there is always one.
+    pub bytes: usize,
+}
+
+/// A publisher as lists have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublisherRow {
     /// Its name.
     pub name: PublisherName,
     /// What people call it.
     pub display_name: String,
-    /// Its home page.
-    pub url: Option<String>,
     /// Its newest `publisher` record.
     pub at: LeafIndex,
-    /// Statement digest of that record.
-    pub record: Sha256,
 }
 
-/// A publisher, its keys, and where they come from.
+/// A publisher, and a part of its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublisherWithKeys {
-    /// Its row.
-    pub row: PublisherRow,
-    /// All of its keys.
+pub struct PublisherPage {
+    /// Name and keys; of the keys that it had, those that records of this part left out.
     pub state: PublisherState,
-    /// Its `publisher` records, oldest first.
+    /// Its newest `publisher` record.
+    pub newest: Entry,
+    /// Where its `publisher` records stand, oldest first.
     pub history: Vec<LeafIndex>,
+    /// Whether there are more behind them.
+    pub more: bool,
+}
+
+/// A release, and a part of what was said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleasePage {
+    /// The release.
+    pub row: ReleaseRow,
+    /// Records about it, oldest first.
+    pub records: Vec<LoggedRecord>,
+    /// Whether there are more behind them.
+    pub more: bool,
 }
 
 /// A model as the views have it.

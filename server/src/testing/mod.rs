@@ -28,6 +28,7 @@ use crate::accept::Registration;
 use crate::data_folder::DataFolder;
 use crate::http::{Log, router};
 use crate::last_signed::LastSigned;
+use crate::limits::Limits;
 use crate::log_key;
 use crate::metrics::Metrics;
 use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
@@ -81,6 +82,7 @@ impl FaultyLog {
             storage: storage.clone(),
             sequencer: handle,
             registration: Registration::Open,
+            limits: Limits::new(),
             metrics,
             request_time_max,
         };

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
-    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow,
-    PublisherWithKeys, Questions, RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage,
+    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
+    PublisherRow, Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
     StorageError, StoredAttachment,
 };
 
@@ -176,8 +176,10 @@ impl Storage for FaultyStorage {
     async fn publisher(
         &self,
         name: &PublisherName,
-    ) -> Result<Option<PublisherWithKeys>, StorageError> {
-        self.inner.publisher(name).await
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Option<PublisherPage>, StorageError> {
+        self.inner.publisher(name, after, limit).await
     }
 
     async fn models(
@@ -201,8 +203,9 @@ impl Storage for FaultyStorage {
     async fn release(
         &self,
         name: &ReleaseName,
-        page: RecordPage,
-    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError> {
-        self.inner.release(name, page).await
+        after: Option<LeafIndex>,
+        limit: EntriesLimit,
+    ) -> Result<Option<ReleasePage>, StorageError> {
+        self.inner.release(name, after, limit).await
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Not here: publishing (`publishing`), and what is refused (`bad_input`).
 
+mod http;
+mod openapi;
 mod operations;
 mod pages;
 mod registry;

@@ -45,6 +45,41 @@ fn pages_are_html_with_a_policy_that_runs_nothing() {
 }
 
 #[test]
+fn the_home_page_leads_to_everything_that_it_names_and_to_what_is_older() {
+    let world = World::new();
+    let more: Vec<_> = (0..50)
+        .map(|n| world.lab.api_version("many", &n.to_string(), ""))
+        .collect();
+    world.log.publish(&more).expect_status(201);
+    let home = world.log.get("/").text();
+    for part in [
+        "<a href=\"/?before=16\" rel=\"next\">older</a>",
+        "<a href=\"/api/v1/releases/example-lab/many@7\">example-lab/many@7</a>",
+        "<a href=\"/api/v1/publishers/example-lab\">example-lab</a>",
+        "by the log's clock",
+        " UTC</td>",
+        &world.log.key().to_string(),
+    ] {
+        assert!(home.contains(part), "{part} is not in {home}");
+    }
+    let older = world.log.get("/?before=16").expect_status(200).text();
+    assert!(older.contains("<a href=\"/records/15\">15</a>"), "{older}");
+    assert!(!older.contains("older</a>"), "{older}");
+    assert!(older.contains("<a href=\"/\">newest</a>"), "{older}");
+    for path in [
+        "/api/v1/releases/example-lab/tiny-api@1.2.0%2Br1",
+        "/api/v1/publishers/zeta-lab",
+    ] {
+        assert!(
+            older.contains(&format!("href=\"{path}\"")),
+            "{path} is not in {older}"
+        );
+        world.log.get(path).expect_status(200);
+    }
+    assert_eq!(world.log.get("/?before=x").status, 400);
+}
+
+#[test]
 fn hostile_text_is_shown_and_not_run() {
     let world = World::new();
     let mallory = candor_tests::TestPublisher::new("mallory");

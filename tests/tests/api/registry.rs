@@ -1,8 +1,9 @@
 //! `/api/v1`: publishers, records, models, releases, attachments.
 
+use candor_tests::TestPublisher;
 use candor_tests::http::get_with;
 use candor_tests::raw::ask;
-use candor_tests::statements::{digest_of, statement_of};
+use candor_tests::statements::{digest_of, fit_subject, statement_of};
 use serde_json::{Value, json};
 
 use super::world::{CARD, World};
@@ -29,6 +30,10 @@ fn a_publisher_is_shown_with_its_keys_and_where_they_come_from() {
         digest_of(&world.envelopes[3]).to_string()
     );
 
+    // What is not there is null, as everywhere.
+    for field in ["url", "contact", "next"] {
+        assert_eq!(publisher.get(field), Some(&Value::Null), "{field}");
+    }
     let publishers = world.json("/api/v1/publishers");
     assert_eq!(
         each(publishers["publishers"].as_array().expect("a list"), "name"),
@@ -82,6 +87,15 @@ fn lists_of_records_are_filtered() {
         [14, 13, 12, 4]
     );
     assert_eq!(indexes("subject=example-lab%2Ftiny-api%401.2.0%2Br1"), [6]);
+    assert_eq!(
+        indexes("subject=example-lab/tiny-api@1.0.0&publisher=auditor"),
+        [14, 12]
+    );
+    assert_eq!(
+        indexes("subject=example-lab/tiny-api@1.0.0&kind=evaluation"),
+        [13, 12]
+    );
+    assert_eq!(indexes("subject=zeta-lab&publisher=zeta-lab"), [3, 2]);
     assert_eq!(indexes("before=3"), [2, 1, 0]);
     assert_eq!(indexes("before=0"), [0; 0]);
     assert_eq!(indexes("publisher=nobody"), [0; 0]);
@@ -327,4 +341,79 @@ fn head_says_what_get_would_and_other_methods_are_told_which_there_are() {
     let delete = ask(world.log.url(), "DELETE", "/api/v1/records", &[]);
     assert_eq!(delete.status, 405);
     assert_eq!(delete.header("allow"), "GET,HEAD,POST");
+}
+
+#[test]
+fn a_publisher_is_shown_with_what_it_says_of_itself() {
+    let world = World::new();
+    let known = TestPublisher::new("known-lab");
+    let registration = known.altered(&known.register(), |statement| {
+        statement["predicate"]["url"] = "https://known.example".into();
+        statement["predicate"]["contact"] = "mailto:security@known.example".into();
+        fit_subject(statement);
+    });
+    world.log.publish(&[registration]).expect_status(201);
+    let publisher = world.json("/api/v1/publishers/known-lab");
+    assert_eq!(publisher["url"], "https://known.example");
+    assert_eq!(publisher["contact"], "mailto:security@known.example");
+}
+
+/// Keys change as often as their owner likes. Each part of the history has the keys that its records retired.
+#[test]
+fn the_history_of_a_publisher_comes_in_parts_with_the_keys_that_went() {
+    let world = World::new();
+    let mut lab = TestPublisher::new("restless-lab");
+    let mut newest = lab.register();
+    world
+        .log
+        .publish(std::slice::from_ref(&newest))
+        .expect_status(201);
+    let mut keyids = Vec::new();
+    for n in 0..5 {
+        let next = lab.with_key(&format!("key {n} of restless-lab"));
+        newest = lab.rotate(&newest, &next);
+        world
+            .log
+            .publish(std::slice::from_ref(&newest))
+            .expect_status(201);
+        keyids.push(json!(lab.public_key().keyid().to_string()));
+        lab = next;
+    }
+    let path = "/api/v1/publishers/restless-lab";
+    let whole = world.json(path);
+    assert_eq!(
+        each(whole["retired"].as_array().expect("a list"), "keyid"),
+        keyids
+    );
+    assert_eq!(whole["history"], json!([16, 17, 18, 19, 20, 21]));
+    assert_eq!(
+        world.pages(path, "history", 2),
+        *whole["history"].as_array().expect("a list")
+    );
+    assert_eq!(world.pages(path, "history", 6).len(), 6);
+    let part = world.json(&format!("{path}?limit=2&after=17"));
+    assert_eq!(part["history"], json!([18, 19]));
+    assert_eq!(
+        each(part["retired"].as_array().expect("a list"), "at"),
+        [18, 19]
+    );
+    assert_eq!(part["keys"], whole["keys"]);
+
+    // A key of long ago is still known for what it was.
+    let first = TestPublisher::new("restless-lab");
+    let problem = world
+        .log
+        .publish(&[first.api_version("m", "1", "")])
+        .expect_status(403);
+    assert_eq!(problem.json()["type"], "urn:candor:problem:revoked-key");
+    let back = lab.with_key("key 1 of restless-lab");
+    let problem = world
+        .log
+        .publish(&[lab.rotate(&newest, &back)])
+        .expect_status(422);
+    assert!(
+        problem.text().contains("can't come back"),
+        "{}",
+        problem.text()
+    );
 }

@@ -62,6 +62,10 @@ fn parameters() -> Vec<Case> {
             "/api/v1/records?publisher=Meta",
         ),
         bad(
+            "a subject filter that is no name",
+            "/api/v1/records?subject=bad%20bad",
+        ),
+        bad(
             "a record index that overflows",
             "/api/v1/records/18446744073709551616",
         ),

@@ -7,10 +7,11 @@
 //! the writer alone is replaced after a batch that failed. `SQLite` may have rolled it back by itself, and sqlx
 //! would go on counting from a transaction that is no more.
 //!
-//! The SQL is in functions named for their question: `log` for entries, tiles and the head, `views` for the
-//! rest.
+//! The SQL is in functions named for their question: `log` for entries, tiles and the head, `publishers` for
+//! these and their keys, `views` for the rest.
 
 mod log;
+mod publishers;
 mod reserve;
 mod views;
 
@@ -32,8 +33,8 @@ use sqlx::{Connection as _, Transaction};
 use tracing::{debug, warn};
 
 use super::{
-    Batch, CommitError, Known, LogIdentity, LoggedRecord, ModelRow, PublisherRow,
-    PublisherWithKeys, Questions, RecordFilter, RecordPage, RecordRow, ReleaseRow, Storage,
+    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
+    PublisherRow, Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
     StorageError, StoredAttachment,
 };
 
@@ -277,7 +278,8 @@ impl Storage for Sqlite {
         let mut snapshot = self.readers.begin().await?;
         Ok(Known {
             statements: log::known_statements(&mut snapshot, &questions.statements).await?,
-            publishers: views::known_publishers(&mut snapshot, questions).await?,
+            publishers: publishers::known(&mut snapshot, &questions.publishers, &questions.keyids)
+                .await?,
             releases: views::known_releases(&mut snapshot, &questions.releases).await?,
             attachments: log::known_attachments(&mut snapshot, &questions.attachments).await?,
         })
@@ -299,7 +301,7 @@ impl Storage for Sqlite {
     }
 
     async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError> {
-        views::publisher_of_key(&self.readers, keyid).await
+        publishers::of_key(&self.readers, keyid).await
     }
 
     async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError> {
@@ -315,14 +317,16 @@ impl Storage for Sqlite {
     }
 
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
-        views::publishers(&self.readers, after, limit).await
+        publishers::list(&self.readers, after, limit).await
     }
 
     async fn publisher(
         &self,
         name: &PublisherName,
-    ) -> Result<Option<PublisherWithKeys>, StorageError> {
-        views::publisher(&mut *self.readers.begin().await?, name).await
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Option<PublisherPage>, StorageError> {
+        publishers::page(&mut *self.readers.begin().await?, name, after, limit).await
     }
 
     async fn models(
@@ -346,14 +350,10 @@ impl Storage for Sqlite {
     async fn release(
         &self,
         name: &ReleaseName,
-        page: RecordPage,
-    ) -> Result<Option<(ReleaseRow, Vec<LoggedRecord>)>, StorageError> {
-        let mut snapshot = self.readers.begin().await?;
-        let Some(release) = views::release(&mut snapshot, name).await? else {
-            return Ok(None);
-        };
-        let records = views::logged_records(&mut snapshot, name, page).await?;
-        Ok(Some((release, records)))
+        after: Option<LeafIndex>,
+        limit: EntriesLimit,
+    ) -> Result<Option<ReleasePage>, StorageError> {
+        views::release(&mut *self.readers.begin().await?, name, after, limit).await
     }
 }
 

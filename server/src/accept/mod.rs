@@ -1,0 +1,465 @@
+//! From bytes that anybody may send to records that may be queued.
+//!
+//! ```text
+//! body ──► strict JSON ──► envelopes ──► statements ──► schema ──► keys from the log ──► signatures
+//!          └──────────────────── parse ──────────────────────┘                              │
+//! attachments: only what the statements name, only after they were verified ◄──────────────┘
+//! manifests: against the `weights` records that name them
+//! ```
+//!
+//! Runs for every request on its own, long work on all cores ([`Limits::compute`]). What the log holds is read
+//! at the moment; the sequencer looks again before it writes.
+//!
+//! Not here: HTTP, and what conflicts with other records ([`crate::plan`]).
+
+mod error;
+mod manifests;
+mod parse;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use candor_core::merkle::LeafIndex;
+use candor_core::record::kinds::Attachment;
+use candor_core::record::{
+    Admission, AuthorityError, Envelope, Kind, Predicate, PublicKey, PublisherName, PublisherState,
+    Record, SignedRecord, Statement,
+};
+use candor_core::{Sha256, Verified};
+
+pub use error::AcceptError;
+pub use parse::Parsed;
+
+use crate::limits::Limits;
+use crate::plan::Submission;
+use crate::storage::{Known, NewAttachment, Questions, Storage, StorageError};
+
+/// The most records that can be published together.
+pub const RECORDS_PER_REQUEST_MAX: usize = 64;
+
+/// The most bytes of JSON in one request: every record as large as an envelope may be.
+pub const REQUEST_JSON_BYTES_MAX: usize =
+    RECORDS_PER_REQUEST_MAX * candor_core::record::ENVELOPE_BYTES_MAX;
+
+/// The most signature checks of one request: 16 for each record, for whoever has all its keys and names none of
+/// them, and as many again. A check of a long statement takes some 0.2 ms, so all of them 0.4 s.
+const SIGNATURE_CHECKS_MAX: usize = RECORDS_PER_REQUEST_MAX * 2 * 16;
+
+/// What one signature check counts for, in bytes of work: about what it takes to hash as many.
+const SIGNATURE_CHECK_BYTES: usize = 16 << 10;
+
+/// The most bytes of one attachment.
+pub const ATTACHMENT_BYTES_MAX: u64 = 32 << 20;
+
+/// The most bytes of all attachments of one request together.
+pub const ATTACHMENTS_BYTES_MAX: u64 = 2 * ATTACHMENT_BYTES_MAX;
+
+/// Records whose signatures hold, and what is still to come with them.
+#[derive(Debug)]
+pub struct Accepted {
+    records: Vec<AcceptedRecord>,
+    /// Attachments that the records name: the only ones that are taken.
+    named: BTreeMap<Sha256, NamedAttachment>,
+}
+
+#[derive(Debug)]
+struct NamedAttachment {
+    /// What the records say of it, each with its place in the request; at least one.
+    said: Vec<(usize, Attachment)>,
+    /// Whether the log has it, or the request brought it.
+    is_here: bool,
+}
+
+#[derive(Debug)]
+enum AcceptedRecord {
+    /// To be sequenced.
+    New(Box<Verified<Record>>),
+    /// The very same signature is in the log.
+    Known(LeafIndex, Sha256),
+}
+
+/// What a request comes to: places that are known, and what goes to the sequencer. `known` has one item for
+/// each record of the request; `None` stands for the next record of `submission`.
+#[derive(Debug)]
+pub struct Ready {
+    /// Index and statement digest of the records that are in the log.
+    pub known: Vec<Option<(LeafIndex, Sha256)>>,
+    /// The others.
+    pub submission: Submission,
+}
+
+/// Who may register publishers.
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Those whom the operator admits with this key.
+    Approved(Box<PublicKey>),
+}
+
+impl Registration {
+    fn admission(&self) -> Admission<'_> {
+        match self {
+            Self::Open => Admission::Open,
+            Self::Approved(operator) => Admission::ByOperator(operator),
+        }
+    }
+
+    /// The operator's key, where it takes one.
+    pub fn operator(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Open => None,
+            Self::Approved(operator) => Some(operator),
+        }
+    }
+}
+
+/// Checks records against what the log knows: keys, and signatures.
+pub async fn accept(
+    parsed: Parsed,
+    storage: &dyn Storage,
+    registration: &Registration,
+    limits: &Limits,
+) -> Result<Accepted, AcceptError> {
+    let records = parsed.records;
+    let mut questions = Questions::default();
+    for record in &records {
+        questions.about(record.envelope(), record.statement());
+    }
+    let known = storage.known(&questions).await?;
+    let mut logged = HashSet::new();
+    for record in &records {
+        let digest = record.statement().digest;
+        if let Some(statement) = known.statements.get(&digest)
+            && is_logged(record, statement.index, storage).await?
+        {
+            logged.insert(digest);
+        }
+    }
+    let checks = check_signature_count(&records, &known, registration)?;
+    let check = || Accepted::check(records, known, &logged, registration);
+    let accepted = limits.compute(checks * SIGNATURE_CHECK_BYTES, check).await;
+    match accepted {
+        Ok(accepted) => Ok(accepted),
+        Err(Unaccepted::Other(error)) => Err(error),
+        Err(Unaccepted::Authority {
+            record,
+            error,
+            keyids,
+        }) => {
+            let owner = owner_of_keys(&keyids, &error, storage).await?;
+            Err(AcceptError::Authority {
+                record,
+                error,
+                owner,
+            })
+        }
+    }
+}
+
+/// How many signature checks the request takes at most, if that is not too many.
+fn check_signature_count(
+    records: &[SignedRecord],
+    known: &Known,
+    registration: &Registration,
+) -> Result<usize, AcceptError> {
+    let mut checks = 0;
+    for (record, signed) in records.iter().enumerate() {
+        let publisher = known.publishers.get(signed.statement().publisher());
+        checks += signed.signature_checks_max(publisher, registration.admission());
+        if checks > SIGNATURE_CHECKS_MAX {
+            return Err(AcceptError::TooManyChecks { record, checks });
+        }
+    }
+    Ok(checks)
+}
+
+/// Why records are not accepted, before it is known whose the keys are.
+enum Unaccepted {
+    Authority {
+        record: usize,
+        error: AuthorityError,
+        /// The key IDs on the record.
+        keyids: Vec<Sha256>,
+    },
+    Other(AcceptError),
+}
+
+impl From<AcceptError> for Unaccepted {
+    fn from(error: AcceptError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Whether the entry at `index` has one of the record's own signatures. Then it was verified when it was
+/// logged, and stays what it is even if the key has been retired since.
+async fn is_logged(
+    record: &SignedRecord,
+    index: LeafIndex,
+    storage: &dyn Storage,
+) -> Result<bool, StorageError> {
+    let entries = storage.entries(index, 1).await?;
+    let logged = entries
+        .first()
+        .map(SignedRecord::from_entry)
+        .ok_or_else(|| StorageError::Damaged(format!("entry {index} is missing")))?
+        .map_err(StorageError::damaged)?;
+    Ok(share_signature(logged.envelope(), record.envelope()))
+}
+
+fn share_signature(one: &Envelope, other: &Envelope) -> bool {
+    let others = other.signatures();
+    one.signatures()
+        .iter()
+        .any(|it| others.iter().any(|other| other.sig == it.sig))
+}
+
+/// Whose keys signed, when they are not the publisher's: tells "wrong key" from "wrong namespace".
+async fn owner_of_keys(
+    keyids: &[Sha256],
+    error: &AuthorityError,
+    storage: &dyn Storage,
+) -> Result<Option<PublisherName>, StorageError> {
+    if !matches!(error, AuthorityError::UnknownKey { .. }) {
+        return Ok(None);
+    }
+    for keyid in keyids {
+        if let Some(owner) = storage.publisher_of_key(*keyid).await? {
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
+}
+
+impl NamedAttachment {
+    fn first(&self) -> &(usize, Attachment) {
+        &self.said[0]
+    }
+
+    /// Two records can name one document, and each states its size.
+    fn check_size(&self, found: u64) -> Result<(), AcceptError> {
+        let wrong = self
+            .said
+            .iter()
+            .find(|(_, attachment)| attachment.size != found);
+        wrong.map_or(Ok(()), |(record, attachment)| {
+            Err(AcceptError::AttachmentSize {
+                record: *record,
+                name: attachment.name.clone(),
+                stated: attachment.size,
+                found,
+            })
+        })
+    }
+}
+
+impl Accepted {
+    /// `logged` are the statements of records that are in the log, signature and all.
+    fn check(
+        records: Vec<SignedRecord>,
+        known: Known,
+        logged: &HashSet<Sha256>,
+        registration: &Registration,
+    ) -> Result<Self, Unaccepted> {
+        let mut publishers: HashMap<PublisherName, PublisherState> = known.publishers;
+        let mut accepted = Self {
+            records: Vec::new(),
+            named: BTreeMap::new(),
+        };
+        for (n, record) in records.into_iter().enumerate() {
+            let digest = record.statement().digest;
+            accepted.name_attachments(n, record.statement(), &known.attachments)?;
+            // Twice in one request is as harmless as in two.
+            if let Some(first) = accepted.new_record(digest)
+                && share_signature(first.envelope(), record.envelope())
+            {
+                let again = AcceptedRecord::New(Box::new(first.clone()));
+                accepted.records.push(again);
+                continue;
+            }
+            if let Some(statement) = known.statements.get(&digest)
+                && logged.contains(&digest)
+            {
+                let known = AcceptedRecord::Known(statement.index, digest);
+                accepted.records.push(known);
+                continue;
+            }
+            let name = record.statement().publisher().clone();
+            if let Some(other) = accepted.key_change_beside(&record) {
+                let (record, publisher) = (n, name);
+                return Err(AcceptError::KeyChangeNotAlone {
+                    record,
+                    other,
+                    publisher,
+                }
+                .into());
+            }
+            let keyids = record.envelope().keyids().collect();
+            let record = record
+                .accept(publishers.get(&name), registration.admission())
+                .map_err(|error| Unaccepted::Authority {
+                    record: n,
+                    error,
+                    keyids,
+                })?;
+            record
+                .to_entry()
+                .map_err(|error| AcceptError::EntryTooLong { record: n, error })?;
+            // Who registers may publish in the same request. Where the registration will stand is not known
+            // yet, and never said: further changes of the keys are refused above.
+            let unknown = LeafIndex::new(0);
+            if let Some(state) = PublisherState::after(publishers.get(&name), &record, unknown) {
+                publishers.insert(name, state);
+            }
+            accepted.records.push(AcceptedRecord::New(Box::new(record)));
+        }
+        Ok(accepted)
+    }
+
+    /// The record before `record` that can't be published together with it: where one of the two changes the
+    /// keys of their publisher. Only a registration can come first, and be followed by other kinds.
+    fn key_change_beside(&self, record: &SignedRecord) -> Option<usize> {
+        let publisher = record.statement().publisher();
+        let changes = record.statement().kind() == Kind::Publisher;
+        self.records.iter().position(|other| match other {
+            AcceptedRecord::Known(..) => false,
+            AcceptedRecord::New(other) => match &other.statement().predicate {
+                _ if other.statement().publisher() != publisher => false,
+                Predicate::Publisher(update) => changes || update.previous.is_some(),
+                _ => changes,
+            },
+        })
+    }
+
+    /// The record of this request with this statement digest, if it came before.
+    fn new_record(&self, digest: Sha256) -> Option<&Verified<Record>> {
+        self.records.iter().find_map(|record| match record {
+            AcceptedRecord::New(record) if record.statement().digest == digest => {
+                Some(record.as_ref())
+            }
+            _ => None,
+        })
+    }
+
+    fn name_attachments(
+        &mut self,
+        record: usize,
+        statement: &Statement,
+        stored: &HashMap<Sha256, u64>,
+    ) -> Result<(), AcceptError> {
+        for attachment in statement.predicate.attachments() {
+            if attachment.size > ATTACHMENT_BYTES_MAX {
+                return Err(AcceptError::AttachmentTooLarge {
+                    record,
+                    name: attachment.name.clone(),
+                    size: attachment.size,
+                });
+            }
+            let sha256 = attachment.digest.sha256;
+            let stored = stored.get(&sha256);
+            let named = self.named.entry(sha256).or_insert_with(|| NamedAttachment {
+                said: Vec::new(),
+                is_here: stored.is_some(),
+            });
+            named.said.push((record, attachment.clone()));
+            if let Some(size) = stored {
+                named.check_size(*size)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to be sequenced.
+    pub fn has_new(&self) -> bool {
+        self.records
+            .iter()
+            .any(|record| matches!(record, AcceptedRecord::New(_)))
+    }
+
+    /// The most bytes that the next attachment can have.
+    pub fn attachment_bytes_max(&self) -> u64 {
+        self.named
+            .values()
+            .flat_map(|named| &named.said)
+            .map(|(_, attachment)| attachment.size)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Takes an attachment that came as part `part` of the request, counted from 1. Returns nothing for one
+    /// that is here already, since a client need not know that.
+    pub fn attach(
+        &mut self,
+        part: usize,
+        bytes: Vec<u8>,
+    ) -> Result<Option<NewAttachment>, AcceptError> {
+        let sha256 = Sha256::of(&bytes);
+        let Some(named) = self.named.get_mut(&sha256) else {
+            let wanted = self.named.iter().filter(|(_, named)| !named.is_here);
+            let list =
+                wanted.map(|(sha256, named)| format!("{:?} ({sha256})", named.first().1.name));
+            let wanted = list.collect::<Vec<_>>().join(", ");
+            return Err(AcceptError::AttachmentNotNamed {
+                part,
+                sha256,
+                wanted,
+            });
+        };
+        named.check_size(bytes.len() as u64)?;
+        if std::mem::replace(&mut named.is_here, true) {
+            return Ok(None);
+        }
+        let media_type = named.first().1.media_type.clone();
+        Ok(Some(NewAttachment {
+            sha256,
+            media_type,
+            bytes,
+        }))
+    }
+
+    /// Checks that nothing is missing, and that manifests are what the `weights` records say of them.
+    pub async fn ready(
+        self,
+        attachments: Vec<NewAttachment>,
+        storage: &dyn Storage,
+        limits: &Limits,
+    ) -> Result<Ready, AcceptError> {
+        if let Some(missing) = self.named.into_values().find(|named| !named.is_here) {
+            let (record, attachment) = missing.first();
+            return Err(AcceptError::AttachmentMissing {
+                record: *record,
+                name: attachment.name.clone(),
+                sha256: attachment.digest.sha256,
+            });
+        }
+        let stated = self.records.iter().enumerate().filter_map(|(n, record)| {
+            let AcceptedRecord::New(record) = record else {
+                return None;
+            };
+            match &record.statement().predicate {
+                Predicate::Weights(weights) => Some((n, weights)),
+                _ => None,
+            }
+        });
+        manifests::check(stated, &attachments, storage, limits).await?;
+        let mut ready = Ready {
+            known: Vec::new(),
+            submission: Submission {
+                records: Vec::new(),
+                attachments: Vec::new(),
+            },
+        };
+        for record in self.records {
+            match record {
+                AcceptedRecord::Known(index, statement) => {
+                    ready.known.push(Some((index, statement)));
+                }
+                AcceptedRecord::New(record) => {
+                    ready.known.push(None);
+                    ready.submission.records.push(*record);
+                }
+            }
+        }
+        ready.submission.attachments = attachments;
+        Ok(ready)
+    }
+}

@@ -1,0 +1,101 @@
+//! The description of `/api/v1`, made from the handlers: `OpenAPI` 3.1.
+//!
+//! Each handler describes what it alone answers. What any path can answer is added here.
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Log, attachments, log, models, proofs, publish, publishers, records};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Candor",
+        description = "A provenance registry and transparency log for AI models. Nothing here needs to be \
+                       trusted: every record comes with its index, and the tiles beside this API prove it.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "log", description = "The log itself"),
+        (name = "records", description = "Signed records"),
+        (name = "registry", description = "Publishers, models and releases: views of the records"),
+    )
+)]
+struct Api;
+
+/// What any path can answer, whatever was asked.
+const ANYWHERE: [(&str, &str); 2] = [
+    ("500", "The server failed"),
+    (
+        "503",
+        "The server is busy or stopping: try again after the time in the header retry-after",
+    ),
+];
+
+/// The routes of `/api/v1`: JSON, attachments, and the description of both.
+pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, OpenApi) {
+    let (attachments, attachments_openapi) = OpenApiRouter::new()
+        .routes(routes!(attachments::attachment))
+        .split_for_parts();
+    let (json, mut openapi) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(log::log))
+        .routes(routes!(records::list, publish::publish))
+        .routes(routes!(records::show))
+        .routes(routes!(publishers::list))
+        .routes(routes!(publishers::show))
+        .routes(routes!(models::list))
+        .routes(routes!(models::show))
+        .routes(routes!(models::release))
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .split_for_parts();
+    openapi.merge(attachments_openapi);
+    for path in openapi.paths.paths.values_mut() {
+        if let Some(get) = &mut path.get {
+            let mut known = Response::new("The client has this answer already (if-none-match)");
+            known.content.clear();
+            add(get, "304", known);
+            add(get, "400", problem("A parameter can't be read"));
+            add(
+                get,
+                "406",
+                problem("The client takes none of the encodings that there are"),
+            );
+        }
+        for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
+            for (status, description) in ANYWHERE {
+                add(operation, status, problem(description));
+            }
+        }
+    }
+    (json, attachments, openapi)
+}
+
+/// The description of `/api/v1`, as `OpenAPI` 3.1.
+pub fn openapi() -> OpenApi {
+    api().2
+}
+
+/// Adds an answer, unless the handler describes its own.
+fn add(operation: &mut Operation, status: &str, response: Response) {
+    let responses = &mut operation.responses.responses;
+    responses
+        .entry(status.to_owned())
+        .or_insert(RefOr::T(response));
+}
+
+/// A problem document.
+fn problem(description: &str) -> Response {
+    let mut response = Response::new(description);
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    response
+        .content
+        .insert("application/problem+json".to_owned(), content.into());
+    response
+}
