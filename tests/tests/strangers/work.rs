@@ -1,0 +1,83 @@
+//! Requests that are small, and much work.
+
+use std::time::{Duration, Instant};
+
+use candor_core::Sha256;
+use candor_core::record::{Algorithm, DigestSet};
+use candor_core::weights::{Manifest, ManifestFile};
+use candor_tests::http::multipart;
+use candor_tests::statements::sign_with;
+use candor_tests::{TestLog, TestPublisher};
+use serde_json::Value;
+
+/// A manifest of `files` files.
+pub(crate) fn manifest(files: usize) -> Manifest {
+    let digest = Sha256::of(b"weights").to_string();
+    let file = |n: usize| ManifestFile {
+        path: format!("model-{n:06}.safetensors").parse().expect("a path"),
+        size: Some(7),
+        digest: DigestSet::new([(Algorithm::Sha256, digest.clone())]).expect("a digest"),
+    };
+    Manifest::new((0..files).map(file).collect()).expect("a manifest")
+}
+
+/// The registration of `name` with 16 keys, and 20 signatures; each names its key, or none does.
+fn registration(name: &str, named: bool) -> Value {
+    let lab = TestPublisher::new(name);
+    let keys: Vec<_> = (0..16)
+        .map(|n| lab.with_key(&format!("{name} {n}")))
+        .collect();
+    let listed = keys.iter().map(TestPublisher::public_key).collect();
+    let signers: Vec<_> = keys.iter().chain(&keys[..4]).map(|it| &it.key).collect();
+    let mut envelope = sign_with(lab.update(None, listed), &signers);
+    if !named {
+        for signature in envelope["signatures"].as_array_mut().expect("a list") {
+            signature
+                .as_object_mut()
+                .expect("an object")
+                .remove("keyid");
+        }
+    }
+    envelope
+}
+
+#[test]
+fn signatures_that_name_no_key_are_checked_as_often_as_is_worth_it() {
+    let log = TestLog::start();
+    let many: Vec<_> = (0..63)
+        .map(|n| registration(&format!("lab-{n}"), false))
+        .collect();
+    let begun = Instant::now();
+    let problem = log.publish(&many).expect_status(413).json();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let detail = problem["detail"].to_string();
+    assert!(detail.contains("at most 2048 are made"), "{detail}");
+    // A few of them, and all of them where each signature says whose it is.
+    log.publish(&many[..4]).expect_status(201);
+    let named: Vec<_> = (4..63)
+        .map(|n| registration(&format!("lab-{n}"), true))
+        .collect();
+    log.publish(&named).expect_status(201);
+}
+
+#[test]
+fn a_manifest_that_many_records_name_is_read_once_and_nobody_waits_for_it() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    let manifest = manifest(60_000);
+    let records = serde_json::to_vec(&[lab.register(), lab.weights("m", "0", &manifest)]);
+    let (content_type, body) = multipart(&records.expect("JSON"), &[&manifest.to_bytes()]);
+    let begun = Instant::now();
+    log.post(content_type, &body).expect_status(201);
+    let once = begun.elapsed();
+    let many: Vec<_> = (1..=64)
+        .map(|n| lab.weights("m", &n.to_string(), &manifest))
+        .collect();
+    let begun = Instant::now();
+    log.publish(&many).expect_status(201);
+    let many = begun.elapsed();
+    assert!(
+        many < 4 * once + Duration::from_secs(1),
+        "{many:?}, once {once:?}"
+    );
+}
