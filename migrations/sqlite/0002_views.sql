@@ -12,9 +12,15 @@ CREATE TABLE record (
     -- The withdrawal that it fell to.
     withdrawn_by INTEGER REFERENCES entry (idx)
 ) STRICT;
-CREATE INDEX record_by_subject ON record (subject, idx);
-CREATE INDEX record_by_publisher ON record (publisher, idx);
-CREATE INDEX record_by_kind ON record (kind, idx);
+-- Every question for records, however it is filtered, reads only rows that it answers with, newest first: whoever
+-- fills the log with what a filter leaves out must not make it slow. A row's index is at the end of each index anyway,
+-- so it is not named. With the kind in front of it, one index answers for one kind and, merged over all kinds, for all.
+CREATE INDEX record_by_kind ON record (kind);
+CREATE INDEX record_by_publisher ON record (publisher, kind);
+CREATE INDEX record_by_subject ON record (subject, kind);
+-- What one publisher says of one release. The other kinds have one author for a subject, and need no index.
+CREATE INDEX record_by_subject_and_publisher ON record (subject, publisher, kind)
+    WHERE kind = 'evaluation' OR kind = 'withdrawal';
 -- What a release is does not change.
 CREATE UNIQUE INDEX record_once_per_release ON record (subject, kind)
     WHERE kind IN ('model-card', 'weights', 'training-config', 'api-version');
@@ -39,6 +45,8 @@ CREATE TABLE publisher_key (
     PRIMARY KEY (publisher, keyid)
 ) STRICT;
 CREATE INDEX publisher_key_by_keyid ON publisher_key (keyid);
+-- A publisher's keys of today, and those that one of its records left out, without the thousands that there may be.
+CREATE INDEX publisher_key_by_retirement ON publisher_key (publisher, retired_at);
 
 CREATE TABLE release (
     name TEXT PRIMARY KEY,

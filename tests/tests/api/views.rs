@@ -187,23 +187,6 @@ impl Views {
     }
 }
 
-/// As `/api/v1/records?subject=…&publisher=…` asks. Who says much about a release of others must not slow it down.
-#[test]
-fn what_a_publisher_says_of_a_release_is_found_without_looking_at_what_others_say() {
-    let world = World::new();
-    let plan = ask(
-        &world.log.data(),
-        "EXPLAIN QUERY PLAN SELECT record.idx, entry.statement FROM record JOIN entry ON entry.idx = record.idx
-         WHERE record.idx < 9 AND record.publisher = 'a' AND record.subject = 'a/b@1' ORDER BY record.idx DESC LIMIT 9",
-    );
-    let plan = plan.join("\n");
-    assert!(
-        plan.contains("record_by_subject_and_publisher (subject=? AND publisher=? AND idx<?)")
-            && !plan.contains("TEMP B-TREE"),
-        "{plan}"
-    );
-}
-
 /// All that a table holds, as text.
 fn rows(data: &Path, table: &str, order: &str) -> Vec<String> {
     ask(data, &format!("SELECT * FROM {table} ORDER BY {order}"))

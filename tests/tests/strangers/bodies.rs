@@ -44,8 +44,10 @@ fn attachments_that_are_announced_and_not_sent_keep_nobody_from_publishing() {
     std::thread::sleep(Duration::from_millis(300));
     expect_publishing(&log, "somebody-else");
     let lab = TestPublisher::new("a-third");
-    let records = serde_json::to_vec(&[lab.register(), lab.model_card("m", "1", b"card")]);
-    let (content_type, body) = multipart(&records.expect("JSON"), &[b"card"]);
+    // Too large for the share of the small ones.
+    let card = vec![b'a'; 1 << 20];
+    let records = serde_json::to_vec(&[lab.register(), lab.model_card("m", "1", &card)]);
+    let (content_type, body) = multipart(&records.expect("JSON"), &[&card]);
     log.post(content_type, &body).expect_status(201);
     drop(idle);
 }
