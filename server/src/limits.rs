@@ -1,8 +1,8 @@
 //! What strangers can take of the machine: memory in budgets that end, and as many cores as there are.
 //!
 //! ```text
-//! a body comes in ──► bodies ──► parsed, verified ──► the sequencer's room
-//!                                 attachments behind it ──► attachments
+//! a body comes in ──► bodies ──► parsed ──► records ──► verified ──► the sequencer
+//!                                 attachments behind it ──► attachments ──┘
 //! an answer goes out ──► answers
 //! ```
 //!
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The first bytes of each room come out of a share of their own: who fills the rest with large requests keeps
-/// no small one out. One record with all that is around it fits.
+/// Rooms up to this size come out of a share of their own: who fills the rest with large requests keeps no small
+/// one out. One record with all that is around it fits.
 const SMALL_BYTES: usize = 128 << 10;
 
 /// The most manifests that are read at a time. One of 200,000 files takes some 150 MB while it is checked.
@@ -31,6 +31,9 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 pub struct Limits {
     /// For bodies whose records nobody has verified: eight of the largest at a time, beside 512 small ones.
     pub bodies: Budget,
+    /// For records on their way into the log, as they are in memory: three of those that take most of it, beside 512
+    /// small requests.
+    pub records: Budget,
     /// For attachments until they are stored: four of the largest requests at a time, beside 512 small ones.
     pub attachments: Budget,
     /// For answers until they are sent: six of the largest attachments at a time, beside 512 small answers.
@@ -46,11 +49,11 @@ pub struct Budget {
     large: Arc<Semaphore>,
 }
 
-/// What one request holds of a budget, until it is dropped.
+/// What one request holds of a budget, until it is dropped: of one share, the small one as long as that is enough.
 #[derive(Debug)]
 pub struct Room {
-    small: OwnedSemaphorePermit,
-    large: OwnedSemaphorePermit,
+    budget: Budget,
+    held: OwnedSemaphorePermit,
 }
 
 /// A budget is used up.
@@ -67,6 +70,7 @@ impl Limits {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             bodies: Budget::new(64 << 20, 64 << 20),
+            records: Budget::new(64 << 20, 192 << 20),
             attachments: Budget::new(64 << 20, 256 << 20),
             answers: Budget::new(64 << 20, 192 << 20),
             cores: Semaphore::new(cores),
@@ -113,14 +117,10 @@ impl Budget {
 
     /// A room with nothing in it.
     pub fn room(&self) -> Room {
-        let nothing = |share: &Arc<Semaphore>| {
-            Arc::clone(share)
-                .try_acquire_many_owned(0)
-                .expect("nothing can always be had: the semaphores are never closed")
-        };
+        let nothing = Arc::clone(&self.small).try_acquire_many_owned(0);
         Room {
-            small: nothing(&self.small),
-            large: nothing(&self.large),
+            budget: self.clone(),
+            held: nothing.expect("nothing can always be had: the semaphores are never closed"),
         }
     }
 }
@@ -128,16 +128,21 @@ impl Budget {
 impl Room {
     /// Takes room for `bytes` more.
     pub fn take(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let small = bytes.min(SMALL_BYTES.saturating_sub(self.small.num_permits()));
-        let more = |share: &OwnedSemaphorePermit, part: usize| {
-            let part = u32::try_from(part).map_err(|_| NoRoom { bytes })?;
-            Arc::clone(share.semaphore())
-                .try_acquire_many_owned(part)
+        let more = |share: &Arc<Semaphore>, bytes: usize| {
+            let permits = u32::try_from(bytes).map_err(|_| NoRoom { bytes })?;
+            Arc::clone(share)
+                .try_acquire_many_owned(permits)
                 .map_err(|_| NoRoom { bytes })
         };
-        let (small, large) = (more(&self.small, small)?, more(&self.large, bytes - small)?);
-        self.small.merge(small);
-        self.large.merge(large);
+        let all = self.held.num_permits().saturating_add(bytes);
+        let is_small = Arc::ptr_eq(self.held.semaphore(), &self.budget.small);
+        if is_small && all > SMALL_BYTES {
+            // It is a large one after all, and leaves its place to the small ones.
+            self.held = more(&self.budget.large, all)?;
+        } else {
+            let more = more(self.held.semaphore(), bytes)?;
+            self.held.merge(more);
+        }
         Ok(())
     }
 }
@@ -148,28 +153,36 @@ mod tests {
 
     #[test]
     fn large_rooms_keep_no_small_one_out() {
-        let budget = Budget::new(4 * SMALL_BYTES, 1 << 20);
-        let mut large = budget.room();
-        large.take(SMALL_BYTES + (1 << 20)).expect("all of it");
-        let mut late = budget.room();
-        assert_eq!(
-            late.take(SMALL_BYTES + 1),
-            Err(NoRoom {
-                bytes: SMALL_BYTES + 1
+        let budget = Budget::new(2 * SMALL_BYTES, 4 * SMALL_BYTES);
+        let large: Vec<Room> = (0..2)
+            .map(|_| {
+                let mut room = budget.room();
+                room.take(SMALL_BYTES).expect("a small room");
+                room.take(SMALL_BYTES).expect("becomes a large one");
+                room
             })
-        );
-        late.take(SMALL_BYTES).expect("small ones have their share");
-        assert_eq!(late.take(1), Err(NoRoom { bytes: 1 }));
+            .collect();
+        let mut late = [budget.room(), budget.room()];
+        for room in &mut late {
+            room.take(SMALL_BYTES).expect("small ones have their share");
+        }
+        let bytes = SMALL_BYTES + 1;
+        assert_eq!(late[0].take(1), Err(NoRoom { bytes }));
         drop(large);
-        late.take(1 << 20).expect("what was dropped is there again");
+        late[0].take(1).expect("what was dropped is there again");
+        budget
+            .room()
+            .take(SMALL_BYTES)
+            .expect("and what a small one left that became large");
     }
 
     #[test]
     fn what_is_refused_takes_nothing() {
-        let budget = Budget::new(SMALL_BYTES, 10);
+        let budget = Budget::new(SMALL_BYTES, 2 * SMALL_BYTES);
         let mut room = budget.room();
-        room.take(SMALL_BYTES + 11).expect_err("more than there is");
-        room.take(SMALL_BYTES + 10)
-            .expect("all of it is there still");
+        room.take(2 * SMALL_BYTES + 1)
+            .expect_err("more than there is");
+        room.take(SMALL_BYTES).expect("all of the small share");
+        room.take(SMALL_BYTES).expect("all of the large one");
     }
 }

@@ -22,7 +22,7 @@ pub struct Metrics {
     pub storage_free_bytes: Gauge,
     /// Records that were given an index.
     pub records_logged: Counter,
-    /// Requests to publish that were refused, by the problem's name.
+    /// Requests that were refused, by the problem's name: those to publish, and those that found the server busy.
     pub refused: Family<Problem, Counter>,
     /// Entries in a batch.
     pub batch_entries: Histogram,
@@ -87,7 +87,7 @@ impl Metrics {
         );
         registry.register(
             "refused",
-            "Requests to publish that were refused",
+            "Requests to publish that were refused, and others that found the server busy",
             metrics.refused.clone(),
         );
         registry.register(
@@ -115,7 +115,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts a request to publish that was refused.
+    /// Counts a request that was refused.
     pub fn count_refusal(&self, name: Name) {
         let label = Problem {
             problem: name.as_str(),

@@ -21,11 +21,11 @@ use std::time::{Duration, Instant, SystemTime};
 use candor_core::merkle::{LeafIndex, TreeHead};
 use candor_core::note::{Checkpoint, NoteSigner};
 use candor_core::record::PublicKey;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::last_signed::{LastSigned, LastSignedError};
-use crate::limits;
+use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
@@ -33,9 +33,6 @@ use crate::tree::RightEdge;
 
 /// The most submissions in one batch.
 const BATCH_SUBMISSIONS_MAX: usize = 1_024;
-
-/// The most bytes of memory that records take which are on their way into the log, all submissions together.
-const BYTES_WAITING_MAX: usize = 256 << 20;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -63,14 +60,6 @@ pub enum SubmitError {
     QueueFull {
         /// How many.
         waiting: usize,
-    },
-    /// What waits is larger than the server wants to hold.
-    #[error(
-        "the log is busy: there is no room for {bytes} bytes beside those that are on their way into the log"
-    )]
-    NoRoom {
-        /// How many were to be added.
-        bytes: u32,
     },
     /// The server is going down, and had not begun with it.
     #[error("the server is stopping, and has not stored this")]
@@ -106,32 +95,11 @@ struct Vitals {
     failed: Option<Instant>,
 }
 
-/// Room in memory for a submission, until it is answered.
-#[derive(Debug)]
-pub struct Room {
-    #[expect(dead_code, reason = "held for its drop")]
-    records: OwnedSemaphorePermit,
-    #[expect(dead_code, reason = "held for its drop")]
-    attachments: Option<limits::Room>,
-}
-
-impl Room {
-    /// The same, with the room of the attachments that come with the records.
-    #[must_use]
-    pub fn beside(self, attachments: limits::Room) -> Self {
-        let attachments = Some(attachments);
-        Self {
-            attachments,
-            ..self
-        }
-    }
-}
-
 type Answer = oneshot::Sender<Result<Vec<Placed>, SubmitError>>;
 
 struct Waiting {
     submission: Submission,
-    room: Room,
+    rooms: Vec<Room>,
     answer: Answer,
 }
 
@@ -139,7 +107,6 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
     released: watch::Receiver<Arc<Released>>,
     vitals: watch::Receiver<Vitals>,
 }
@@ -207,7 +174,6 @@ impl Sequencer {
         Ok((
             Self {
                 queue,
-                room: Arc::new(Semaphore::new(BYTES_WAITING_MAX)),
                 released,
                 vitals,
             },
@@ -215,29 +181,18 @@ impl Sequencer {
         ))
     }
 
-    /// Takes room for a submission whose records take `bytes` of memory. That of the attachments is taken as
-    /// they arrive ([`limits::Limits::attachments`]).
-    pub fn reserve(&self, bytes: u32) -> Result<Room, SubmitError> {
-        Arc::clone(&self.room)
-            .try_acquire_many_owned(bytes)
-            .map(|records| Room {
-                records,
-                attachments: None,
-            })
-            .map_err(|_| SubmitError::NoRoom { bytes })
-    }
-
-    /// Hands in records and waits until they are in a released tree, or refused.
+    /// Hands in records and waits until they are in a released tree, or refused. The memory that they take is in
+    /// `rooms`, which are given back then.
     pub async fn submit(
         &self,
         submission: Submission,
-        room: Room,
+        rooms: Vec<Room>,
     ) -> Result<Vec<Placed>, SubmitError> {
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(Waiting {
                 submission,
-                room,
+                rooms,
                 answer,
             })
             .map_err(|error| match error {
@@ -362,7 +317,7 @@ impl Task {
         let mut answers = Vec::with_capacity(batch.len());
         for waiting in batch {
             answers.push((planner.place(waiting.submission), waiting.answer));
-            rooms.push(waiting.room);
+            rooms.push(waiting.rooms);
         }
         if !planner.entries.is_empty() {
             let mut edge = self.edge.clone();

@@ -18,6 +18,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
+use crate::http::PIECE_BYTES;
 use crate::linger::Lingering;
 
 /// How long a client may take to send a request's headers.
@@ -81,6 +82,8 @@ pub async fn serve(
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS_TIME_MAX)
             .max_headers(100)
+            // Of an answer that nobody reads, no more than this is kept outside its room.
+            .max_buf_size(PIECE_BYTES)
             // Who has sent everything may say so, and is answered all the same.
             .half_close(true)
             .serve_connection(

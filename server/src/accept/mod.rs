@@ -163,11 +163,24 @@ fn check_signature_count(
     registration: &Registration,
 ) -> Result<usize, AcceptError> {
     let mut checks = 0;
+    // Who registers here has these keys from then on, if the signatures hold.
+    let mut registered: HashMap<&PublisherName, PublisherState> = HashMap::new();
     for (record, signed) in records.iter().enumerate() {
-        let publisher = known.publishers.get(signed.statement().publisher());
+        let statement = signed.statement();
+        let name = statement.publisher();
+        let publisher = known.publishers.get(name).or(registered.get(name));
         checks += signed.signature_checks_max(publisher, registration.admission());
         if checks > SIGNATURE_CHECKS_MAX {
             return Err(AcceptError::TooManyChecks { record, checks });
+        }
+        if let Predicate::Publisher(update) = &statement.predicate {
+            registered.entry(name).or_insert_with(|| PublisherState {
+                name: name.clone(),
+                record: statement.digest,
+                at: LeafIndex::new(0),
+                keys: update.keys.clone(),
+                retired: Vec::new(),
+            });
         }
     }
     Ok(checks)

@@ -89,8 +89,8 @@ impl Parsed {
     }
 
     /// How many bytes the records take in memory; about.
-    pub fn bytes(&self) -> u32 {
-        u32::try_from(self.bytes).unwrap_or(u32::MAX)
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

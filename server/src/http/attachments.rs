@@ -1,5 +1,7 @@
 //! `/api/v1/attachments`: the documents beside the log.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -58,7 +60,7 @@ pub(super) async fn attachment(
         let attachment = attachment.ok_or_else(not_here)?;
         let content_type = HeaderValue::from_str(&attachment.media_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        let body = Body::new(Outgoing::new(attachment.bytes.into(), room));
+        let body = Body::new(Outgoing::new(attachment.bytes.into(), Arc::new(room)));
         ([(header::CONTENT_TYPE, content_type)], body).into_response()
     };
     let headers = response.headers_mut();

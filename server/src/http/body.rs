@@ -3,7 +3,7 @@
 //! ```text
 //! connection ──► Incoming ──► JSON, or the parts of a form
 //!                  │ room is taken for each piece as it arrives
-//!                  │ a pause is counted only while the server waits
+//!                  │ a pause is counted only while the server waits, and nothing that it does itself
 //!                  └ no piece comes before the last was looked at
 //! ```
 //!
@@ -39,7 +39,6 @@ pub(super) struct Waiting(Arc<AtomicBool>);
 pub(super) struct Incoming {
     body: Body,
     flow: Flow,
-    waiting: Waiting,
     pace: Pace,
     /// Whether a piece was given out, and the parser has not come back for more since.
     has_given: bool,
@@ -52,6 +51,9 @@ pub(super) struct Flow(Arc<Mutex<FlowState>>);
 #[derive(Debug)]
 struct FlowState {
     room: Room,
+    /// Since when the server works on what came, though it looked for more before.
+    at_work: Option<Instant>,
+    waiting: Waiting,
     /// Of the whole body.
     left: usize,
     /// Before something must have come of it.
@@ -105,6 +107,14 @@ impl Flow {
         std::mem::replace(&mut self.state().room, other)
     }
 
+    /// Says that the server does not wait for the client any more, until it looks for more: the parser of forms
+    /// looks for the next piece before it says what was in the last.
+    pub(super) fn at_work(&self) {
+        let mut state = self.state();
+        state.waiting.set(false);
+        state.at_work = Some(Instant::now());
+    }
+
     fn state(&self) -> MutexGuard<'_, FlowState> {
         // A panic between the lines that hold it leaves numbers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,13 +137,14 @@ impl Incoming {
     pub(super) fn new(body: Body, bytes_max: usize, room: Room, waiting: Waiting) -> Self {
         let state = FlowState {
             room,
+            at_work: None,
+            waiting,
             left: bytes_max,
             allowed: bytes_max,
         };
         Self {
             body,
             flow: Flow(Arc::new(Mutex::new(state))),
-            waiting,
             pace: Pace::new(),
             has_given: false,
         }
@@ -160,7 +171,13 @@ impl HttpBody for Incoming {
             return Poll::Pending;
         }
         let polled = Pin::new(&mut this.body).poll_frame(context);
-        this.waiting.set(polled.is_pending());
+        {
+            let mut state = this.flow.state();
+            state.waiting.set(polled.is_pending());
+            if let Some(since) = state.at_work.take() {
+                this.pace.stopped_at(since);
+            }
+        }
         match polled {
             Poll::Pending => match this.pace.poll_wait(context) {
                 Poll::Pending => Poll::Pending,
@@ -208,8 +225,14 @@ impl Pace {
         self.alarm.as_mut().poll(context)
     }
 
+    /// Nothing was waited for since then.
+    fn stopped_at(&mut self, end: Instant) {
+        let waited = |since: Instant| end.saturating_duration_since(since);
+        self.waited += self.since.take().map_or(Duration::ZERO, waited);
+    }
+
     fn came(&mut self, bytes: usize) {
-        self.waited += self.since.take().map_or(Duration::ZERO, |it| it.elapsed());
+        self.stopped_at(Instant::now());
         self.bytes += bytes;
         if self.bytes >= PACE_BYTES {
             (self.waited, self.bytes) = (Duration::ZERO, 0);
@@ -255,4 +278,38 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// What can be had of a body now.
+    fn poll(body: &mut Incoming) -> Poll<Option<Result<usize, BodyError>>> {
+        let context = &mut Context::from_waker(Waker::noop());
+        let polled = Pin::new(&mut *body).poll_frame(context);
+        polled.map(|it| it.map(|it| it.map(|frame| frame.data_ref().map_or(0, Bytes::len))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_server_does_meanwhile_is_not_the_clients_time() {
+        let waiting = Waiting::default();
+        let room = Limits::new().bodies.room();
+        // A client that sends nothing for now.
+        let silent = Body::from_stream(futures_util::stream::pending::<Result<Bytes, BodyError>>());
+        let mut body = Incoming::new(silent, 1_000, room, waiting.clone());
+        let nine_seconds = || tokio::time::sleep(PACE_TIME.mul_f64(0.9));
+        assert!(poll(&mut body).is_pending() && waiting.is_on());
+        nine_seconds().await;
+        body.flow().at_work();
+        assert!(!waiting.is_on());
+        nine_seconds().await;
+        assert!(poll(&mut body).is_pending() && waiting.is_on());
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let late = poll(&mut body);
+        assert!(matches!(late, Poll::Ready(Some(Err(BodyError::TooSlow)))));
+    }
 }

@@ -44,6 +44,7 @@ use crate::sequencer::Sequencer;
 use crate::storage::{LogIdentity, Storage, StorageError};
 
 pub use openapi::openapi;
+pub(crate) use outgoing::PIECE_BYTES;
 pub use problem::{Name, Problem};
 
 /// What every handler has at hand.
@@ -143,8 +144,8 @@ fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(NAME, HeaderValue::from_static("nosniff"))
 }
 
-/// Ends requests that take too long, and counts the others: by the client's fault as long as its body is
-/// awaited, and by the server's otherwise. A request whose records are in the queue by then may still be
+/// Ends requests that take too long: by the client's fault as long as its body is awaited, and by the server's
+/// otherwise. Counts answers, and what was refused: all that was to be published, and whatever found the server busy. A request whose records are in the queue by then may still be
 /// logged; publishing again returns the same places.
 async fn limit_and_count(State(log): Shared, mut request: Request, next: Next) -> Response {
     let publishes = request.method() == Method::POST;
@@ -157,11 +158,13 @@ async fn limit_and_count(State(log): Shared, mut request: Request, next: Next) -
         } else {
             Problem::too_busy(log.request_time_max)
         };
-        if publishes {
-            log.metrics.count_refusal(problem.name());
-        }
         problem.into_response()
     });
+    if let Some(name) = response.extensions().get::<Name>()
+        && (publishes || *name == Name::Overloaded)
+    {
+        log.metrics.count_refusal(*name);
+    }
     log.metrics
         .requests
         .get_or_create(&Status {

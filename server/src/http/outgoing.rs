@@ -1,10 +1,12 @@
-//! Answers on their way out: each holds its room until the client has it, or has had its time.
+//! Answers on their way out: each holds its room until the connection has sent it, or its time is over.
 //!
 //! Always: all answers together hold no more than their budget ([`crate::limits::Limits::answers`]), whether
-//! their clients read them or not.
+//! their clients read them or not; save those up to 8 KiB, of which each connection has one at a time: checkpoints,
+//! tiles, records, health. What was logged is answered: room for that is taken before it is.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,23 +25,42 @@ use crate::limits::Room;
 /// How long a client may take to read an answer: 32 MiB at 110 KB/s.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(5);
 
-/// How much is handed to the connection at a time.
-const PIECE_BYTES: usize = 64 << 10;
+/// How much is handed to the connection at a time, and how much it keeps for a client that reads nothing.
+pub(crate) const PIECE_BYTES: usize = 64 << 10;
+
+/// Answers up to this size take no room: a tile has as much.
+const FREE_BYTES_MAX: usize = 8 << 10;
 
 /// The bytes of an answer that are still to be sent.
 pub(super) struct Outgoing {
     bytes: Bytes,
-    /// Given back when the last piece is handed out.
-    room: Option<Room>,
+    room: Arc<Room>,
     end: Instant,
 }
 
+/// A part of an answer. The connection drops it when it has sent it.
+struct Piece {
+    bytes: Vec<u8>,
+    #[expect(dead_code, reason = "held for its drop")]
+    room: Arc<Room>,
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The room of an answer that was taken before it was made.
+#[derive(Clone)]
+pub(super) struct Taken(pub(super) Arc<Room>);
+
 impl Outgoing {
     /// An answer of these bytes, for which `room` was taken.
-    pub(super) fn new(bytes: Bytes, room: Room) -> Self {
+    pub(super) fn new(bytes: Bytes, room: Arc<Room>) -> Self {
         Self {
             bytes,
-            room: Some(room),
+            room,
             end: Instant::now() + ANSWER_TIME_MAX,
         }
     }
@@ -63,13 +84,17 @@ impl HttpBody for Outgoing {
             return Poll::Ready(Some(Err(late)));
         }
         // A copy: a slice would keep all of it in memory until the connection has sent that slice.
-        let piece = this.bytes.split_to(PIECE_BYTES.min(this.bytes.len()));
-        let piece = Bytes::copy_from_slice(&piece);
+        let piece = Piece {
+            bytes: this
+                .bytes
+                .split_to(PIECE_BYTES.min(this.bytes.len()))
+                .into(),
+            room: Arc::clone(&this.room),
+        };
         if this.bytes.is_empty() {
             this.bytes = Bytes::new();
-            this.room = None;
         }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -83,7 +108,7 @@ impl HttpBody for Outgoing {
 
 /// Takes room for an answer that a handler has made, or says that there is none.
 pub(super) async fn hold(State(log): Shared, request: Request, next: Next) -> Response {
-    let (parts, body) = next.run(request).await.into_parts();
+    let (mut parts, body) = next.run(request).await.into_parts();
     let Ok(bytes) = body
         .collect()
         .await
@@ -91,9 +116,16 @@ pub(super) async fn hold(State(log): Shared, request: Request, next: Next) -> Re
     else {
         unreachable!("handlers answer with bytes that they have");
     };
-    let mut room = log.limits.answers.room();
-    match room.take(bytes.len()) {
-        Ok(()) => Response::from_parts(parts, Body::new(Outgoing::new(bytes, room))),
-        Err(error) => Problem::from(error).into_response(),
-    }
+    let room = match parts.extensions.remove() {
+        Some(Taken(room)) => room,
+        None if bytes.len() <= FREE_BYTES_MAX => return Response::from_parts(parts, bytes.into()),
+        None => {
+            let mut room = log.limits.answers.room();
+            match room.take(bytes.len()) {
+                Ok(()) => Arc::new(room),
+                Err(error) => return Problem::from(error).into_response(),
+            }
+        }
+    };
+    Response::from_parts(parts, Body::new(Outgoing::new(bytes, room)))
 }

@@ -387,7 +387,7 @@ impl From<SubmitError> for Problem {
         let detail = error.to_string();
         match error {
             SubmitError::Refused(refused) => refused.into(),
-            SubmitError::QueueFull { .. } | SubmitError::NoRoom { .. } => {
+            SubmitError::QueueFull { .. } => {
                 Self::new(Name::Overloaded, detail).hint("try again in a few seconds")
             }
             SubmitError::Stopping => Self::new(Name::Stopping, detail)
@@ -405,7 +405,9 @@ impl IntoResponse for Problem {
         let status =
             StatusCode::from_u16(self.status).expect("Name::status has HTTP statuses only");
         let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        let name = self.name();
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(name);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

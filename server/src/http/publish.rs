@@ -9,6 +9,8 @@
 //! Anybody can register a name and publish under it in one request, so verified means well-formed and signed,
 //! and not trusted: whatever is held has a budget ([`crate::limits`]).
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
@@ -22,12 +24,14 @@ use utoipa::ToSchema;
 
 use super::answer::fresh;
 use super::body::{BodyError, Incoming, Waiting, innermost};
+use super::outgoing::Taken;
 use super::problem::{Name, Problem};
 use super::proofs::receipts;
 use super::{Log, Shared};
 use crate::accept::{ATTACHMENTS_BYTES_MAX, Accepted, Parsed, REQUEST_JSON_BYTES_MAX, accept};
+use crate::limits::Room;
 use crate::plan::{Placed, Refused};
-use crate::sequencer::{Room, SubmitError};
+use crate::sequencer::SubmitError;
 use crate::storage::NewAttachment;
 
 /// The most that one multipart body may have: its parts, and a megabyte for what stands between them.
@@ -121,25 +125,20 @@ struct RecordsForm {
     )
 )]
 pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Response, Problem> {
-    let answer = publish_request(&log, request).await;
-    if let Err(problem) = &answer {
-        log.metrics.count_refusal(problem.name());
-    }
-    answer
-}
-
-async fn publish_request(log: &Log, request: Request) -> Result<Response, Problem> {
     let Received {
         accepted,
         attachments,
-        room,
-    } = read_body(log, request).await?;
+        rooms,
+    } = read_body(&log, request).await?;
     let storage = log.storage.as_ref();
     let ready = accepted.ready(attachments, storage, &log.limits).await?;
+    // Before anything is logged: what is logged is answered.
+    let mut answer_room = log.limits.answers.room();
+    answer_room.take(ready.known.len() * RECEIPT_BYTES)?;
     let new = if ready.submission.records.is_empty() {
         Vec::new()
     } else {
-        let placed = log.sequencer.submit(ready.submission, room).await;
+        let placed = log.sequencer.submit(ready.submission, rooms).await;
         placed.map_err(|error| in_request(error, &ready.known))?
     };
     // Taken after the answer: a tree that holds all of the new ones. A record that was there before may have
@@ -181,13 +180,17 @@ async fn publish_request(log: &Log, request: Request) -> Result<Response, Proble
     } else {
         StatusCode::OK
     };
-    Ok(fresh(
+    let mut response = fresh(
         status,
         &Published {
             checkpoint: released.checkpoint.clone(),
             records,
         },
-    ))
+    );
+    response
+        .extensions_mut()
+        .insert(Taken(Arc::new(answer_room)));
+    Ok(response)
 }
 
 /// Counts the record that was refused among all of the request, not only those that were new.
@@ -203,6 +206,9 @@ fn in_request(error: SubmitError, known: &[Option<(LeafIndex, Sha256)>]) -> Subm
     SubmitError::Refused(Refused { record, ..refused })
 }
 
+/// What is answered about one record, about: a proof in a tree of 2^26 entries, and the checkpoint.
+const RECEIPT_BYTES: usize = 2 << 10;
+
 /// The most bytes before the first part of a form, and of the headers of a part. Two header lines are all that
 /// a part needs.
 const PART_HEAD_BYTES_MAX: usize = 16 << 10;
@@ -211,7 +217,8 @@ const PART_HEAD_BYTES_MAX: usize = 16 << 10;
 struct Received {
     accepted: Accepted,
     attachments: Vec<NewAttachment>,
-    room: Room,
+    /// The memory that they take.
+    rooms: Vec<Room>,
 }
 
 async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
@@ -231,7 +238,7 @@ async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
             Ok(Received {
                 accepted,
                 attachments: Vec::new(),
-                room,
+                rooms: vec![room],
             })
         }
         "multipart/form-data" => read_multipart(log, request).await,
@@ -271,7 +278,8 @@ async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Prob
         .limits
         .compute(body.len(), || Parsed::parse(body))
         .await?;
-    let room = log.sequencer.reserve(parsed.bytes())?;
+    let mut room = log.limits.records.room();
+    room.take(parsed.bytes())?;
     let accepted = accept(parsed, log.storage.as_ref(), &log.registration, &log.limits);
     Ok((accepted.await?, room))
 }
@@ -293,6 +301,7 @@ async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem
     let first = first.ok_or_else(|| malformed("the first part must be named `records`"))?;
     flow.allow(MULTIPART_BYTES_MAX);
     let body = read_part(first, REQUEST_JSON_BYTES_MAX as u64, FEWER_RECORDS).await?;
+    flow.at_work();
     let (mut accepted, room) = accept_records(log, &body).await?;
     drop(body);
     flow.keep_in(log.limits.attachments.room());
@@ -302,7 +311,7 @@ async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem
         return Ok(Received {
             accepted,
             attachments,
-            room,
+            rooms: vec![room],
         });
     }
     let mut left = ATTACHMENTS_BYTES_MAX;
@@ -322,14 +331,16 @@ async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem
         let bytes_max = accepted.attachment_bytes_max().min(left);
         let bytes = read_part(part, bytes_max, AS_STATED).await?;
         left -= bytes.len() as u64;
+        flow.at_work();
         let (length, attach) = (bytes.len(), || accepted.attach(number, bytes));
         attachments.extend(log.limits.compute(length, attach).await?);
     }
-    let room = room.beside(flow.take_room(log.limits.attachments.room()));
+    flow.at_work();
+    let rooms = vec![room, flow.take_room(log.limits.attachments.room())];
     Ok(Received {
         accepted,
         attachments,
-        room,
+        rooms,
     })
 }
 

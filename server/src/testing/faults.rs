@@ -192,3 +192,35 @@ async fn a_publish_that_takes_too_long_counts_as_refused() {
     assert!(metrics.contains(line), "{metrics}");
     log.storage.hold_commits(false);
 }
+
+/// Somebody asks for much and reads none of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_there_is_no_room_for_answers_nothing_is_logged_and_small_ones_go_out() {
+    let log = FaultyLog::start().await;
+    let answers = &log.log.limits.answers;
+    let mut unread = Vec::new();
+    for bytes in [64 << 20, 1 << 20, 128 << 10, 1 << 10, 1] {
+        loop {
+            let mut room = answers.room();
+            if room.take(bytes).is_err() {
+                break;
+            }
+            unread.push(room);
+        }
+    }
+    let refused = log.publish("first-lab").await.expect("an answer");
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(log.log.sequencer.released().head.size.get(), 0);
+    for path in ["/checkpoint", "/healthz", "/readyz", "/api/v1/log"] {
+        assert_eq!(log.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    // A page that is larger than these.
+    let page = log.get("/api/v1/openapi.json").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    let metrics = "\ncandor_refused_total{problem=\"overloaded\"} 2\n";
+    drop(unread);
+    let counted = log.get("/metrics").await.text();
+    assert!(counted.contains(metrics), "{counted}");
+    let published = log.publish("first-lab").await.expect("an answer");
+    assert_eq!(published.status, StatusCode::CREATED);
+}

@@ -52,7 +52,6 @@ fn what_publishers_are_told() {
             },
         }),
         SubmitError::QueueFull { .. } => SubmitError::QueueFull { waiting: 4_096 },
-        SubmitError::NoRoom { .. } => SubmitError::NoRoom { bytes: 1_000_000 },
         SubmitError::Stopping => SubmitError::Stopping,
         SubmitError::Full => SubmitError::Full,
         SubmitError::Failed => SubmitError::Failed,

@@ -52,6 +52,33 @@ fn attachments_that_are_announced_and_not_sent_keep_nobody_from_publishing() {
     drop(idle);
 }
 
+/// A record can take thirty times its text in memory, and is kept while its attachments are awaited.
+#[test]
+fn records_that_take_much_memory_and_wait_keep_no_small_one_out() {
+    let log = TestLog::start();
+    let idle: Vec<Raw> = (0..10)
+        .map(|n| {
+            let lab = TestPublisher::new(&format!("idle-{n}"));
+            let filled = (0..5).map(|version| {
+                let api = lab.api_version("api", &version.to_string(), "");
+                lab.altered(&api, |statement| {
+                    let many = serde_json::from_str(&many_values(40_000)).expect("JSON");
+                    let many: Value = many;
+                    statement["predicate"]["annotations"] = json!({ "many": many });
+                })
+            });
+            let mut records = vec![lab.register(), lab.model_card("m", "1", b"card")];
+            records.extend(filled);
+            let (content_type, body) = without_attachments(&records);
+            begun(&log, content_type, &body, 10)
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(2));
+    expect_publishing(&log, "small-one");
+    assert!(memory_peak(&log) < 600, "{} MB", memory_peak(&log));
+    drop(idle);
+}
+
 #[test]
 fn large_bodies_that_are_not_finished_have_an_end_and_keep_no_small_one_out() {
     let log = TestLog::start();

@@ -31,6 +31,9 @@ fn answers_that_nobody_reads_have_an_end() {
     assert!(memory_peak(&log) < 700, "{} MB", memory_peak(&log));
     // Whoever asks for less is not kept out.
     log.get("/api/v1/records").expect_status(200);
+    let metrics = log.get("/metrics").text();
+    let refused = "candor_refused_total{problem=\"overloaded\"}";
+    assert!(metrics.contains(refused), "{metrics}");
     expect_publishing(&log, "small-one");
     drop(idle);
     std::thread::sleep(Duration::from_millis(500));

@@ -61,7 +61,27 @@ fn signatures_that_name_no_key_are_checked_as_often_as_is_worth_it() {
 }
 
 #[test]
-fn a_manifest_that_many_records_name_is_read_once_and_nobody_waits_for_it() {
+fn keys_that_are_registered_in_the_request_count_for_its_other_records() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("lab-0");
+    let signature = &lab.api_version("m", "0", "")["signatures"][0]["sig"];
+    let records = (0..62).map(|n| {
+        let mut record = lab.api_version("m", &n.to_string(), "");
+        let signatures = record["signatures"].as_array_mut().expect("a list");
+        // Of another record, so that it is tried with every key.
+        signatures.resize(19, serde_json::json!({"sig": signature}));
+        record
+    });
+    let records: Vec<_> = std::iter::once(registration("lab-0", true))
+        .chain(records)
+        .collect();
+    let problem = log.publish(&records).expect_status(413).json();
+    let detail = problem["detail"].to_string();
+    assert!(detail.contains("at most 2048 are made"), "{detail}");
+}
+
+#[test]
+fn a_manifest_that_many_records_name_is_read_once() {
     let log = TestLog::start();
     let lab = TestPublisher::new("example-lab");
     let manifest = manifest(60_000);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
@@ -369,20 +370,20 @@ pub(super) async fn release(
          ORDER BY record.idx"
     );
     // One more than is asked for says whether there are more.
-    let rows = sqlx::query(AssertSqlSafe(query))
+    let query = sqlx::query(AssertSqlSafe(query))
         .bind(behind(after))
         .bind(i64::from(limit.items) + 1)
-        .bind(name.to_string())
-        .fetch_all(&mut *connection)
-        .await?;
+        .bind(name.to_string());
     let mut page = ReleasePage {
         row: release_of(&row)?,
         records: Vec::new(),
         more: false,
     };
     let mut bytes = 0;
-    for row in &rows {
-        let record = logged_record_of(row)?;
+    // One by one: what does not fit is not read.
+    let mut rows = query.fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await? {
+        let record = logged_record_of(&row)?;
         bytes += record.entry.as_bytes().len();
         let full = page.records.len() == limit.items as usize || bytes > limit.bytes;
         if full && !page.records.is_empty() {
