@@ -5,12 +5,11 @@
     reason = "these comments are the help text, where backticks would stand as they are"
 )]
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 
 use candor_core::record::kinds::Reason;
 use candor_core::record::{Kind, PublisherName, ReleaseName};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -432,28 +431,42 @@ pub struct ProofArgs {
 }
 
 impl With {
-    #[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
-    fn parse(text: &str) -> Result<Self, Infallible> {
-        let with_kind = text.split_once(':').and_then(|(kind, file)| {
-            Some(Self {
-                kind: Some(kind.parse().ok()?),
-                file: file.into(),
-            })
-        });
-        Ok(with_kind.unwrap_or_else(|| Self {
-            kind: None,
-            file: text.into(),
-        }))
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let with_kind = text
+            .split_once(':')
+            .and_then(|(kind, file)| Some((kind.parse().ok()?, file)));
+        let (kind, file) = match with_kind {
+            Some((kind, file)) => (Some(kind_of_file(kind)?), file),
+            None => (None, text),
+        };
+        Ok(Self {
+            kind,
+            file: file.into(),
+        })
     }
 }
 
-/// The kinds of which a record is made from a file; that of publishers is made by `candor publisher`.
+/// The kinds of which a record is made from a file. That of publishers is known, to say how it is made instead.
 fn kinds_about_releases() -> impl TypedValueParser<Value = Kind> {
-    let kinds = Kind::ALL
-        .into_iter()
-        .filter(|kind| *kind != Kind::Publisher);
-    PossibleValuesParser::new(kinds.map(Kind::name))
-        .map(|name| name.parse().expect("one of the kinds' own names"))
+    let kinds =
+        Kind::ALL.map(|kind| PossibleValue::new(kind.name()).hide(kind_of_file(kind).is_err()));
+    PossibleValuesParser::new(kinds)
+        .try_map(|name| kind_of_file(name.parse().expect("one of the kinds' own names")))
+}
+
+/// A publisher's record has to be signed by every key that it lists, and names the one before it.
+fn kind_of_file(kind: Kind) -> Result<Kind, &'static str> {
+    match kind {
+        Kind::Publisher => Err(
+            "a publisher's record is not made of a file; `candor publisher` registers a name, and changes what is said of it",
+        ),
+        Kind::ModelCard
+        | Kind::Weights
+        | Kind::TrainingConfig
+        | Kind::ApiVersion
+        | Kind::Evaluation
+        | Kind::Withdrawal => Ok(kind),
+    }
 }
 
 fn reasons() -> impl TypedValueParser<Value = Reason> {

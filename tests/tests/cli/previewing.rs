@@ -104,9 +104,25 @@ fn a_bare_predicate_is_published_with_its_kind() {
         .expect_code(0)
         .json();
     assert_eq!(json["records"][3]["kind"], "api-version");
-    lab.candor(&log, &format!("publish {api} --kind publisher --as example-lab/x@1"))
+    lab.candor(&log, &format!("publish {api} --kind publishers --as example-lab/x@1"))
         .expect_code(2)
         .expect_words("[possible values: model-card, weights, training-config, api-version, evaluation, withdrawal]");
+}
+
+#[test]
+fn no_file_becomes_a_publishers_record() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    write_release(&lab.home.join("tiny"));
+    lab.write_json("publisher.json", &json!({ "displayName": "Example Lab" }));
+    for line in [
+        "publish publisher.json --kind publisher --as example-lab/x@1",
+        "release tiny --as example-lab/tiny@1.0.0 --with publisher:publisher.json",
+    ] {
+        lab.candor(&log, line).expect_code(2).expect_words(
+            "a publisher's record is not made of a file; `candor publisher` registers a name",
+        );
+    }
 }
 
 #[test]
