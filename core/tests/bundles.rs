@@ -365,7 +365,7 @@ fn another_key_or_another_log_refuses_the_bundle() {
             .verify(&impostor.key())
             .expect_err("another log's tree")
             .to_string(),
-        "this is a checkpoint of \"log.example.org/candor\", and not of log.example.org/other"
+        "its checkpoint does not hold: this is a checkpoint of \"log.example.org/candor\", and not of log.example.org/other"
     );
 }
 

@@ -121,7 +121,7 @@ pub enum BundleError {
     #[error("this is not a bundle: {0}")]
     Form(String),
     /// The checkpoint does not hold.
-    #[error(transparent)]
+    #[error("its checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// The records are not in the order of the log, or one is there twice.
     #[error("record {0} of the log is out of order, or there twice")]

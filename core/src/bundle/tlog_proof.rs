@@ -68,7 +68,7 @@ pub enum ReceiptError {
         bytes: usize,
     },
     /// The checkpoint does not hold.
-    #[error(transparent)]
+    #[error("its checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// The checkpoint is of a tree that has no such entry.
     #[error("the proof is about entry {index}, and its checkpoint's tree has {size} entries")]
