@@ -105,7 +105,7 @@ pub fn check_bundle_path(path: &Path, release: &ReleaseName) -> Result<(), CliEr
     }
     match read_bundle(path) {
         Ok(bundle) if bundle.release == *release => Ok(()),
-        _ => Err(CliError::FileExists {
+        Ok(_) | Err(_) => Err(CliError::FileExists {
             path: path.to_owned(),
         }),
     }

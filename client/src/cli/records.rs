@@ -225,7 +225,12 @@ impl File<'_> {
                 Kind::Evaluation => Some(content_of(release)?.subject),
                 // Which one record is withdrawn, only a whole statement says.
                 Kind::Withdrawal if self.has_scope("release") => content_of(release)?.statement,
-                _ => None,
+                Kind::Withdrawal
+                | Kind::Publisher
+                | Kind::ModelCard
+                | Kind::Weights
+                | Kind::TrainingConfig
+                | Kind::ApiVersion => None,
             };
             let about = About {
                 kind,

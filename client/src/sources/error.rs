@@ -196,7 +196,25 @@ impl SourceError {
     pub fn context(&self) -> Vec<String> {
         match self {
             Self::Schema { violations, .. } => violations.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
+            Self::Folder(_)
+            | Self::Io { .. }
+            | Self::Changed { .. }
+            | Self::NotUtf8 { .. }
+            | Self::TooLarge { .. }
+            | Self::Yaml { .. }
+            | Self::YamlLimit { .. }
+            | Self::Json { .. }
+            | Self::Form { .. }
+            | Self::NotUnderstood { .. }
+            | Self::SeveralConfigs { .. }
+            | Self::ChecksumLine { .. }
+            | Self::SizesMissing { .. }
+            | Self::Manifest { .. }
+            | Self::Statement { .. }
+            | Self::EntryTooLarge { .. }
+            | Self::AttachmentMissing { .. }
+            | Self::AttachmentMismatch { .. }
+            | Self::SubjectDigestMissing { .. } => Vec::new(),
         }
     }
 

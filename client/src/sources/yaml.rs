@@ -91,7 +91,7 @@ pub(super) fn parse_json_like(file: &str, bytes: &[u8]) -> Result<JsonLike, Sour
                 is_strict: false,
             }),
             Err(limit @ SourceError::YamlLimit { .. }) => Err(limit),
-            _ => Err(SourceError::Json {
+            Ok(_) | Err(_) => Err(SourceError::Json {
                 file: file.to_owned(),
                 error: strict,
             }),
