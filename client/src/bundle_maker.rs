@@ -161,6 +161,34 @@ impl BundleMakerError {
             }
         }
     }
+
+    /// Further lines: where evidence is, and what else the log says.
+    pub fn context(&self) -> Vec<String> {
+        match self {
+            Self::Memory(error) => error.context(),
+            Self::Log(_)
+            | Self::Replay(_)
+            | Self::NoSuchRelease(_)
+            | Self::OtherRecord { .. }
+            | Self::TooLong { .. }
+            | Self::LeftOut { .. }
+            | Self::Refused { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
+        }
+    }
+
+    /// The log's part in it, if it was asked and did not do it.
+    pub fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error) => Some(error),
+            Self::Memory(error) => error.log_error(),
+            Self::Replay(error) => error.log_error(),
+            Self::NoSuchRelease(_)
+            | Self::OtherRecord { .. }
+            | Self::TooLong { .. }
+            | Self::LeftOut { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
 }
 
 impl<'a> Wanted<'a> {

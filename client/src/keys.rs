@@ -118,7 +118,7 @@ impl KeyError {
             }
             Self::ReadableByOthers { path, .. } => format!("chmod 600 {}", path.display()),
             Self::NoKey { .. } => {
-                "make one with `candor keygen`, or with `openssl genpkey -algorithm ed25519`".to_owned()
+                "name the file of one (`--key FILE`), or make one with `candor keygen` or `openssl genpkey -algorithm ed25519`".to_owned()
             }
             Self::PassphraseMissing { .. } => {
                 "set CANDOR_PASSPHRASE, or run this at a terminal".to_owned()
@@ -134,7 +134,7 @@ impl KeyError {
             Self::Exists { .. } => "name another file with `--out FILE`".to_owned(),
             Self::Weak { .. } => "make a new key with `candor keygen`".to_owned(),
             Self::Randomness(_) => "try again on a machine that has started fully".to_owned(),
-            Self::Io { .. } => "check the path and its permissions".to_owned(),
+            Self::Io { .. } => "check the path, its permissions, and that there is room for what is written".to_owned(),
         }
     }
 }

@@ -79,8 +79,11 @@ impl Problem {
     }
 
     /// What the log says to do next.
-    pub fn hint_words(&self) -> Option<String> {
-        Some(format!("the log says: {}", self.hint.as_ref()?))
+    pub fn hint_words(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("the log says: {hint}"),
+            None => "the log says no more: try again later, or ask its operator".to_owned(),
+        }
     }
 
     /// Further lines: which record, and each violation.

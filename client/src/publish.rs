@@ -95,7 +95,7 @@ pub enum PublishError {
     #[error("the manifest is refused: {0}")]
     Manifest(#[from] ManifestError),
     /// The key can't sign.
-    #[error(transparent)]
+    #[error("the record can't be signed with this key: {0}")]
     Key(#[from] PublicKeyError),
     /// The log could not be asked, or refuses.
     #[error(transparent)]
@@ -165,9 +165,21 @@ impl PublishError {
     /// The log's part in it, if it was asked and did not do it.
     pub fn log_error(&self) -> Option<&LogError> {
         match self {
-            Self::Log(error) | Self::Memory(MemoryError::Log(error)) => Some(error),
+            Self::Log(error) => Some(error),
+            Self::Memory(error) => error.log_error(),
+            Self::Replay(error) => error.log_error(),
             Self::Sent(error) => error.log_error(),
-            _ => None,
+            Self::Schema { .. }
+            | Self::Statement(_)
+            | Self::Record(_)
+            | Self::TooLong { .. }
+            | Self::Count(_)
+            | Self::AttachmentSize { .. }
+            | Self::AttachmentUnnamed(_)
+            | Self::Manifest(_)
+            | Self::Key(_)
+            | Self::OtherAnswer(_)
+            | Self::Receipt { .. } => None,
         }
     }
 
@@ -180,7 +192,6 @@ impl PublishError {
     pub fn context(&self) -> Vec<String> {
         match self {
             Self::Schema { violations, .. } => violations.iter().map(ToString::to_string).collect(),
-            Self::Log(LogError::Problem(problem)) => problem.context(),
             Self::Memory(error) => error.context(),
             Self::Sent(error) => {
                 let sent = "the records were sent before that, and may be in the log; publishing them again changes nothing if they are";
@@ -197,7 +208,7 @@ impl PublishError {
             | Self::Log(_)
             | Self::OtherAnswer(_)
             | Self::Receipt { .. }
-            | Self::Replay(_) => Vec::new(),
+            | Self::Replay(_) => self.log_error().map(LogError::context).unwrap_or_default(),
         }
     }
 }

@@ -86,6 +86,17 @@ impl ReplayError {
             }
         }
     }
+
+    /// The log's part in it, if it was asked and did not do it.
+    pub fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error) => Some(error),
+            Self::Record { .. }
+            | Self::Authority { .. }
+            | Self::Unexplained { .. }
+            | Self::NotTheirs { .. } => None,
+        }
+    }
 }
 
 impl Replay {

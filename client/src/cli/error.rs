@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::folder::FolderError;
 use crate::keys::KeyError;
 use crate::log_client::LogError;
-use crate::memory::MemoryError;
+use crate::memory::{EvidenceError, MemoryError};
 use crate::problem::Problem;
 use crate::publish::PublishError;
 use crate::replay::ReplayError;
@@ -59,13 +59,13 @@ pub enum CliError {
         error: io::Error,
     },
     /// A file would be overwritten.
-    #[error("{} is there already", path.display())]
+    #[error("{} is there already, and is not overwritten", path.display())]
     FileExists {
         /// Which file.
         path: PathBuf,
     },
     /// A file is larger than anything of its sort.
-    #[error("{} has more than {bytes_max} bytes", path.display())]
+    #[error("{} has more than {bytes_max} bytes, and no more of it are read", path.display())]
     FileTooLong {
         /// Which file.
         path: PathBuf,
@@ -119,6 +119,14 @@ pub enum CliError {
         /// Why.
         error: Box<ReceiptError>,
     },
+    /// Evidence against a log is none.
+    #[error("{} {error}", path.display())]
+    Evidence {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: EvidenceError,
+    },
     /// What was to be verified does not hold.
     #[error("{what}")]
     Refuted {
@@ -148,12 +156,12 @@ impl CliError {
             Self::Usage { hint, .. } | Self::Refuted { hint, .. } | Self::CouldNotTell { hint, .. } => hint.clone(),
             Self::NoLog => "name it with `--log URL` or CANDOR_LOG, or in the configuration file under [log] as url".to_owned(),
             Self::NoLogKey => "get it from the log's operator, and name it with `--log-key KEY` or CANDOR_LOG_KEY, or in the configuration file under [log] as key".to_owned(),
-            Self::LogKey(_) => "copy the whole key from the log's operator: <name>+<key id>+<base64>".to_owned(),
+            Self::LogKey(error) => log_key_hint(error).to_owned(),
             Self::NoHome => "set HOME, or name the places with `--key FILE` and `--state-dir DIR`".to_owned(),
             Self::Output(_) => "make room where it goes, and run the command again".to_owned(),
             Self::Config(error) => error.hint().to_owned(),
             Self::Key(error) => error.hint(),
-            Self::File { .. } => "check the path and its permissions".to_owned(),
+            Self::File { .. } => "check the path, its permissions, and that there is room for what is written".to_owned(),
             Self::FileExists { .. } => "name another file, or move this one away".to_owned(),
             Self::FileTooLong { .. } => "check that this is the file that you mean".to_owned(),
             Self::Form { hint, .. } => (*hint).to_owned(),
@@ -166,6 +174,7 @@ impl CliError {
             Self::Replay(error) => error.hint(),
             Self::Bundle { error, .. } => bundle_hint(error),
             Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
+            Self::Evidence { error, .. } => error.hint().to_owned(),
         }
     }
 
@@ -174,11 +183,43 @@ impl CliError {
         match self {
             Self::Refuted { context, .. } | Self::CouldNotTell { context, .. } => context.clone(),
             Self::Source(error) => error.context(),
-            Self::Log(LogError::Problem(problem)) => problem.context(),
-            Self::Memory(error) | Self::BundleMaker(BundleMakerError::Memory(error)) => {
-                error.context()
-            }
+            Self::Memory(error) => error.context(),
+            Self::BundleMaker(error) => error.context(),
             Self::Publish(error) => error.context(),
+            Self::Log(_)
+            | Self::Replay(_)
+            | Self::Usage { .. }
+            | Self::NoLog
+            | Self::NoLogKey
+            | Self::LogKey(_)
+            | Self::NoHome
+            | Self::Output(_)
+            | Self::Config(_)
+            | Self::Key(_)
+            | Self::File { .. }
+            | Self::FileExists { .. }
+            | Self::FileTooLong { .. }
+            | Self::Form { .. }
+            | Self::Folder(_)
+            | Self::Bundle { .. }
+            | Self::Receipt { .. }
+            | Self::Evidence { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
+        }
+    }
+
+    /// The log's own words, if it was the log that refused.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.log_error()?.problem()
+    }
+
+    /// The log's part in it, if it was asked and did not do it.
+    fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error) => Some(error),
+            Self::Memory(error) => error.log_error(),
+            Self::BundleMaker(error) => error.log_error(),
+            Self::Replay(error) => error.log_error(),
+            Self::Publish(error) => error.log_error(),
             Self::Usage { .. }
             | Self::NoLog
             | Self::NoLogKey
@@ -192,27 +233,12 @@ impl CliError {
             | Self::FileTooLong { .. }
             | Self::Form { .. }
             | Self::Folder(_)
-            | Self::Log(_)
-            | Self::BundleMaker(_)
-            | Self::Replay(_)
+            | Self::Source(_)
             | Self::Bundle { .. }
-            | Self::Receipt { .. } => Vec::new(),
-        }
-    }
-
-    /// The log's own words, if it was the log that refused.
-    pub fn problem(&self) -> Option<&Problem> {
-        let error = match self {
-            Self::Log(error)
-            | Self::Memory(MemoryError::Log(error) | MemoryError::NoProof { error, .. })
-            | Self::BundleMaker(BundleMakerError::Log(error))
-            | Self::Replay(ReplayError::Log(error)) => error,
-            Self::Publish(error) => error.log_error()?,
-            _ => return None,
-        };
-        match error {
-            LogError::Problem(problem) => Some(problem),
-            _ => None,
+            | Self::Receipt { .. }
+            | Self::Evidence { .. }
+            | Self::Refuted { .. }
+            | Self::CouldNotTell { .. } => None,
         }
     }
 
@@ -220,6 +246,23 @@ impl CliError {
     pub fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |error| Self::File { path, error }
+    }
+}
+
+fn log_key_hint(error: &VerifierKeyError) -> &'static str {
+    match error {
+        VerifierKeyError::PrivateKey => {
+            "name the log's public key, <name>+<key id>+<base64>, which its operator gives out; a key to sign with is named by its file (`--key FILE`)"
+        }
+        VerifierKeyError::Form
+        | VerifierKeyError::Name(_)
+        | VerifierKeyError::Encoding { .. }
+        | VerifierKeyError::KeyIdMismatch { .. } => {
+            "copy the whole key from the log's operator: <name>+<key id>+<base64>"
+        }
+        VerifierKeyError::Unsupported { .. } | VerifierKeyError::WeakKey { .. } => {
+            "ask the log's operator for the log's Ed25519 key: nothing can be checked with this one"
+        }
     }
 }
 

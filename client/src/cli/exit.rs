@@ -66,6 +66,7 @@ impl Exit {
             | CliError::FileTooLong { .. }
             | CliError::Source(_)
             | CliError::Folder(_)
+            | CliError::Evidence { .. }
             | CliError::Form { .. } => Self::BadInput,
             CliError::Log(error) => Self::of_log(error),
             CliError::Memory(error) => Self::of_memory(error),
@@ -93,7 +94,7 @@ impl Exit {
             LogError::Checkpoint(error) => match Self::of_checkpoint(error) {
                 // No checkpoint at all: a sign-in page, say.
                 Self::BadInput => Self::CouldNotTell,
-                refuted => refuted,
+                exit @ (Self::Holds | Self::Refuted | Self::CouldNotTell) => exit,
             },
             LogError::NotInTree { .. } => Self::Refuted,
         }

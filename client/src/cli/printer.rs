@@ -248,3 +248,6 @@ fn style(tone: Tone) -> Style {
         Tone::Bad => AnsiColor::Red.on_default().bold(),
     }
 }
+
+#[cfg(test)]
+mod messages;

@@ -2,7 +2,7 @@
 
 use candor_core::Sha256;
 use candor_core::merkle::{LeafIndex, ProofError, TreeSize};
-use candor_core::note::CheckpointError;
+use candor_core::note::{CheckpointError, NoteError};
 
 use crate::problem::Problem;
 use crate::transport::TransportError;
@@ -89,7 +89,7 @@ impl LogError {
         match self {
             Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
             Self::Transport(error) => error.hint().to_owned(),
-            Self::Problem(problem) => problem.hint_words().unwrap_or_default(),
+            Self::Problem(problem) => problem.hint_words(),
             Self::NotALog { .. } => {
                 "what answers there is not this log, or not all of it: check the address (`--log URL`), or tell the log's operator"
                     .to_owned()
@@ -99,10 +99,7 @@ impl LogError {
                 "check that the address is a Candor log's (`--log URL`), and that `candor` is up to date"
                     .to_owned()
             }
-            Self::Checkpoint(_) => {
-                "check that the key is this log's (`--log-key KEY`); if it is, what answers is not the log"
-                    .to_owned()
-            }
+            Self::Checkpoint(error) => checkpoint_hint(error).to_owned(),
             Self::NotInTree { .. } => {
                 "try again; if it stays so, the log is damaged or lies: tell its operator and a witness"
                     .to_owned()
@@ -121,10 +118,20 @@ impl LogError {
         }
     }
 
+    /// Further lines: what else the log says.
+    pub fn context(&self) -> Vec<String> {
+        self.problem().map(Problem::context).unwrap_or_default()
+    }
+
     /// Whether the log itself says that there is no such thing.
     pub fn is_absence(&self) -> bool {
+        self.problem().is_some_and(Problem::is_absence)
+    }
+
+    /// The log's own words, if it was the log that refused.
+    pub fn problem(&self) -> Option<&Problem> {
         match self {
-            Self::Problem(problem) => problem.is_absence(),
+            Self::Problem(problem) => Some(problem),
             Self::Url { .. }
             | Self::Transport(_)
             | Self::NotALog { .. }
@@ -134,7 +141,36 @@ impl LogError {
             | Self::NotInTree { .. }
             | Self::NoSuchEntry { .. }
             | Self::ListedPastEnd { .. }
-            | Self::Attachment { .. } => false,
+            | Self::Attachment { .. } => None,
+        }
+    }
+}
+
+/// Of what answers, only what the log's key signed is the log's own fault.
+fn checkpoint_hint(error: &CheckpointError) -> &'static str {
+    match error {
+        CheckpointError::Note(
+            NoteError::TooLong { .. }
+            | NoteError::NotUtf8 { .. }
+            | NoteError::ControlCharacter { .. }
+            | NoteError::NoSignatures
+            | NoteError::BadSignatureLine { .. }
+            | NoteError::TooManySignatures,
+        ) => {
+            "check that the address is a log's (`--log URL`), and that nothing on the way answers in its place"
+        }
+        CheckpointError::Note(
+            NoteError::BadSignature { .. } | NoteError::NoTrustedSignature { .. },
+        )
+        | CheckpointError::OtherOrigin { .. } => {
+            "check that the key is this log's (`--log-key KEY`); if it is, what answers is not the log"
+        }
+        CheckpointError::TooFewLines { .. }
+        | CheckpointError::Size(_)
+        | CheckpointError::Root(_)
+        | CheckpointError::Extensions
+        | CheckpointError::EmptyTreeRoot => {
+            "tell the log's operator: the log signed a checkpoint that is none"
         }
     }
 }

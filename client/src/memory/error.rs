@@ -96,7 +96,10 @@ impl fmt::Display for EvidenceFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Written(path) => write!(f, "both checkpoints are in {}", path.display()),
-            Self::NotWritten(error) => write!(f, "the evidence could not be kept: {error}"),
+            Self::NotWritten(error) => write!(
+                f,
+                "the evidence could not be kept: {error}; once it can be, the same command keeps it"
+            ),
         }
     }
 }
@@ -132,17 +135,33 @@ impl MemoryError {
         }
     }
 
-    /// Further lines: where the evidence is.
+    /// Further lines: where the evidence is, and what else the log says.
     pub fn context(&self) -> Vec<String> {
         match self {
-            Self::Fork(misfit)
-            | Self::Unproven(misfit)
-            | Self::NoProof { misfit, .. }
-            | Self::Stale(misfit) => vec![misfit.evidence.to_string()],
+            Self::Fork(misfit) | Self::Unproven(misfit) | Self::Stale(misfit) => {
+                vec![misfit.evidence.to_string()]
+            }
+            Self::NoProof { misfit, error } => {
+                [vec![misfit.evidence.to_string()], error.context()].concat()
+            }
             Self::Forked { evidence, .. } => {
                 vec![EvidenceFile::Written(evidence.clone()).to_string()]
             }
-            Self::Remembered { .. } | Self::Log(_) | Self::Io { .. } => Vec::new(),
+            Self::Log(error) => error.context(),
+            Self::Remembered { .. } | Self::Io { .. } => Vec::new(),
+        }
+    }
+
+    /// The log's part in it, if it was asked and did not do it.
+    pub fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::NoProof { error, .. } | Self::Log(error) => Some(error),
+            Self::Fork(_)
+            | Self::Forked { .. }
+            | Self::Unproven(_)
+            | Self::Stale(_)
+            | Self::Remembered { .. }
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -124,6 +124,18 @@ pub enum EvidenceError {
     },
 }
 
+impl EvidenceError {
+    /// What the reader can do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Form(_) => "check that all of it arrived, as `candor` wrote it",
+            Self::Checkpoint { .. } => {
+                "check that `--log-key` is the key of the log that the file is about, as its operator gave it to you; if it is, somebody made the file up"
+            }
+        }
+    }
+}
+
 impl Evidence {
     /// What was found about two checkpoints that were signed with `key`.
     pub(super) fn new(

@@ -8,19 +8,13 @@ use super::report::{Doubt, Finding, Report};
 use crate::cli::error::CliError;
 use crate::cli::files;
 use crate::log_client::SignedCheckpoint;
-use crate::memory::{EVIDENCE_BYTES_MAX, Evidence, EvidenceError, EvidenceVerdict};
+use crate::memory::{EVIDENCE_BYTES_MAX, Evidence, EvidenceVerdict};
 
 /// Judges it by the log's two signatures and the proof in it, and by nothing that it says of itself.
 pub(super) fn judge(path: &Path, key: &LogKey) -> Result<Report, CliError> {
-    let none = |error: EvidenceError| CliError::Form {
+    let none = |error| CliError::Evidence {
         path: path.to_owned(),
-        hint: match &error {
-            EvidenceError::Form(_) => "check that all of it arrived, as `candor` wrote it",
-            EvidenceError::Checkpoint { .. } => {
-                "check that `--log-key` is the key of the log that the file is about, as its operator gave it to you; if it is, somebody made the file up"
-            }
-        },
-        what: error.to_string(),
+        error,
     };
     let evidence = Evidence::parse(&files::read(path, EVIDENCE_BYTES_MAX)?).map_err(none)?;
     let judged = evidence.judge(key).map_err(none)?;
