@@ -362,7 +362,7 @@ impl LogClient {
         let mut next = Some(first.clone());
         while let Some(path) = next {
             let page = self.records_page(&path)?;
-            if !rows.is_empty() {
+            if !rows.is_empty() || page.next.is_some() {
                 self.check_page(&first, rows.len(), page.records.len())?;
             }
             rows.extend(page.records);

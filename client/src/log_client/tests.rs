@@ -153,6 +153,24 @@ fn only_pages_of_the_api_are_followed() {
     }
 }
 
+/// A list that leads on and never brings anything would be asked for without end.
+#[test]
+fn a_list_that_leads_on_brings_something() {
+    let log = FakeLog::new();
+    let mut asked = 0;
+    log.intercept("api/v1/records", move || {
+        asked += 1;
+        assert!(asked < 10, "it is asked again and again");
+        let next = format!("/api/v1/records?before={asked}");
+        let page = json!({ "records": [], "next": next });
+        answer(200, "application/json", page.to_string())
+    });
+    let release = "example-lab/tiny@1".parse().expect("a name");
+    let publisher = "example-lab".parse().expect("a name");
+    let error = log.client().records_by(&release, &publisher);
+    assert!(matches!(error, Err(LogError::Answer { .. })), "{error:?}");
+}
+
 #[test]
 fn addresses_are_checked() {
     for good in [
