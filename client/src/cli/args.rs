@@ -234,7 +234,7 @@ pub struct RegisterArgs {
     /// Where to report problems to
     #[arg(long, value_name = "TEXT")]
     pub contact: Option<String>,
-    /// Write the signed registration to a file, for an operator to admit, and send nothing
+    /// Write the signed registration to a new file, for an operator to admit, and send nothing
     #[arg(long, value_name = "FILE")]
     pub request: Option<PathBuf>,
 }
@@ -422,10 +422,10 @@ pub struct LogArgs {
 pub struct ProofArgs {
     /// Which entry
     pub index: u64,
-    /// Write the proof to a file instead of the terminal
+    /// Write the proof to a new file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Write the entry itself, the signed record, to a file too
+    /// Write the entry itself, the signed record, to a new file too
     #[arg(long, value_name = "FILE")]
     pub entry: Option<PathBuf>,
 }

@@ -90,6 +90,27 @@ pub fn bundle_path(release: &ReleaseName) -> PathBuf {
     ))
 }
 
+/// Refuses to overwrite a file, whatever is in it: it may be the only copy of a key. Pipes and devices are there to be
+/// written into.
+pub fn check_new(path: &Path) -> Result<(), CliError> {
+    if path.is_file() {
+        return Err(CliError::FileExists {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether two paths lead to one file, be it there or still to be made.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = fs::canonicalize(dir.unwrap_or(Path::new("."))).ok()?;
+        Some(dir.join(path.file_name()?))
+    };
+    one == other || place(one).is_some_and(|it| place(other) == Some(it))
+}
+
 /// Refuses to overwrite anything but an earlier bundle of the same release.
 pub fn check_bundle_path(path: &Path, release: &ReleaseName) -> Result<(), CliError> {
     if !path.exists() {

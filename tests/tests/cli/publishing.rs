@@ -1,7 +1,5 @@
 //! Publishing a folder, and single files.
 
-use std::path::Path;
-
 use candor_tests::cli::{Person, flip_last_byte, write_release};
 use candor_tests::{TestLog, TestPublisher};
 use serde_json::{Value, json};
@@ -337,6 +335,12 @@ fn a_registration_can_be_written_for_an_operator_who_approves() {
     )
     .expect_code(0)
     .expect_words("nothing was sent");
-    assert!(Path::new(&lab.home.join("request.json")).exists());
+    let request = lab.read("request.json");
+    lab.candor(
+        &log,
+        "publisher register example-lab --display-name Other --request request.json",
+    )
+    .expect_error(2, "request.json is there already");
+    assert_eq!(lab.read("request.json"), request);
     assert_eq!(log.get("/api/v1/log").json()["size"], 0);
 }

@@ -338,10 +338,37 @@ fn what_is_written_to_goes_on_being_what_it_is() {
     reader.write("elsewhere/3.tlog-proof", "older");
     let link = reader.home.join("link");
     std::os::unix::fs::symlink("elsewhere/3.tlog-proof", &link).expect("a link");
-    reader.candor(&log, "proof 3 -o link").expect_code(0);
+    reader
+        .candor(&log, "proof 3 -o link")
+        .expect_error(2, "link is there already");
     assert!(link.is_symlink(), "a file took the place of the link");
-    assert_eq!(
-        reader.read("elsewhere/3.tlog-proof"),
-        printed.stdout.as_bytes()
-    );
+    assert_eq!(reader.read("elsewhere/3.tlog-proof"), b"older");
+}
+
+#[test]
+fn a_proof_overwrites_nothing() {
+    let (log, reader) = full_log();
+    reader.write("key.pem", "the only copy");
+    let refused = reader.candor(&log, "proof 3 -o key.pem");
+    insta::assert_snapshot!(refused.transcript(), @"
+    $ candor proof 3 -o key.pem
+    --- stderr, exit 2
+    error: key.pem is there already
+    hint: name another file, or move this one away
+    ");
+    reader
+        .candor(&log, "proof 3 -o 3.tlog-proof --entry key.pem")
+        .expect_error(2, "key.pem is there already");
+    assert_eq!(reader.read("key.pem"), b"the only copy");
+    assert!(!reader.home.join("3.tlog-proof").exists(), "all or nothing");
+    for one in ["3", "./3", "elsewhere/../3"] {
+        std::fs::create_dir_all(reader.home.join("elsewhere")).expect("a folder");
+        reader
+            .candor(&log, &format!("proof 3 -o 3 --entry {one}"))
+            .expect_error(2, "both name 3");
+        assert!(!reader.home.join("3").exists());
+    }
+    reader
+        .candor(&log, "proof 3 -o /dev/null --entry /dev/null")
+        .expect_code(0);
 }

@@ -1,4 +1,6 @@
 //! `candor proof`: an entry's inclusion proof as C2SP `tlog-proof@v1`, made from tiles.
+//!
+//! Always: no file is overwritten, and that is found out before the log is asked.
 
 use candor_core::bundle::Receipt;
 use candor_core::merkle::LeafIndex;
@@ -12,6 +14,7 @@ use crate::cli::{Session, files};
 
 /// Runs it.
 pub fn run(args: &ProofArgs, session: &mut Session) -> Result<Exit, CliError> {
+    check_files(args)?;
     let (client, memory) = (session.settings.client()?, session.settings.memory()?);
     let (checkpoint, _) = memory.fetch(&client)?;
     let (entry, path) = client.entry_and_proof(LeafIndex::new(args.index), &checkpoint)?;
@@ -47,4 +50,24 @@ pub fn run(args: &ProofArgs, session: &mut Session) -> Result<Exit, CliError> {
         "entry": envelope,
     }));
     Ok(Exit::Holds)
+}
+
+/// Each file is a new one, and they are two.
+fn check_files(args: &ProofArgs) -> Result<(), CliError> {
+    for file in [&args.out, &args.entry].into_iter().flatten() {
+        files::check_new(file)?;
+    }
+    match (&args.out, &args.entry) {
+        // What is there by now is a pipe or a device, which takes one after the other.
+        (Some(out), Some(entry)) if !out.exists() && files::is_same_file(out, entry) => {
+            Err(CliError::Usage {
+                what: format!(
+                    "`--out` and `--entry` both name {}, and only one of them fits into it",
+                    out.display()
+                ),
+                hint: "name two files, or leave one of the flags out".to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
 }

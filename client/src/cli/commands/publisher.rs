@@ -29,6 +29,9 @@ struct Shown {
 
 /// `candor publisher register`.
 pub fn register(args: &RegisterArgs, session: &mut Session) -> Result<Exit, CliError> {
+    if let Some(file) = &args.request {
+        files::check_new(file)?;
+    }
     let key = session.settings.secret_key()?;
     let publisher = Publisher {
         display_name: args
