@@ -1,8 +1,9 @@
 //! Exit codes: the one place that decides what a result means for scripts.
 //!
 //! What a log does not have is 3, since that is its word and proves nothing: a release, a publisher, a statement digest.
-//! Only an index that was typed, and that the tree which the log signed does not reach, is 2. What the log does not
-//! explain because it may have left something out of a list is 3 too; 1 is for what was proven.
+//! Only an index that was typed, and that the tree which the log signed does not reach, is 2; so is a log key that a
+//! checkpoint has no signature of, wherever it comes from. What the log does not explain because it may have left
+//! something out of a list is 3 too; 1 is for what was proven.
 
 use std::process::ExitCode;
 
@@ -82,7 +83,12 @@ impl Exit {
 
     fn of_log(error: &LogError) -> Self {
         match error {
-            LogError::Url { .. } | LogError::NoSuchEntry { .. } => Self::BadInput,
+            // A note that the key did not sign says nothing about its log: the key that was typed may be another's.
+            LogError::Url { .. }
+            | LogError::NoSuchEntry { .. }
+            | LogError::Checkpoint(CheckpointError::Note(NoteError::NoTrustedSignature {
+                ..
+            })) => Self::BadInput,
             // That something is not there, or not to be had, is the word of whoever answers; it proves nothing.
             LogError::Transport(_)
             | LogError::Answer { .. }

@@ -272,6 +272,35 @@ fn what_a_log_keeps_silent_about_is_not_refuted() {
 }
 
 #[test]
+fn a_key_of_another_log_is_no_proof_against_this_one() {
+    let scene = Scene::new();
+    let key = "--log-key example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    for line in [
+        "checkpoint",
+        "list",
+        "log",
+        "proof 1",
+        "show 1",
+        "verify 1",
+        "verify example-lab/tiny@1.0.0",
+        "verify tiny --as example-lab/tiny@1.0.0",
+        "verify tiny.candor",
+    ] {
+        scene
+            .auditor(&format!("{line} {key}"))
+            .expect_error(2, "and not by example.com/foo+530d903a");
+        scene.auditor("checkpoint").expect_code(0);
+    }
+    // What says to be signed by the very key, and is not, was changed.
+    let checkpoint = String::from_utf8(scene.log.get("/checkpoint").body).expect("text");
+    let changed = Lie {
+        body: checkpoint.replacen("\n4\n", "\n5\n", 1),
+        ..lie("/checkpoint", 200, &json!(null))
+    };
+    lied_to(&scene, changed, "checkpoint").expect_error(1, "is not over this text");
+}
+
+#[test]
 fn a_list_is_held_against_what_was_asked_for() {
     let scene = Scene::new();
     let shown = scene.auditor("show 2 --json").json();

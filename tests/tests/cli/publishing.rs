@@ -138,7 +138,7 @@ fn nothing_is_sent_to_a_log_with_another_key() {
         "publisher register other-lab",
     ] {
         lab.candor(&log, &format!("{command} {other_key}"))
-            .expect_error(1, "the log's checkpoint does not hold");
+            .expect_error(2, "the log's checkpoint does not hold");
     }
     assert_eq!(log.get("/api/v1/log").json()["size"], 1);
 }

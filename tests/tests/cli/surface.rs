@@ -83,7 +83,7 @@ fn a_misspelt_log_or_key_is_explained() {
     with("CANDOR_LOG", "ftp://log.example.org").expect_error(2, "ftp://log.example.org");
     with("CANDOR_LOG", "http://127.0.0.1:1").expect_error(3, "http://127.0.0.1:1");
     let other = TestLog::start();
-    with("CANDOR_LOG", other.url()).expect_error(1, "");
+    with("CANDOR_LOG", other.url()).expect_error(2, "and not by example.org/candor-test+");
     reader.write(".config/candor/config.toml", "[lag]\nurl = 1\n");
     reader
         .candor(&log, "checkpoint")
