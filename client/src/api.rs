@@ -18,6 +18,9 @@ pub struct RecordView {
     pub kind: Kind,
     /// Who signed it.
     pub publisher: PublisherName,
+    /// The withdrawal that covers it, if there is one.
+    #[serde(default)]
+    pub withdrawn_by: Option<LeafIndex>,
     /// When the server took it, by the server's own clock.
     #[serde(default)]
     pub accepted_at: Option<String>,
@@ -110,6 +113,15 @@ pub struct ModelView {
     /// Where the next page is.
     #[serde(default)]
     pub next: Option<String>,
+}
+
+/// `GET /api/v1/releases/{publisher}/{release}`, without its records.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseView {
+    /// The withdrawal, if it is withdrawn.
+    #[serde(default)]
+    pub withdrawn_by: Option<LeafIndex>,
 }
 
 /// What `POST /api/v1/records` answers.

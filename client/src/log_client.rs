@@ -29,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{
     ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView, RecordsView,
+    ReleaseView,
 };
 use crate::problem::Problem;
 use crate::transport::{Request, RequestBody, Response, Transport};
@@ -349,6 +350,11 @@ impl LogClient {
             model.next = page.next;
         }
         Ok(model)
+    }
+
+    /// What the log says of a release as a whole. Its records come in pages, which are asked for elsewhere.
+    pub fn release(&self, name: &ReleaseName) -> Result<ReleaseView, LogError> {
+        self.view(&format!("api/v1/releases/{name}?limit=1"))
     }
 
     /// Every record about `release` by `publisher`, newest first. What others say of it does not count.

@@ -321,6 +321,17 @@ fn a_list_is_held_against_what_was_asked_for() {
     let other = row(&json!(Sha256::of("other").to_string()));
     lied_to(&scene, lie("/api/v1/records?", 200, &other), "list")
         .expect_error(1, "the log lists entry 2");
+    // An entry that is no withdrawal withdraws nothing.
+    let mut withdrawn = row(&shown["statement"]);
+    withdrawn["records"][0]["withdrawnBy"] = json!(3);
+    lied_to(&scene, lie("/api/v1/records?", 200, &withdrawn), "list")
+        .expect_error(1, "the log lists entry 3 as the withdrawal of entry 2");
+    lied_to(
+        &scene,
+        lie("/api/v1/records/", 200, &withdrawn["records"][0]),
+        "show 2",
+    )
+    .expect_error(1, "the log lists entry 3 as the withdrawal of entry 2");
     // The same answer serves the list and the publisher.
     let publishers = json!({
         "publishers": [{ "name": "meta-ai", "index": 0 }], "name": "example-lab", "history": [0],

@@ -189,7 +189,7 @@ fn lists_are_of_checked_entries() {
     $ candor list
          9  withdrawal       example-lab/tiny@1.0.0  by example-evals  error: We had asked another model.
          8  evaluation       example-lab/tiny@1.0.0  by example-evals  lm-evaluation-harness, 2 values, reproduced
-         7  evaluation       example-lab/tiny@1.0.0  by example-evals  lm-evaluation-harness, 2 values, failed-to-reproduce
+         7  evaluation       example-lab/tiny@1.0.0  by example-evals  lm-evaluation-harness, 2 values, failed-to-reproduce  WITHDRAWN by entry 9
          6  publisher        example-evals  example-evals, 1 key
          5  api-version      example-lab/tiny-api@2026-11-01  tiny-lm-2026-11-01 since 2026-11-01T00:00:00Z
          4  evaluation       example-lab/tiny@1.0.0  lm-evaluation-harness, 1 value, reported

@@ -92,6 +92,61 @@ fn one_record_is_withdrawn_by_its_index_or_its_digest() {
 }
 
 #[test]
+fn what_was_withdrawn_is_shown_as_that_wherever_it_is_named() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let digest = lab.candor(&log, "show 5 --json").json()["statement"].clone();
+    let digest = digest.as_str().expect("a digest");
+    let by = |line: &str| lab.candor(&log, &format!("{line} --json")).json()["withdrawnBy"].clone();
+    assert_eq!(by("show 5"), serde_json::Value::Null);
+    let record = [&["withdraw", "5"][..], &WHY, &["--yes"]].concat();
+    lab.candor_args(&log, &record).expect_code(0);
+    for target in ["5", digest] {
+        lab.candor(&log, &format!("show {target}"))
+            .expect_code(0)
+            .expect_words("WITHDRAWN by entry 7 (error): Wrong files");
+        assert_eq!(by(&format!("show {target}")), 7);
+    }
+    lab.candor(&log, "list models")
+        .expect_code(0)
+        .expect_words("newest example-lab/tiny@1.0.1\n");
+    let release = [
+        &["withdraw", "example-lab/tiny@1.0.1"][..],
+        &WHY,
+        &["--yes"],
+    ]
+    .concat();
+    lab.candor_args(&log, &release).expect_code(0);
+    assert_eq!(by("show 4"), 8);
+    assert_eq!(by("show 5"), 7, "the first withdrawal counts");
+    assert_eq!(by("show 3"), serde_json::Value::Null);
+    let listed = lab.candor(&log, "list");
+    insta::assert_snapshot!(listed.transcript(), @"
+    $ candor list
+         8  withdrawal       example-lab/tiny@1.0.1  error: Wrong files
+         7  withdrawal       example-lab/tiny@1.0.1  error: Wrong files
+         6  training-config  example-lab/tiny@1.0.1  training_config.yml  WITHDRAWN by entry 8
+         5  model-card       example-lab/tiny@1.0.1  apache-2.0  WITHDRAWN by entry 7
+         4  weights          example-lab/tiny@1.0.1  5 files, 663 bytes  WITHDRAWN by entry 8
+         3  training-config  example-lab/tiny@1.0.0  training_config.yml
+         2  model-card       example-lab/tiny@1.0.0  apache-2.0
+         1  weights          example-lab/tiny@1.0.0  5 files, 663 bytes
+         0  publisher        example-lab  example-lab, 1 key
+    --- stderr, exit 0
+    9 records, each checked
+    ");
+    let rows = lab.candor(&log, "list --json").json();
+    assert_eq!(rows["records"][2]["withdrawnBy"], 8);
+    assert_eq!(rows["records"][8]["withdrawnBy"], serde_json::Value::Null);
+    let models = lab.candor(&log, "list models");
+    insta::assert_snapshot!(models.stdout, @"
+    example-lab/tiny  2 releases  newest example-lab/tiny@1.0.1  WITHDRAWN by entry 8
+    ");
+    let models = lab.candor(&log, "list models --json").json();
+    assert_eq!(models["models"][0]["latestWithdrawnBy"], 8);
+}
+
+#[test]
 fn only_who_signed_it_withdraws_it() {
     let log = TestLog::start();
     let lab = lab_with_two_releases(&log);

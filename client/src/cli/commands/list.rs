@@ -1,12 +1,13 @@
 //! `candor list`: records, publishers and models.
 //!
 //! The log's lists say where to look; what is printed about a record or a publisher comes from its entry,
-//! proven, checked, and held against what was asked for. That a list is complete can't be checked; walking the log
-//! shows all of it.
+//! proven, checked, and held against what was asked for. So does a withdrawal that the log names. That a list is
+//! complete, or that nothing was withdrawn, can't be checked; walking the log shows all of it.
 
+use candor_core::bundle::LoggedRecord;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::ModelRow;
 use crate::cli::args::{ListArgs, Listed};
@@ -14,8 +15,9 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, counted, grouped, table};
 use crate::cli::{Session, page};
-use crate::log_client::{LogClient, query_value};
+use crate::log_client::{LogClient, SignedCheckpoint, query_value};
 use crate::replay::Replay;
+use crate::standing::withdrawn;
 
 /// Runs it.
 pub fn run(args: &ListArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -95,8 +97,15 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
                 "a record before the one that was named",
             ));
         }
-        session.printer.line(page::row(&logged));
+        if let Some(by) = row.withdrawn_by {
+            withdrawal(&logged, by, client, &checkpoint, &mut replay)?;
+        }
+        session.printer.line(match row.withdrawn_by {
+            Some(by) => page::row(&logged).with(Tone::Bad, format!("  {}", withdrawn_words(by))),
+            None => page::row(&logged),
+        });
         let mut object = page::record_json(&logged);
+        object["withdrawnBy"] = json!(row.withdrawn_by);
         // By the log's own clock, which nothing proves.
         object["acceptedAt"] = json!(row.accepted_at);
         list.push(object);
@@ -160,15 +169,20 @@ fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<
         rows.extend(page.models);
     }
     rows.truncate(args.limit);
-    let row = |row: &ModelRow| {
-        let releases = counted(row.releases, "release", "releases");
-        vec![
+    let mut cells = Vec::new();
+    let mut list = Vec::new();
+    for row in &rows {
+        // A question for each model, as the list does not say it.
+        let withdrawn_by = client.release(&row.latest)?.withdrawn_by;
+        cells.push(vec![
             row.name.to_string(),
-            releases,
+            counted(row.releases, "release", "releases"),
             format!("newest {}", row.latest),
-        ]
-    };
-    for line in table(&rows.iter().map(row).collect::<Vec<_>>()) {
+            withdrawn_by.map(withdrawn_words).unwrap_or_default(),
+        ]);
+        list.push(model_json(row, withdrawn_by));
+    }
+    for line in table(&cells) {
         session.printer.line(line);
     }
     if rows.is_empty() {
@@ -179,8 +193,35 @@ fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<
             "as the log lists them; `candor show NAME` checks what is behind a name",
         ));
     }
-    session.printer.json(&json!({ "models": rows }));
+    session.printer.json(&json!({ "models": list }));
     Ok(())
+}
+
+fn model_json(row: &ModelRow, withdrawn_by: Option<LeafIndex>) -> Value {
+    let mut object = json!(row);
+    object["latestWithdrawnBy"] = json!(withdrawn_by);
+    object
+}
+
+fn withdrawn_words(by: LeafIndex) -> String {
+    format!("WITHDRAWN by entry {by}")
+}
+
+/// The withdrawal that the log names for `logged`: proven and checked, and shown to cover it.
+pub(super) fn withdrawal(
+    logged: &LoggedRecord,
+    by: LeafIndex,
+    client: &LogClient,
+    checkpoint: &SignedCheckpoint,
+    replay: &mut Replay,
+) -> Result<LoggedRecord, CliError> {
+    let (entry, _) = client.listed_entry(by, checkpoint)?;
+    let withdrawal = replay.check_alone(client, checkpoint, &entry)?;
+    if withdrawn(logged, std::slice::from_ref(&withdrawal)).is_none() {
+        let listed_as = format!("the withdrawal of entry {}", logged.index);
+        return Err(not_as_listed(by, &listed_as));
+    }
+    Ok(withdrawal)
 }
 
 /// The log named an entry as something that it is not.

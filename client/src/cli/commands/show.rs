@@ -1,6 +1,6 @@
 //! `candor show`: what the log says about a release, a model or one record.
 //!
-//! Releases and records come from verified entries. A model's list of releases is the log's word alone, and
+//! Releases, records and withdrawals come from verified entries. A model's list of releases is the log's word alone, and
 //! says so.
 
 use std::collections::BTreeSet;
@@ -11,6 +11,7 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::{ModelName, ReleaseName};
 use serde_json::{Value, json};
 
+use super::list;
 use crate::bundle_maker::{Wanted, make_bundle};
 use crate::cli::args::ShowArgs;
 use crate::cli::error::CliError;
@@ -139,14 +140,39 @@ fn record(
     asked: Option<Sha256>,
     session: &mut Session,
 ) -> Result<Exit, CliError> {
-    let (logged, checkpoint) = look_up(client, index, asked, session)?;
-    for line in page::record(&logged, &checkpoint.checkpoint) {
+    let (logged, mut checkpoint) = look_up(client, index, asked, session)?;
+    let by = listed_withdrawal(&logged, client)?;
+    let withdrawal = match by {
+        Some(by) => {
+            // It may have come since; the record is in a tree that grew out of this one as well.
+            (checkpoint, _) = session.settings.memory()?.fetch(client)?;
+            let mut replay = Replay::default();
+            let withdrawal = list::withdrawal(&logged, by, client, &checkpoint, &mut replay)?;
+            Some(withdrawal)
+        }
+        None => None,
+    };
+    for line in page::record(&logged, withdrawal.as_ref(), &checkpoint.checkpoint) {
         session.printer.line(line);
     }
     let mut object = page::record_json(&logged);
+    object["withdrawnBy"] = json!(by);
     object["checkpoint"] = page::checkpoint_json(&checkpoint.checkpoint);
     session.printer.json(&object);
     Ok(Exit::Holds)
+}
+
+/// The withdrawal that the log names for a record, if it names one.
+fn listed_withdrawal(
+    logged: &LoggedRecord,
+    client: &LogClient,
+) -> Result<Option<LeafIndex>, CliError> {
+    let statement = logged.record.statement();
+    // What a publisher says of itself is never withdrawn.
+    if statement.release().is_none() {
+        return Ok(None);
+    }
+    Ok(client.record_by_statement(statement.digest)?.withdrawn_by)
 }
 
 /// The same record, checked, and the tree that it is in.

@@ -33,13 +33,18 @@ pub fn release(bundle: &VerifiedBundle) -> Vec<Text> {
     lines
 }
 
-/// One record.
-pub fn record(logged: &LoggedRecord, checkpoint: &Checkpoint) -> Vec<Text> {
+/// One record, and the withdrawal that covers it.
+pub fn record(
+    logged: &LoggedRecord,
+    withdrawal: Option<&LoggedRecord>,
+    checkpoint: &Checkpoint,
+) -> Vec<Text> {
     let statement = logged.record.statement();
-    let mut lines = vec![
-        Text::of(Tone::Strong, statement.subject.name.to_string()),
-        Text::new(),
-    ];
+    let mut lines = vec![Text::of(Tone::Strong, statement.subject.name.to_string())];
+    if let Some(withdrawn) = withdrawal.and_then(|it| withdrawn(logged, std::slice::from_ref(it))) {
+        lines.push(withdrawn_line(&withdrawn));
+    }
+    lines.push(Text::new());
     lines.extend(section(logged, std::slice::from_ref(logged)));
     let mut fields = Fields::new();
     fields.row("Statement", &statement.digest.to_string());
