@@ -251,6 +251,37 @@ fn after_a_rotation_only_the_new_key_signs() {
 }
 
 #[test]
+fn a_key_does_not_replace_itself() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    let key = ".config/candor/key.pem";
+    let same = format!("publisher rotate example-lab --new-key {key}");
+    let refused = lab.candor(&log, &same);
+    insta::assert_snapshot!(refused.transcript(), @"
+    $ candor publisher rotate example-lab --new-key .config/candor/key.pem
+    --- stderr, exit 2
+    error: .config/candor/key.pem is the key that signs for example-lab already, so nothing would change
+    hint: make a new one with `candor keygen --out FILE`, and name that
+    ");
+    let second = TestPublisher::new("example-lab").with_key("second key");
+    lab.write_key("second.pem", &second);
+    lab.candor(
+        &log,
+        "publisher rotate example-lab --new-key second.pem --keep-old",
+    )
+    .expect_code(0);
+    lab.candor(&log, &same)
+        .expect_error(2, "nothing would change");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 2);
+    // But it may be meant to be the only one.
+    let alone = format!("{same} --drop-others");
+    lab.candor(&log, &alone).expect_code(0);
+    lab.candor(&log, &alone)
+        .expect_error(2, "nothing would change");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 3);
+}
+
+#[test]
 fn a_rotation_leaves_the_keys_of_others_on_the_list() {
     let log = TestLog::start();
     let lab = Person::registered(&log, "example-lab");

@@ -202,6 +202,17 @@ pub fn rotate(
     let (checkpoint, _) = memory.fetch(&client)?;
     let Shown { state, newest, .. } = look_up(&client, &checkpoint, name)?;
     let old = session.settings.secret_key()?;
+    // Who signs with the very key has nothing to replace; a rotation that was done is asked for with the old one.
+    let drops_others = matches!(others, Others::Dropped) && state.keys.len() > 1;
+    if old.public() == new.public() && state.keys.contains(new.public()) && !drops_others {
+        return Err(CliError::Usage {
+            what: format!(
+                "{} is the key that signs for {name} already, so nothing would change",
+                new_key.display()
+            ),
+            hint: "make a new one with `candor keygen --out FILE`, and name that".to_owned(),
+        });
+    }
     let mut keys = match others {
         Others::Kept { and_mine } => {
             let mut keys = state.keys.clone();
