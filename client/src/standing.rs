@@ -6,7 +6,7 @@
 use candor_core::bundle::LoggedRecord;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Scope, Withdrawal};
-use candor_core::record::{Predicate, ReleaseName, Statement};
+use candor_core::record::{Kind, Predicate, ReleaseName, Statement};
 
 /// A withdrawal, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +43,22 @@ pub fn release_withdrawn<'a>(
             && it.publisher() == release.publisher();
         all.then_some(Withdrawn { by, withdrawal })
     })
+}
+
+/// Whether a release falls with `logged`, a record about it: with its weights and its card it does, with the rest of what
+/// its publisher says it is only where neither of those is left.
+pub fn is_carried_by(logged: &LoggedRecord, records: &[LoggedRecord]) -> bool {
+    let statement = logged.record.statement();
+    match statement.kind() {
+        Kind::Weights | Kind::ModelCard => true,
+        Kind::TrainingConfig | Kind::ApiVersion => !records.iter().any(|other| {
+            let it = other.record.statement();
+            matches!(it.kind(), Kind::Weights | Kind::ModelCard)
+                && it.release() == statement.release()
+                && withdrawn(other, records).is_none()
+        }),
+        Kind::Publisher | Kind::Evaluation | Kind::Withdrawal => false,
+    }
 }
 
 fn withdrawals(

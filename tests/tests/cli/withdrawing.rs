@@ -147,6 +147,48 @@ fn what_was_withdrawn_is_shown_as_that_wherever_it_is_named() {
 }
 
 #[test]
+fn a_release_stands_without_a_record_that_it_does_not_fall_with() {
+    let log = TestLog::start();
+    let lab = lab_with_two_releases(&log);
+    let withdraw = |target: &str| {
+        let withdraw = [&["withdraw", target][..], &WHY, &["--yes"]].concat();
+        lab.candor_args(&log, &withdraw).expect_code(0);
+    };
+    withdraw("3");
+    let verified = lab.candor(&log, "verify tiny --as example-lab/tiny@1.0.0");
+    insta::assert_snapshot!(verified.transcript(), @"
+    $ candor verify tiny --as example-lab/tiny@1.0.0
+    holds  tiny as example-lab/tiny@1.0.0
+      checked      4 records of example-lab/tiny@1.0.0 are in the log, at entries 1, 2, 3, 7, and signed by
+                   those who had to
+                   5 files, 663 bytes, are those of the weights record (entry 1)
+      signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
+                   (entry 1), model-card (entry 2), training-config (entry 3), withdrawal (entry 7)
+      remarks      training-config (entry 3) is withdrawn by entry 7 (error): Wrong files
+      checkpoint   example.org/candor-test, 8 entries, root 0NhMYEIQr1adxMs3cHXzXAcelBDyV0QtWr0vrQee9bQ=
+      not checked  whether the log's lists leave records out: `candor log` walks through all entries
+    --- stderr, exit 0
+    ");
+    lab.candor(&log, "verify 3")
+        .expect_error(1, "entry 3 is in the log, and was withdrawn");
+    withdraw("1");
+    let refuted = lab.candor(&log, "verify tiny --as example-lab/tiny@1.0.0");
+    insta::assert_snapshot!(refuted.stderr, @"
+    error: tiny as example-lab/tiny@1.0.0 is in the log, and its weights record (entry 1) was withdrawn
+      weights (entry 1) is withdrawn by entry 8 (error): Wrong files
+    hint: don't use it; the withdrawal says why, and what to use instead
+    ");
+    assert_eq!(refuted.code, 1);
+    // With neither card nor weights, nothing is left of it.
+    withdraw("2");
+    lab.candor(&log, "verify example-lab/tiny@1.0.0")
+        .expect_error(
+            1,
+            "withdrawn: weights record (entry 1), model-card record (entry 2), training-config record (entry 3)",
+        );
+}
+
+#[test]
 fn only_who_signed_it_withdraws_it() {
     let log = TestLog::start();
     let lab = lab_with_two_releases(&log);
@@ -180,7 +222,17 @@ fn at_a_terminal_it_is_asked_whether_it_is_meant() {
     let withdraw = [&["withdraw", "example-lab/tiny@1.0.0"][..], &WHY].concat();
     lab.candor_at_terminal(&log, &withdraw, &[], "no\n")
         .expect_code(2)
-        .expect_words("can't be undone");
+        .expect_words("can't be undone: who verifies the release is told not to use it");
+    for (target, effect) in [
+        ("1", "the release falls with it"),
+        ("2", "the release falls with it"),
+        ("3", "the release stands without it"),
+    ] {
+        let record = [&["withdraw", target][..], &WHY].concat();
+        lab.candor_at_terminal(&log, &record, &[], "no\n")
+            .expect_code(2)
+            .expect_words(effect);
+    }
     assert_eq!(log.get("/api/v1/log").json()["size"], 7);
     lab.candor_at_terminal(&log, &withdraw, &[], "yes\n")
         .expect_code(0);

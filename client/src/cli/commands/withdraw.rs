@@ -20,12 +20,14 @@ use crate::cli::text::{Text, Tone, counted};
 use crate::cli::{Session, page};
 use crate::log_client::LogClient;
 use crate::sources::Draft;
-use crate::standing::{Withdrawn, release_withdrawn, withdrawn};
+use crate::standing::{Withdrawn, is_carried_by, release_withdrawn, withdrawn};
 
 /// What is to be withdrawn.
 struct Meant {
     /// For a sentence.
     words: String,
+    /// What becomes of the release.
+    effect: &'static str,
     release: ReleaseName,
     author: PublisherName,
     scope: Scope,
@@ -52,7 +54,7 @@ pub fn run(args: &WithdrawArgs, session: &mut Session) -> Result<Exit, CliError>
     publish::warn_of_unknown((&client, &memory), &statements, session)?;
     let key = session.settings.secret_key()?;
     if !args.yes {
-        confirm(&meant.words, session)?;
+        confirm(&meant, session)?;
     }
     let ready = parts.sign(|| Ok(key))?;
     let published = crate::publish::publish(&client, &memory, &ready.records, &ready.attachments)?;
@@ -83,7 +85,8 @@ fn draft(args: &WithdrawArgs, meant: &Meant) -> Draft {
     }
 }
 
-fn confirm(what: &str, session: &mut Session) -> Result<(), CliError> {
+fn confirm(meant: &Meant, session: &mut Session) -> Result<(), CliError> {
+    let (what, effect) = (&meant.words, meant.effect);
     let Some(answer) = session.settings.answer() else {
         return Err(CliError::Usage {
             what: format!(
@@ -92,9 +95,9 @@ fn confirm(what: &str, session: &mut Session) -> Result<(), CliError> {
             hint: "look at it with `candor show`, and say `--yes` if it is meant".to_owned(),
         });
     };
-    session
-        .printer
-        .warning(format!("this withdraws {what}, and can't be undone"));
+    session.printer.warning(format!(
+        "this withdraws {what}, and can't be undone: {effect}"
+    ));
     session.printer.question("Type yes to withdraw it: ");
     if answer().is_some_and(|answer| answer.trim() == "yes") {
         return Ok(());
@@ -147,6 +150,7 @@ fn find_release(
     let count = counted(own.len() as u64, "record", "records");
     Ok(Meant {
         words: format!("{release}, with {count} by {author}"),
+        effect: "who verifies the release is told not to use it, and nothing is added to it any more",
         statement: first.digest,
         by: release_withdrawn(&release, &records).map(|it| it.by),
         scope: Scope::Release,
@@ -179,6 +183,11 @@ fn find_record(
     let by = |it: Withdrawn<'_>| it.by;
     Ok(Meant {
         words: format!("entry {index}, the {kind} record of {release} by {author}"),
+        effect: if is_carried_by(logged, &made.verified.records) {
+            "the release falls with it, so who verifies the release is told not to use it"
+        } else {
+            "the release stands without it"
+        },
         release: release.clone(),
         statement: statement.digest,
         scope: Scope::Record,

@@ -240,9 +240,11 @@ fn judge_standing(
     }
     if let Some(it) = withdrawn(logged, &records).filter(|it| it.by != logged.index) {
         let words = format!("the record is {}", page::withdrawn_words(&it));
-        report
-            .findings
-            .push(Finding::Withdrawn { words, by: it.by });
+        report.findings.push(Finding::Withdrawn {
+            words,
+            by: it.by,
+            part: None,
+        });
     }
     Ok(())
 }

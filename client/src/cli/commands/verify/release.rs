@@ -18,7 +18,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
 use crate::folder::{FolderError, Unlistable, hash_listed};
-use crate::standing::{release_withdrawn, withdrawn};
+use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
 /// Where a release comes from.
 #[derive(Clone, Copy)]
@@ -144,29 +144,29 @@ fn entries_words(indexes: &[String]) -> String {
     format!("{word} {}", indexes.join(", "))
 }
 
-/// Withdrawals: of the release or of what its publisher said it is, they refute; others are remarks.
+/// Withdrawals: of the release or of a record that it falls with, they refute; others are remarks.
 fn judge_standing(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut Report) {
     if let Some(it) = release_withdrawn(&bundle.release, records) {
         let words = format!("{} is {}", bundle.release, page::withdrawn_words(&it));
-        report
-            .findings
-            .push(Finding::Withdrawn { words, by: it.by });
+        report.findings.push(Finding::Withdrawn {
+            words,
+            by: it.by,
+            part: None,
+        });
         return;
     }
     for logged in records {
         let Some(it) = withdrawn(logged, records) else {
             continue;
         };
-        let kind = logged.record.statement().kind();
-        let words = format!(
-            "{kind} (entry {}) is {}",
-            logged.index,
-            page::withdrawn_words(&it)
-        );
-        if kind.is_once_per_release() {
-            report
-                .findings
-                .push(Finding::Withdrawn { words, by: it.by });
+        let (kind, index) = (logged.record.statement().kind(), logged.index);
+        let words = format!("{kind} (entry {index}) is {}", page::withdrawn_words(&it));
+        if is_carried_by(logged, records) {
+            report.findings.push(Finding::Withdrawn {
+                words,
+                by: it.by,
+                part: Some(format!("{kind} record (entry {index})")),
+            });
         } else {
             report.remarks.push(words);
         }

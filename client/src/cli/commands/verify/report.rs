@@ -67,8 +67,12 @@ pub(super) enum Finding {
     Extra { path: String, what: Option<String> },
     /// The bundle is of another release than the user wants.
     OtherRelease(OtherRelease),
-    /// The release, or a record of it, was withdrawn.
-    Withdrawn { words: String, by: LeafIndex },
+    /// What was verified was withdrawn, or else a part of it, without which it does not stand.
+    Withdrawn {
+        words: String,
+        by: LeafIndex,
+        part: Option<String>,
+    },
     /// The log signed two histories.
     Fork { words: String },
     /// Anything else.
@@ -129,7 +133,7 @@ impl Finding {
             Self::OtherRelease(it) => json!({
                 "finding": "other-release", "wanted": it.wanted, "found": it.found, "detail": it.words(),
             }),
-            Self::Withdrawn { words, by } => {
+            Self::Withdrawn { words, by, part: _ } => {
                 json!({ "finding": "withdrawn", "by": by, "detail": words })
             }
             Self::Fork { words } => json!({ "finding": "fork", "detail": words }),
@@ -277,10 +281,20 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
             "trust nothing that this log says; publish the file, or send it to a witness: it convinces whoever has the log's key",
         )
     } else if all(|finding| matches!(finding, Finding::Withdrawn { .. })) {
-        (
-            format!("{target} is in the log, and was withdrawn"),
-            "don't use it; the withdrawal says why, and what to use instead",
-        )
+        let parts = findings.iter().filter_map(|finding| match finding {
+            Finding::Withdrawn { part, .. } => part.as_deref(),
+            _ => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        let what = match parts.as_slice() {
+            [] => format!("{target} is in the log, and was withdrawn"),
+            [part] => format!("{target} is in the log, and its {part} was withdrawn"),
+            parts => format!(
+                "{target} is in the log, and of it were withdrawn: {}",
+                parts.join(", ")
+            ),
+        };
+        (what, "don't use it; the withdrawal says why, and what to use instead")
     } else {
         (
             format!("{target} does not hold"),
