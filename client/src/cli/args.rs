@@ -104,6 +104,8 @@ pub enum Command {
     /// --as, a file may also hold the predicate alone, what the statement says: the usual way for an API version.
     ///
     /// Example: candor publish results.json --as meta-ai/opt-125m@1.0.0 --author eleutherai
+    ///
+    /// An API version has a name of its own: candor publish api.json --kind api-version --as meta-ai/opt-api@2026-11-01
     Publish(PublishArgs),
     /// Take back a release, or one record, for good
     ///

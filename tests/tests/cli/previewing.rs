@@ -150,6 +150,14 @@ fn names_that_nobody_published_under_are_pointed_out() {
         .expect_code(0);
     let quiet = publish("2");
     assert_eq!(quiet.stderr, "", "{}", quiet.transcript());
+    // An API version under the name of weights is one that nobody finds, and it stays.
+    let same = lab.candor(
+        &log,
+        "publish api.json --kind api-version --as example-lab/tiny@1.0.0",
+    );
+    insta::assert_snapshot!(same.stderr, @"
+    warning: example-lab/tiny@1.0.0 has weights, entry 2: an API version has a name of its own, such as example-lab/tiny-api@2026-11-01, and says in `behind` which weights answer
+    ");
     // No number in JSON is none.
     lab.write("nan.json", "{\"temperature\": NaN}");
     lab.candor(

@@ -53,6 +53,7 @@ fn a_release_is_withdrawn_by_its_name_and_once() {
     // The version is gone for good, and so is the withdrawal.
     lab.candor(&log, "publish tiny/README.md --as example-lab/tiny@1.0.0")
         .expect_code(0)
+        .expect_words("warning: the log says that example-lab/tiny@1.0.0 is withdrawn by entry 7")
         .expect_words("known");
     let again = [&["withdraw", "7"][..], &WHY, &["--yes"]].concat();
     let refused = lab.candor_args(&log, &again);

@@ -53,6 +53,7 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
         return Ok(Exit::Holds);
     }
     let (client, memory) = around(&session.settings)?;
+    warn_of_release((&client, &memory), &statements, session)?;
     warn_of_unknown((&client, &memory), &statements, session)?;
     let ready = parts.sign(|| session.settings.secret_key())?;
     let release = statements
@@ -84,6 +85,47 @@ pub(super) fn warn(warnings: &[String], session: &mut Session) {
     for warning in warnings {
         session.printer.warning(warning);
     }
+}
+
+/// Says what is odd about adding to a release, by what the log has of it: that it was withdrawn, or that it is weights,
+/// which what answers behind an API has no name in common with.
+fn warn_of_release(
+    (client, memory): (&LogClient, &Memory),
+    statements: &[Statement],
+    session: &mut Session,
+) -> Result<(), CliError> {
+    let added = || statements.iter().filter(|it| it.kind() != Kind::Withdrawal);
+    let releases: BTreeSet<_> = added().filter_map(Statement::release).collect();
+    if !releases.is_empty() {
+        // Another log is found out before it is asked for anything.
+        memory.fetch(client).map_err(PublishError::from)?;
+    }
+    for release in releases {
+        let view = match client.release(release) {
+            Ok(view) => view,
+            Err(error) if error.is_absence() => continue,
+            Err(error) => return Err(PublishError::from(error).into()),
+        };
+        if let Some(by) = view.withdrawn_by {
+            let words = format!("the log says that {release} is withdrawn by entry {by}");
+            session.printer.warning(words);
+        }
+        let is_api =
+            |it: &Statement| it.kind() == Kind::ApiVersion && it.release() == Some(release);
+        if !added().any(is_api) {
+            continue;
+        }
+        let records = client.records_by(release, release.publisher());
+        let records = records.map_err(PublishError::from)?;
+        if let Some(weights) = records.iter().find(|row| row.kind == Kind::Weights) {
+            session.printer.warning(format!(
+                "{release} has weights, entry {}: an API version has a name of its own, such as {}-api@2026-11-01, and says in `behind` which weights answer",
+                weights.index,
+                release.model()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Names releases that are referred to by name alone, and that the log does not have: nothing would hold them back.
