@@ -390,8 +390,8 @@ pub struct ListArgs {
     #[arg(long, value_name = "INDEX")]
     pub before: Option<u64>,
     /// How many to list
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
 }
 
 /// What can be listed.

@@ -346,6 +346,19 @@ fn what_is_written_to_goes_on_being_what_it_is() {
 }
 
 #[test]
+fn a_list_that_was_cut_off_says_so() {
+    let (log, reader) = full_log();
+    for what in ["models", "publishers", "records"] {
+        let cut = reader.candor(&log, &format!("list {what} --limit 1"));
+        cut.expect_code(0).expect_words("more");
+    }
+    for what in ["models", "publishers"] {
+        let whole = reader.candor(&log, &format!("list {what} --limit 2"));
+        assert!(!whole.stderr.contains("more"), "{}", whole.transcript());
+    }
+}
+
+#[test]
 fn a_proof_overwrites_nothing() {
     let (log, reader) = full_log();
     reader.write("key.pem", "the only copy");

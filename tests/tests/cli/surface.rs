@@ -64,6 +64,9 @@ fn wrong_usage_exits_with_2() {
         "log --limit many",
         "verify a --bundle b --as c/d@1",
         "list --limit -1",
+        "list --limit 0",
+        "list models --limit 0",
+        "list publishers --limit 0",
         "checkpoint --color sometimes",
     ] {
         let refused = reader.candor(&log, line).expect_code(2);

@@ -19,6 +19,9 @@ use crate::log_client::{LogClient, SignedCheckpoint, query_value};
 use crate::replay::Replay;
 use crate::standing::withdrawn;
 
+/// Where a list by name was cut off; unlike records, names have no index to go on from.
+const MORE_WORDS: &str = "there are more, and a larger `--limit N` shows them";
+
 /// Runs it.
 pub fn run(args: &ListArgs, session: &mut Session) -> Result<Exit, CliError> {
     let client = session.settings.client()?;
@@ -55,19 +58,20 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
     let before = args.before.map(|index| format!("&before={index}"));
     let path = format!(
         "/api/v1/records?limit={}{filters}{}",
-        args.limit.clamp(1, 100),
+        args.limit.min(100),
         before.unwrap_or_default()
     );
+    let limit = limit(args);
     let mut rows = Vec::new();
     let mut next = Some(path);
-    while let Some(path) = next.take_if(|_| rows.len() < args.limit) {
+    while let Some(path) = next.take_if(|_| rows.len() < limit) {
         let page = client.records_page(&path)?;
         // A page without rows would have us ask for ever.
         next = page.next.filter(|_| !page.records.is_empty());
         rows.extend(page.records);
     }
-    let is_more = next.is_some() || rows.len() > args.limit;
-    rows.truncate(args.limit);
+    let is_more = next.is_some() || rows.len() > limit;
+    rows.truncate(limit);
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
     let mut replay = Replay::default();
     let mut list = Vec::new();
@@ -131,14 +135,16 @@ fn records(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result
 }
 
 fn publishers(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let limit = limit(args);
     let mut rows = Vec::new();
     let mut next = Some("/api/v1/publishers".to_owned());
-    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+    while let Some(path) = next.take_if(|_| rows.len() < limit) {
         let page = client.publishers_page(&path)?;
         next = page.next.filter(|_| !page.publishers.is_empty());
         rows.extend(page.publishers);
     }
-    rows.truncate(args.limit);
+    let is_more = next.is_some() || rows.len() > limit;
+    rows.truncate(limit);
     let (checkpoint, _) = session.settings.memory()?.fetch(client)?;
     let mut replay = Replay::default();
     let mut list = Vec::new();
@@ -153,7 +159,13 @@ fn publishers(client: &LogClient, args: &ListArgs, session: &mut Session) -> Res
         session.printer.line(page::row(&logged));
         list.push(page::record_json(&logged));
     }
-    finish(list.len(), "publisher", session);
+    if is_more {
+        let count = counted(list.len() as u64, "publisher", "publishers");
+        let words = format!("{count}, checked; {MORE_WORDS}");
+        session.printer.note(Text::of(Tone::Dim, words));
+    } else {
+        finish(list.len(), "publisher", session);
+    }
     session.printer.json(
         &json!({ "publishers": list, "checkpoint": page::checkpoint_json(&checkpoint.checkpoint) }),
     );
@@ -161,14 +173,16 @@ fn publishers(client: &LogClient, args: &ListArgs, session: &mut Session) -> Res
 }
 
 fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<(), CliError> {
+    let limit = limit(args);
     let mut rows = Vec::new();
     let mut next = Some("/api/v1/models".to_owned());
-    while let Some(path) = next.filter(|_| rows.len() < args.limit) {
+    while let Some(path) = next.take_if(|_| rows.len() < limit) {
         let page = client.models_page(&path)?;
         next = page.next.filter(|_| !page.models.is_empty());
         rows.extend(page.models);
     }
-    rows.truncate(args.limit);
+    let is_more = next.is_some() || rows.len() > limit;
+    rows.truncate(limit);
     let mut cells = Vec::new();
     let mut list = Vec::new();
     for row in &rows {
@@ -193,8 +207,18 @@ fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<
             "as the log lists them; `candor show NAME` checks what is behind a name",
         ));
     }
+    if is_more {
+        let count = counted(rows.len() as u64, "model", "models");
+        let words = format!("{count}; {MORE_WORDS}");
+        session.printer.note(Text::of(Tone::Dim, words));
+    }
     session.printer.json(&json!({ "models": list }));
     Ok(())
+}
+
+/// As many as a list in memory can have.
+fn limit(args: &ListArgs) -> usize {
+    usize::try_from(args.limit).unwrap_or(usize::MAX)
 }
 
 fn model_json(row: &ModelRow, withdrawn_by: Option<LeafIndex>) -> Value {
