@@ -387,7 +387,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "RELEASE")]
     pub about: Option<ReleaseName>,
     /// Only records before this entry
-    #[arg(long, value_name = "INDEX")]
+    #[arg(long, value_name = "INDEX", value_parser = index)]
     pub before: Option<u64>,
     /// How many to list
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
@@ -409,7 +409,7 @@ pub enum Listed {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// Begin with this entry
-    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    #[arg(long, value_name = "INDEX", default_value_t = 0, value_parser = index)]
     pub from: u64,
     /// Keep waiting for new entries
     #[arg(long, short)]
@@ -423,6 +423,7 @@ pub struct LogArgs {
 #[derive(Debug, Args)]
 pub struct ProofArgs {
     /// Which entry
+    #[arg(value_parser = index)]
     pub index: u64,
     /// Write the proof to a new file instead of the terminal
     #[arg(long, short, value_name = "FILE")]
@@ -446,6 +447,14 @@ impl With {
             file: file.into(),
         })
     }
+}
+
+/// An entry's index, as it is written everywhere: no sign and no leading zeros, with which 64 digits would be a digest.
+pub fn index(text: &str) -> Result<u64, &'static str> {
+    let index = text.parse().ok();
+    index.filter(|index: &u64| index.to_string() == text).ok_or(
+        "write an index: entries are counted from 0, and `candor list` shows where records are",
+    )
 }
 
 /// The kinds of which a record is made from a file. That of publishers is known, to say how it is made instead.

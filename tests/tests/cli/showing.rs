@@ -346,6 +346,34 @@ fn what_is_written_to_goes_on_being_what_it_is() {
 }
 
 #[test]
+fn an_index_is_written_in_one_way() {
+    let (log, reader) = full_log();
+    // 64 digits are a digest, also where they are few digits behind zeros.
+    let digest = format!("{:064}", 3);
+    for command in ["show", "verify"] {
+        reader
+            .candor(&log, &format!("{command} {digest}"))
+            .expect_error(3, &digest);
+        for index in ["03", "+3", "99999999999999999999"] {
+            reader
+                .candor(&log, &format!("{command} {index}"))
+                .expect_error(2, index);
+        }
+    }
+    for line in [
+        "proof abc",
+        "proof 03",
+        "list --before abc",
+        "log --from abc",
+    ] {
+        reader
+            .candor(&log, line)
+            .expect_code(2)
+            .expect_words("write an index");
+    }
+}
+
+#[test]
 fn a_list_that_was_cut_off_says_so() {
     let (log, reader) = full_log();
     for what in ["models", "publishers", "records"] {

@@ -192,7 +192,7 @@ fn wrong_usage_answers_in_json_as_well() {
         ),
         (
             "--json proof x",
-            "invalid value 'x' for '<INDEX>': invalid digit found in string",
+            "invalid value 'x' for '<INDEX>': write an index: entries are counted from 0",
             "--help",
         ),
         (

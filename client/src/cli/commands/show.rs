@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::bundle_maker::{Wanted, make_bundle};
-use crate::cli::args::ShowArgs;
+use crate::cli::args::{self, ShowArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, table};
@@ -26,7 +26,7 @@ use crate::standing::{release_withdrawn, withdrawn};
 pub fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {
     let target = args.target.as_str();
     let client = session.settings.client()?;
-    if let Ok(index) = target.parse() {
+    if let Ok(index) = args::index(target) {
         return record(&client, LeafIndex::new(index), None, session);
     }
     if let Ok(statement) = target.parse::<Sha256>() {

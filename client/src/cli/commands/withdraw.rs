@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{publish, show};
 use crate::bundle_maker::{Wanted, make_bundle};
-use crate::cli::args::WithdrawArgs;
+use crate::cli::args::{self, WithdrawArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::records::Parts;
@@ -112,7 +112,7 @@ fn find(target: &str, client: &LogClient, session: &Session) -> Result<Meant, Cl
     if let Ok(release) = target.parse::<ReleaseName>() {
         return find_release(release, client, session);
     }
-    let (index, asked) = if let Ok(index) = target.parse() {
+    let (index, asked) = if let Ok(index) = args::index(target) {
         (LeafIndex::new(index), None)
     } else if let Ok(digest) = target.parse::<Sha256>() {
         session.settings.memory()?.fetch(client)?;

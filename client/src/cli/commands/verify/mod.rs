@@ -26,7 +26,7 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
 use crate::bundle_maker::{Wanted, make_bundle};
-use crate::cli::args::VerifyArgs;
+use crate::cli::args::{self, VerifyArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
@@ -146,7 +146,7 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
 
 /// What is written like something in the log, and what that is.
 fn target_in_log(text: &str) -> Option<(&'static str, Target)> {
-    if let Ok(index) = text.parse() {
+    if let Ok(index) = args::index(text) {
         return Some(("an entry's index", Target::Index(LeafIndex::new(index))));
     }
     if let Ok(statement) = text.parse() {
