@@ -142,7 +142,7 @@ impl From<Draft> for Parts {
 
 /// Reads a file as records. `content_of` finds what an evaluation or a withdrawal is about.
 pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<Parts, CliError> {
-    let bytes = files::read(path, bytes_max())?;
+    let bytes = read_document(path)?;
     let given = said
         .attach
         .iter()
@@ -183,6 +183,28 @@ pub fn read(path: &Path, said: &Said<'_>, content_of: ContentOf<'_>) -> Result<P
         check_subject(path, &draft.subject, said)?;
     }
     Ok(drafts.into())
+}
+
+/// Reads what a record is made of, which is text: of weights, only a folder becomes a record.
+fn read_document(path: &Path) -> Result<Vec<u8>, CliError> {
+    let refused = |what: &str| CliError::Form {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        hint: "publish a model's files with the folder that they are in: `candor release FOLDER --as publisher/model@version`; of single files, a card, a config, results or checksums become a record",
+    };
+    if path.is_dir() {
+        return Err(refused("is a folder, and should be a file"));
+    }
+    match files::read(path, bytes_max()) {
+        // Text has no such byte, and weights are full of them.
+        Ok(bytes) if bytes.contains(&0) => {
+            Err(refused("is a binary file, of which no record is made"))
+        }
+        Err(CliError::FileTooLong { bytes_max, .. }) => Err(refused(&format!(
+            "has more than {bytes_max} bytes, and no record is made of so much"
+        ))),
+        read => read,
+    }
 }
 
 /// `--as` says what a file is about; one that says so itself must say the same.
@@ -321,6 +343,14 @@ impl File<'_> {
         };
         match (found, said) {
             (Ok(found), said) if found.kind() == said => Ok(found),
+            // Whatever is no card would be text of one; what is JSON was meant as something else.
+            (_, Kind::ModelCard) if self.json.as_ref().is_some_and(Value::is_object) => {
+                Err(CliError::Form {
+                    path: self.path.to_owned(),
+                    what: "is JSON, and a model card is a text, in Markdown".to_owned(),
+                    hint: "name the card, such as README.md; or leave out `--kind`, if the file says itself what it is",
+                })
+            }
             (_, Kind::ModelCard) => Ok(SourceKind::ModelCard),
             (_, Kind::TrainingConfig) => Ok(SourceKind::TrainingConfig),
             (_, Kind::Weights) => Ok(SourceKind::Checksums),

@@ -70,7 +70,7 @@ pub fn release_drafts(
     match &config {
         Some((file, bytes)) => all.extend(training_config::draft(file, bytes, release)?),
         None => all.warnings.push(format!(
-            "{} has no file that looks like a training config, so the release has none: `--config FILE` names one",
+            "{} has no file that looks like a training config, so the release has none: `--config FILE` names one; taken by themselves are training_config.yml, training_args.json, train*.yml, a config in a folder `training`, and any with settings such as learning_rate",
             folder.display()
         )),
     }

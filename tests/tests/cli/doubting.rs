@@ -167,6 +167,7 @@ fn what_no_release_lists_is_found_in_a_folder() {
         .expect_words("what is in .cache/huggingface, .git, this.candor, which a release never");
     verify("--strict")
         .expect_error(1, "not listed: .git")
+        .expect_words("or leave out `--strict`")
         .expect_words("not listed: this.candor");
     scene.auditor.write("tiny/model.candor", "anything");
     verify("").expect_error(1, "not listed: model.candor");

@@ -85,7 +85,7 @@ fn what_is_missing_or_odd_is_said_before_it_is_signed() {
     insta::assert_snapshot!(release.stderr, @"
     warning: model.safetensors: it has no header of a safetensors file
     warning: README.md: its front matter names no license, so nobody knows what they may do
-    warning: odd has no file that looks like a training config, so the release has none: `--config FILE` names one
+    warning: odd has no file that looks like a training config, so the release has none: `--config FILE` names one; taken by themselves are training_config.yml, training_args.json, train*.yml, a config in a folder `training`, and any with settings such as learning_rate
     ");
 }
 

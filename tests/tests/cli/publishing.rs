@@ -283,7 +283,19 @@ fn a_file_that_is_no_record_is_refused_with_what_would_be_one() {
     lab.candor(&log, "publish tiny/README.md")
         .expect_error(2, "--as publisher/model@version");
     lab.candor(&log, "publish tiny --as example-lab/tiny@1")
-        .expect_error(2, "is a folder");
+        .expect_error(2, "is a folder")
+        .expect_words("candor release FOLDER");
+    lab.candor(
+        &log,
+        "publish tiny/model.safetensors --as example-lab/tiny@1",
+    )
+    .expect_error(2, "is a binary file")
+    .expect_words("candor release FOLDER");
+    lab.candor(
+        &log,
+        "publish tiny/config.json --kind model-card --as example-lab/tiny@1",
+    )
+    .expect_error(2, "is JSON, and a model card is a text");
     lab.candor(&log, "publish nowhere.md --as example-lab/tiny@1")
         .expect_error(2, "nowhere.md");
     lab.write(

@@ -300,12 +300,8 @@ fn judge_left_out(
     if let Some(bundle) = strictness.bundle.and_then(|it| it.canonicalize().ok()) {
         left_out.retain(|name| folder.join(name).canonicalize().ok().as_ref() != Some(&bundle));
     }
-    report
-        .findings
-        .extend(left_out.into_iter().map(|path| Finding::Extra {
-            path,
-            what: Some("a release never lists it".to_owned()),
-        }));
+    let findings = left_out.into_iter().map(|path| Finding::LeftOut { path });
+    report.findings.extend(findings);
 }
 
 fn compare(comparison: &Comparison, manifest: &Manifest, report: &mut Report) {

@@ -18,6 +18,9 @@ const WIDTH: usize = 90;
 /// The most findings that are printed one by one; a wholly different folder has thousands.
 const FINDINGS_MAX: usize = 50;
 
+/// Why something is not listed.
+const LEFT_OUT_WORDS: &str = "a release never lists it";
+
 /// A verification, being made.
 #[derive(Default)]
 pub(super) struct Report {
@@ -65,6 +68,8 @@ pub(super) enum Finding {
     Missing { path: String },
     /// A file is there and not listed; `what` says why nothing could list it.
     Extra { path: String, what: Option<String> },
+    /// What no release lists is there, and was to be refused.
+    LeftOut { path: String },
     /// The bundle is of another release than the user wants.
     OtherRelease(OtherRelease),
     /// What was verified was withdrawn, or else a part of it, without which it does not stand.
@@ -113,6 +118,7 @@ impl Finding {
                 path,
                 what: Some(what),
             } => format!("not listed: {path} ({what})"),
+            Self::LeftOut { path } => format!("not listed: {path} ({LEFT_OUT_WORDS})"),
             Self::OtherRelease(it) => it.words(),
             Self::Withdrawn { words, .. } | Self::Fork { words } | Self::Broken { words } => {
                 words.clone()
@@ -129,6 +135,9 @@ impl Finding {
             Self::Extra { path, what: None } => json!({ "finding": "not-listed", "path": path }),
             Self::Extra { path, what } => {
                 json!({ "finding": "not-listed", "path": path, "detail": what })
+            }
+            Self::LeftOut { path } => {
+                json!({ "finding": "not-listed", "path": path, "detail": LEFT_OUT_WORDS })
             }
             Self::OtherRelease(it) => json!({
                 "finding": "other-release", "wanted": it.wanted, "found": it.found, "detail": it.words(),
@@ -294,7 +303,15 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
                 parts.join(", ")
             ),
         };
-        (what, "don't use it; the withdrawal says why, and what to use instead")
+        (
+            what,
+            "don't use it; the withdrawal says why, and what to use instead",
+        )
+    } else if all(|finding| matches!(finding, Finding::LeftOut { .. })) {
+        (
+            format!("{target} has more in it than a release has"),
+            "move that away, or leave out `--strict`: the files of the release are as they should be",
+        )
     } else {
         (
             format!("{target} does not hold"),
