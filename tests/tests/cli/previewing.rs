@@ -34,6 +34,7 @@ fn a_dry_run_says_what_would_be_published_without_key_and_log() {
     --- stderr, exit 0
     training config: training_config.yml
     dry run: nothing was signed or sent
+    not checked  whether the log takes it: who may publish there, and what it has of the release already
     ");
     let json = run(&format!("{release} --json")).json();
     assert_eq!(json["dryRun"], true);

@@ -28,6 +28,9 @@ pub(super) fn print(statements: &[Statement], session: &mut Session) {
         }
     }
     out.note("dry run: nothing was signed or sent");
+    out.note(Text::of(Tone::Dim, "not checked  ").plain(
+        "whether the log takes it: who may publish there, and what it has of the release already",
+    ));
 }
 
 /// The same as JSON, with the statements as they would be signed.
