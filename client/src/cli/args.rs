@@ -60,7 +60,7 @@ pub struct Common {
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print only what was asked for, and errors
+    /// Print only what was asked for, warnings and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// When to use colours
