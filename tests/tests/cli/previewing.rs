@@ -36,6 +36,11 @@ fn a_dry_run_says_what_would_be_published_without_key_and_log() {
     dry run: nothing was signed or sent
     not checked  whether the log takes it: who may publish there, and what it has of the release already
     ");
+    lab.write("taken.candor", "somebody's");
+    let taken = format!("{release} --out taken.candor");
+    let taken: Vec<_> = taken.split(' ').collect();
+    let taken = lab.candor_with(&log, &taken, &nowhere).expect_code(2);
+    assert!(taken.stderr.contains("taken.candor"), "{}", taken.stderr);
     let json = run(&format!("{release} --json")).json();
     assert_eq!(json["dryRun"], true);
     assert_eq!(json["config"], "training_config.yml");

@@ -224,6 +224,15 @@ fn a_bundle_never_overwrites_anything_else() {
         "release tiny --as example-lab/tiny@1.0.0 --out other.candor",
     )
     .expect_code(0);
+    // Of a link, the bundle that it leads to is written again, and the link stays.
+    let link = lab.home.join("link.candor");
+    std::os::unix::fs::symlink("other.candor", &link).expect("a link");
+    lab.candor(
+        &log,
+        "release tiny --as example-lab/tiny@1.0.0 --out link.candor",
+    )
+    .expect_code(0);
+    assert!(link.is_symlink(), "a file took the place of the link");
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn a_proof_overwrites_nothing() {
     insta::assert_snapshot!(refused.transcript(), @"
     $ candor proof 3 -o key.pem
     --- stderr, exit 2
-    error: key.pem is there already
+    error: key.pem is there already, and is not overwritten
     hint: name another file, or move this one away
     ");
     reader

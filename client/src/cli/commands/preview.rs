@@ -1,4 +1,4 @@
-//! What would be published, for `--dry-run`: nothing is signed, and nothing leaves this machine.
+//! What would be published, for `--dry-run`: nothing is signed, and nothing of it leaves this machine.
 
 use candor_core::record::Statement;
 use serde_json::{Value, json};

@@ -28,10 +28,10 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         .out
         .clone()
         .unwrap_or_else(|| default_path(&args.folder, &args.release));
+    files::check_bundle_path(&out, &args.release)?;
     let around = if args.dry_run {
         None
     } else {
-        files::check_bundle_path(&out, &args.release)?;
         let settings = &session.settings;
         Some((
             settings.client()?,
