@@ -147,6 +147,8 @@ impl Person {
         let program = crate::program("candor");
         let line = format!("{} {}", quoted(&program.to_string_lossy()), words.join(" "));
         let mut script = Command::new("script");
+        // What is set where the tests run says nothing of this terminal: on CI, colours are shown at any.
+        script.env_clear();
         for (name, value) in log.candor().get_envs() {
             if let Some(value) = value {
                 script.env(name, value);
