@@ -25,7 +25,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     let advisories = check()?;
     // The end-to-end tests start these programs.
     build()?;
-    let mut tests = cargo(&["test", "--workspace", "--locked"]);
+    let mut tests = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     if length == Length::Long {
         tests
             .env("CANDOR_EXHAUSTIVE", "1")
