@@ -1,0 +1,84 @@
+//! How fast the log is, beside the bare parts that it is made of.
+//!
+//! ```text
+//! workload ──► a real candor-server, over loopback ──► rate, latencies, memory ──┐
+//!          └─► the same bytes through the bare part, in the same minute ─────────┴─► ratio
+//! ```
+//!
+//! Always: a figure stands beside its bare part, measured in the same run, since machines differ and are noisy.
+//! The load generator shares the cores with what it measures. Nothing here asserts a time: tests do not measure.
+//!
+//! Not here: what the figures were (`docs/performance.md`).
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal"
+)]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "counts become rates, which are printed with three digits"
+)]
+
+mod ceiling;
+mod grow;
+mod http;
+mod read;
+mod report;
+mod server;
+mod workload;
+mod write;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures candor-server beside the bare parts that it is made of.
+#[derive(Parser)]
+#[command(name = "candor-bench")]
+struct Cli {
+    /// The candor-server to measure [default: the one beside this program]
+    #[arg(long, global = true)]
+    server: Option<PathBuf>,
+    /// A Postgres database that the log may be made in, instead of `SQLite`; it must be empty
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// Add what was measured to this file, one JSON object a line
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Records a second, and how long a publisher waits, for each number of connections
+    Write(write::Options),
+    /// Proofs and tiles a second
+    Read(read::Options),
+    /// What appending, starting and memory cost as the log grows
+    Grow(grow::Options),
+    /// The bare parts alone: strict parse, strict verify and `SQLite`, in one process
+    Ceiling(ceiling::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let target = server::Target {
+        program: cli.server.unwrap_or_else(server::beside),
+        database: cli.database,
+    };
+    let result = report::Report::open(cli.json).and_then(|mut report| match cli.command {
+        Command::Write(options) => write::run(&options, &target, &mut report),
+        Command::Read(options) => read::run(&options, &target, &mut report),
+        Command::Grow(options) => grow::run(&options, &target, &mut report),
+        Command::Ceiling(options) => ceiling::run(&options, &mut report),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

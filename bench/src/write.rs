@@ -1,0 +1,181 @@
+//! Records a second over HTTP, beside the ceiling of the bare parts.
+
+use std::time::Duration;
+
+use clap::Args;
+use hyper::body::Bytes;
+use serde::Serialize;
+
+use crate::ceiling;
+use crate::http::{Ask, Connection, Load, load, runtime};
+use crate::report::Report;
+use crate::server::{Server, Target};
+use crate::workload::Workload;
+
+/// How publishing is measured.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// How many seconds each form is measured
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// The forms, as `CONNECTIONSxRECORDS`, the latter being how many a request has
+    #[arg(
+        long, value_delimiter = ',',
+        default_values_t = ["1x1", "64x1", "256x1", "1024x1", "64x256"].map(str::to_owned)
+    )]
+    forms: Vec<String>,
+    /// How many records are signed in advance for each second: above what the log can take
+    #[arg(long, default_value_t = 20_000)]
+    records_per_second_max: usize,
+    /// Don't measure the ceiling
+    #[arg(long)]
+    no_ceiling: bool,
+    /// Further flags of `candor-server serve`
+    #[arg(last = true)]
+    flags: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    bench: &'static str,
+    storage: &'static str,
+    connections: usize,
+    records_per_request: usize,
+    records: u64,
+    records_per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    p999_ms: f64,
+    max_ms: f64,
+    server_cores: f64,
+    server_rss_mib: f64,
+    /// Of the ceiling that was measured right before and right after.
+    of_ceiling: Option<f64>,
+    ceiling: Option<f64>,
+}
+
+/// How many connections, and how many records in a request.
+#[derive(Clone, Copy)]
+struct Form {
+    connections: usize,
+    records: usize,
+}
+
+impl std::str::FromStr for Form {
+    type Err = anyhow::Error;
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let wrong =
+            || anyhow::anyhow!("{text:?} is no form: write CONNECTIONSxRECORDS, as in 64x256");
+        let (connections, records) = text.split_once('x').ok_or_else(wrong)?;
+        Ok(Self {
+            connections: connections.parse().map_err(|_| wrong())?,
+            records: records.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> anyhow::Result<()> {
+    let forms = options
+        .forms
+        .iter()
+        .map(|form| form.parse())
+        .collect::<anyhow::Result<Vec<Form>>>()?;
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("log");
+    target.init(&data)?;
+    let flags: Vec<&str> = options.flags.iter().map(String::as_str).collect();
+    let server = target.serve(&data, &flags)?;
+    let runtime = runtime()?;
+    let workload = Workload::new("write");
+    runtime.block_on(async {
+        let mut connection = Connection::open(&server.address).await?;
+        connection.publish(workload.registrations().into()).await
+    })?;
+    for form in forms {
+        let before = ceiling_rate(options)?;
+        let (load, server_cores) = measure(form, options, &workload, &server, &runtime)?;
+        let after = ceiling_rate(options)?;
+        let ceiling = before
+            .zip(after)
+            .map(|(before, after)| f64::midpoint(before, after));
+        report_form(form, target, &load, server_cores, &server, ceiling, report)?;
+    }
+    server.stop()?;
+    Ok(())
+}
+
+fn ceiling_rate(options: &Options) -> anyhow::Result<Option<f64>> {
+    if options.no_ceiling {
+        return Ok(None);
+    }
+    Ok(Some(ceiling::measure(60_000, 1_024)?.rate))
+}
+
+fn measure(
+    form: Form,
+    options: &Options,
+    workload: &Workload,
+    server: &Server,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<(Load, f64)> {
+    let seconds = usize::try_from(options.seconds)?;
+    let bodies = (options.records_per_second_max * seconds).div_ceil(form.records);
+    let asks = workload
+        .bodies(bodies, form.records)
+        .into_iter()
+        .map(|body| Ask::Publish(Bytes::from(body)))
+        .collect();
+    let before = server.usage()?;
+    let time = Duration::from_secs(options.seconds);
+    let load = runtime.block_on(load(&server.address, form.connections, asks, time))?;
+    let used = server.usage()?.cpu_seconds - before.cpu_seconds;
+    let server_cores = used / load.elapsed.as_secs_f64();
+    Ok((load, server_cores))
+}
+
+fn report_form(
+    form: Form,
+    target: &Target,
+    load: &Load,
+    server_cores: f64,
+    server: &Server,
+    ceiling: Option<f64>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let records_per_second = load.rate() * form.records as f64;
+    let figures = Figures {
+        bench: "write",
+        storage: target.storage(),
+        connections: form.connections,
+        records_per_request: form.records,
+        records: load.requests * form.records as u64,
+        records_per_second,
+        p50_ms: load.quantile_ms(0.5),
+        p99_ms: load.quantile_ms(0.99),
+        p999_ms: load.quantile_ms(0.999),
+        max_ms: load.quantile_ms(1.0),
+        server_cores,
+        server_rss_mib: server.usage()?.rss_peak_bytes as f64 / f64::from(1 << 20),
+        of_ceiling: ceiling.map(|ceiling| records_per_second / ceiling),
+        ceiling,
+    };
+    let ratio = figures
+        .of_ceiling
+        .zip(figures.ceiling)
+        .map_or_else(String::new, |(ratio, ceiling)| {
+            format!("  {ratio:.2} of {ceiling:.0}/s")
+        });
+    let line = format!(
+        "{:>5} connections x {:>3}: {:>7.0} records/s  p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB{ratio}",
+        form.connections,
+        form.records,
+        figures.records_per_second,
+        figures.p50_ms,
+        figures.p99_ms,
+        figures.p999_ms,
+        figures.max_ms,
+        figures.server_cores,
+        figures.server_rss_mib,
+    );
+    report.add(&line, &figures)
+}
