@@ -7,6 +7,7 @@
 //! The two steps keep this crate free of I/O. A server reads the tiles from its storage, a client over HTTP;
 //! a client must verify what comes out, since nothing here says that the tiles are true.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::ops::Range;
@@ -115,10 +116,10 @@ impl ProofPlan {
         tiles
     }
 
-    /// The hashes, from `tiles`: the `path` of the proof that was planned.
-    pub fn hashes<S: BuildHasher>(
+    /// The hashes, from `tiles`: the `path` of the proof that was planned. A tile may be wider than its path says.
+    pub fn hashes<T: Borrow<Tile>, S: BuildHasher>(
         &self,
-        tiles: &HashMap<TilePath, Tile, S>,
+        tiles: &HashMap<TilePath, T, S>,
     ) -> Result<Vec<Hash>, PlanError> {
         self.ranges
             .iter()
@@ -127,10 +128,10 @@ impl ProofPlan {
     }
 
     /// `MTH(D[range])`: the complete subtrees in it, folded from the right as RFC 6962 splits them.
-    fn hash_over<S: BuildHasher>(
+    fn hash_over<T: Borrow<Tile>, S: BuildHasher>(
         &self,
         range: &Range<u64>,
-        tiles: &HashMap<TilePath, Tile, S>,
+        tiles: &HashMap<TilePath, T, S>,
     ) -> Result<Hash, PlanError> {
         let mut subtrees = complete_subtrees(range);
         subtrees.reverse();
@@ -139,7 +140,7 @@ impl ProofPlan {
             let (path, run) = self.tile_of(node);
             let left = tiles
                 .get(&path)
-                .and_then(|tile| tile.hash_over(run))
+                .and_then(|tile| tile.borrow().hash_over(run))
                 .ok_or(PlanError::MissingTile(path))?;
             hash = Some(hash.map_or(left, |right| Hash::of_children(&left, &right)));
         }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use super::{Hash, Level, Node, TreeSize};
 
@@ -50,8 +51,13 @@ pub struct EntryBundlePath {
 }
 
 /// The hashes of one tile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tile(Vec<Hash>);
+#[derive(Clone, Debug)]
+pub struct Tile {
+    hashes: Vec<Hash>,
+    /// The nodes between its hashes, by height above them, from 1 on; computed when first asked for. Whoever
+    /// makes many proofs from one tile computes them once, and whoever makes one needs nearly all of them.
+    between: OnceLock<Vec<Vec<Hash>>>,
+}
 
 /// Text that is no tile path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +208,14 @@ impl Tile {
             .ok()
             .and_then(TileWidth::new)
             .is_some()
-            .then_some(Self(hashes))
+            .then(|| Self::from_hashes(hashes))
+    }
+
+    fn from_hashes(hashes: Vec<Hash>) -> Self {
+        Self {
+            hashes,
+            between: OnceLock::new(),
+        }
     }
 
     /// Reads a tile of `width` hashes.
@@ -214,33 +227,65 @@ impl Tile {
                 expected: width.count() * 32,
             });
         }
-        Ok(Self(hashes.iter().copied().map(Hash::from_bytes).collect()))
+        Ok(Self::from_hashes(
+            hashes.iter().copied().map(Hash::from_bytes).collect(),
+        ))
     }
 
     /// As served: the hashes one behind the other.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|hash| *hash.as_bytes()).collect()
+        self.hashes
+            .iter()
+            .flat_map(|hash| *hash.as_bytes())
+            .collect()
     }
 
     /// The hashes, from the left.
     pub fn hashes(&self) -> &[Hash] {
-        &self.0
+        &self.hashes
     }
 
-    /// The Merkle Tree Hash over the hashes in `run`, whose length is a power of two.
+    /// The Merkle Tree Hash over the hashes in `run`: a complete subtree, so its length is a power of two, and it
+    /// begins at a multiple of it.
     pub(super) fn hash_over(&self, run: std::ops::Range<usize>) -> Option<Hash> {
-        fn over(hashes: &[Hash]) -> Hash {
-            if let [hash] = hashes {
-                *hash
-            } else {
-                let (left, right) = hashes.split_at(hashes.len() / 2);
-                Hash::of_children(&over(left), &over(right))
-            }
+        let width = run.len();
+        if !width.is_power_of_two() || !run.start.is_multiple_of(width) {
+            return None;
         }
-        let hashes = self.0.get(run)?;
-        hashes.len().is_power_of_two().then(|| over(hashes))
+        let at = run.start / width;
+        let nodes = match width.ilog2() as usize {
+            0 => &self.hashes,
+            height => self.between().get(height - 1)?,
+        };
+        nodes.get(at).copied()
+    }
+
+    fn between(&self) -> &[Vec<Hash>] {
+        self.between.get_or_init(|| {
+            let mut levels: Vec<Vec<Hash>> = Vec::with_capacity(usize::from(TILE_HEIGHT));
+            for _ in 0..TILE_HEIGHT {
+                let below = levels.last().unwrap_or(&self.hashes);
+                let (pairs, _) = below.as_chunks::<2>();
+                levels.push(
+                    pairs
+                        .iter()
+                        .map(|[left, right]| Hash::of_children(left, right))
+                        .collect(),
+                );
+            }
+            levels
+        })
     }
 }
+
+/// What was computed from the hashes makes no difference.
+impl PartialEq for Tile {
+    fn eq(&self, other: &Self) -> bool {
+        self.hashes == other.hashes
+    }
+}
+
+impl Eq for Tile {}
 
 /// `x001/x234/067` for 1,234,067.
 impl fmt::Display for TileIndex {
