@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use candor_server::config::DataFolder;
+use candor_server::data_folder::DataFolder;
 use candor_server::storage::sqlite::Sqlite;
 
 /// Which server is measured, and on what.

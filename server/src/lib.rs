@@ -26,6 +26,7 @@ pub mod log_key;
 pub mod metrics;
 pub mod open_files;
 pub mod plan;
+pub mod recent;
 pub mod sequencer;
 pub mod serve;
 pub mod storage;

@@ -21,6 +21,7 @@ use candor_server::limits::Limits;
 use candor_server::log_key;
 use candor_server::metrics::Metrics;
 use candor_server::open_files;
+use candor_server::recent::Recent;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
 use candor_server::storage::Storage as _;
@@ -250,8 +251,10 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     };
     let (stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
+    let recent = Arc::new(Recent::of(Arc::new(storage.clone())));
     let parts = SequencerParts {
         storage: Arc::new(storage.for_sequencer()),
+        recent: Arc::clone(&recent),
         signer,
         last_signed: LastSigned::open(
             settings.data.last_signed(),
@@ -267,6 +270,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let log = Arc::new(Log {
         identity,
         storage: Arc::new(storage.clone()),
+        recent,
         sequencer,
         registration,
         limits: Limits::new(),

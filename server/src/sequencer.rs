@@ -28,6 +28,7 @@ use crate::last_signed::{LastSigned, LastSignedError};
 use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
+use crate::recent::Recent;
 use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
 use crate::tree::RightEdge;
 
@@ -115,6 +116,8 @@ pub struct Sequencer {
 pub struct SequencerParts {
     /// The log.
     pub storage: Arc<dyn Storage>,
+    /// What of it is in memory.
+    pub recent: Arc<Recent>,
     /// Signs checkpoints.
     pub signer: NoteSigner,
     /// Remembers what was signed.
@@ -347,6 +350,7 @@ impl Task {
             self.edge = edge;
             // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
             self.release(&batch, commit_time).await?;
+            self.parts.recent.committed(batch);
         }
         drop(rooms);
         for (places, answer) in answers {

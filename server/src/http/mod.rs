@@ -40,6 +40,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::accept::Registration;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Status};
+use crate::recent::Recent;
 use crate::sequencer::Sequencer;
 use crate::storage::{LogIdentity, Storage, StorageError};
 
@@ -53,6 +54,8 @@ pub struct Log {
     pub identity: LogIdentity,
     /// What it keeps.
     pub storage: Arc<dyn Storage>,
+    /// What of it is in memory.
+    pub recent: Arc<Recent>,
     /// Where records are handed in.
     pub sequencer: Sequencer,
     /// Who may register publishers.

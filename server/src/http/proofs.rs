@@ -6,20 +6,23 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use candor_core::bundle::Receipt;
-use candor_core::merkle::{Hash, LeafHash, LeafInTree, LeafIndex, ProofPlan, TilePath, TreeSize};
+use candor_core::merkle::{
+    Hash, LeafInTree, LeafIndex, ProofPlan, TILE_WIDTH, TileIndex, TileLevel, TilePath, TreeSize,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::answer::{QueryOf, json, missing};
 use super::problem::{Name, Problem};
+use crate::recent::Recent;
 use crate::sequencer::Released;
-use crate::storage::{Storage, StorageError};
+use crate::storage::StorageError;
 
 /// The receipts of the entries at `indexes`, against the tree of `released`. Entries that were published
 /// together have most of their tiles in common, which are read once.
 pub(super) async fn receipts(
-    storage: &dyn Storage,
+    recent: &Recent,
     released: &Released,
     indexes: &[LeafIndex],
 ) -> Result<Vec<Receipt>, StorageError> {
@@ -34,7 +37,7 @@ pub(super) async fn receipts(
         .map(plan)
         .collect::<Result<Vec<_>, StorageError>>()?;
     let paths: HashSet<TilePath> = plans.iter().flat_map(ProofPlan::tiles).collect();
-    let tiles = storage.tiles(&Vec::from_iter(paths)).await?;
+    let tiles = recent.tiles(&Vec::from_iter(paths)).await?;
     let receipt = |(index, plan): (&LeafIndex, &ProofPlan)| {
         Ok(Receipt {
             extra: None,
@@ -46,12 +49,27 @@ pub(super) async fn receipts(
     indexes.iter().zip(&plans).map(receipt).collect()
 }
 
-async fn inclusion_path(storage: &dyn Storage, at: LeafInTree) -> Result<Vec<Hash>, StorageError> {
-    hashes(storage, &ProofPlan::inclusion(at)).await
+/// The hash of a leaf, and the path from it to the root.
+async fn leaf_and_path(recent: &Recent, at: LeafInTree) -> Result<(Hash, Vec<Hash>), StorageError> {
+    let width = u64::from(TILE_WIDTH);
+    let (tile, place) = (at.index().get() / width, at.index().get() % width);
+    let leaf = TilePath::in_tree(TileLevel::LEAVES, TileIndex::new(tile), at.size())
+        .expect("every leaf has a tile");
+    let plan = ProofPlan::inclusion(at);
+    let mut paths = plan.tiles();
+    // The last leaf can be a subtree of its own, whose path has none of its tile.
+    if !paths.contains(&leaf) {
+        paths.push(leaf);
+    }
+    let tiles = recent.tiles(&paths).await?;
+    let place = usize::try_from(place).expect("below 256");
+    let hash = tiles.get(&leaf).and_then(|tile| tile.hashes().get(place));
+    let hash = hash.ok_or_else(|| StorageError::Damaged(format!("{leaf} is missing")))?;
+    Ok((*hash, plan.hashes(&tiles).map_err(StorageError::damaged)?))
 }
 
-async fn hashes(storage: &dyn Storage, plan: &ProofPlan) -> Result<Vec<Hash>, StorageError> {
-    plan.hashes(&storage.tiles(&plan.tiles()).await?)
+async fn hashes(recent: &Recent, plan: &ProofPlan) -> Result<Vec<Hash>, StorageError> {
+    plan.hashes(&recent.tiles(&plan.tiles()).await?)
         .map_err(StorageError::damaged)
 }
 
@@ -102,15 +120,11 @@ pub(super) async fn inclusion(
     let at = size
         .leaf(index)
         .ok_or_else(|| missing(&what, "ask for an index below the size"))?;
-    let entries = log.storage.entries(index, 1).await?;
-    let entry = entries
-        .first()
-        .ok_or_else(|| missing(&what, "fetch the checkpoint first"))?;
-    let path = inclusion_path(log.storage.as_ref(), at).await?;
+    let (leaf, path) = leaf_and_path(&log.recent, at).await?;
     let answer = InclusionAnswer {
         index: index.get(),
         size: size.get(),
-        leaf_hash: LeafHash::of(entry).to_hash().to_string(),
+        leaf_hash: leaf.to_string(),
         hashes: path.iter().map(Hash::to_string).collect(),
         receipt: (size == released.head.size).then(|| {
             let checkpoint = released.checkpoint.clone();
@@ -166,7 +180,7 @@ pub(super) async fn consistency(
     let plan = ProofPlan::consistency(from, to).map_err(|error| {
         Problem::new(Name::BadParameter, error.to_string()).hint("from must not be above to")
     })?;
-    let hashes = hashes(log.storage.as_ref(), &plan).await?;
+    let hashes = hashes(&log.recent, &plan).await?;
     let hashes = hashes.iter().map(Hash::to_string).collect();
     Ok(json(
         &headers,

@@ -164,7 +164,7 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
     });
     let placed: Vec<Placed> = placed.collect();
     let indexes: Vec<LeafIndex> = placed.iter().map(|placed| placed.index).collect();
-    let receipts = receipts(log.storage.as_ref(), &released, &indexes).await?;
+    let receipts = receipts(&log.recent, &released, &indexes).await?;
     let records = placed
         .into_iter()
         .zip(receipts)
@@ -280,7 +280,13 @@ async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Prob
         .await?;
     let mut room = log.limits.records.room();
     room.take(parsed.bytes())?;
-    let accepted = accept(parsed, log.storage.as_ref(), &log.registration, &log.limits);
+    let accepted = accept(
+        parsed,
+        log.storage.as_ref(),
+        &log.recent,
+        &log.registration,
+        &log.limits,
+    );
     Ok((accepted.await?, room))
 }
 

@@ -32,12 +32,15 @@ pub(super) async fn tile(
     let there = TilePath::in_tree(path.level, path.index, size)
         .is_some_and(|there| path.width <= there.width);
     let tile = if there {
-        log.storage.tiles(&[path]).await?.remove(&path)
+        log.recent.tiles(&[path]).await?.remove(&path)
     } else {
         None
     };
     let tile = tile.ok_or_else(|| not_in_tree(&path))?;
-    Ok(octets(tile.to_bytes()))
+    // What is remembered may be wider than what was asked for.
+    let mut bytes = tile.to_bytes();
+    bytes.truncate(path.width.count() * 32);
+    Ok(octets(bytes))
 }
 
 /// `GET /tile/entries/<N>[.p/<W>]`

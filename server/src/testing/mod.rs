@@ -31,6 +31,7 @@ use crate::last_signed::LastSigned;
 use crate::limits::Limits;
 use crate::log_key;
 use crate::metrics::Metrics;
+use crate::recent::Recent;
 use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
 use crate::storage::Storage as _;
 use crate::storage::sqlite::Sqlite;
@@ -67,8 +68,10 @@ impl FaultyLog {
         let metrics = Arc::new(Metrics::new());
         let secret = log_key::read(&folder.log_key()).expect("a key");
         let last_signed = LastSigned::open(folder.last_signed(), &LogKey::from(key.clone()));
+        let recent = Arc::new(Recent::of(storage.clone()));
         let parts = SequencerParts {
             storage: storage.clone(),
+            recent: Arc::clone(&recent),
             signer: NoteSigner::new(key.name().clone(), secret),
             last_signed: last_signed.expect("a checkpoint"),
             operator: None,
@@ -80,6 +83,7 @@ impl FaultyLog {
         let log = Log {
             identity: storage.identity().await.expect("an identity"),
             storage: storage.clone(),
+            recent,
             sequencer: handle,
             registration: Registration::Open,
             limits: Limits::new(),
