@@ -38,8 +38,6 @@ pub(crate) struct Server {
 pub(crate) struct Usage {
     /// Seconds on a core.
     pub(crate) cpu_seconds: f64,
-    /// Bytes in memory, now.
-    pub(crate) rss_bytes: u64,
     /// Bytes in memory, at the most so far.
     pub(crate) rss_peak_bytes: u64,
 }
@@ -141,7 +139,6 @@ impl Server {
         };
         Ok(Usage {
             cpu_seconds: ticks as f64 / 100.0,
-            rss_bytes: kilobytes("VmRSS:")?,
             rss_peak_bytes: kilobytes("VmHWM:")?,
         })
     }

@@ -16,8 +16,8 @@ use candor_core::Sha256;
 use candor_core::bundle::{Receipt, ReceiptError};
 use candor_core::merkle::{Entry, EntryTooLong, LeafIndex};
 use candor_core::record::{
-    Envelope, Kind, Predicate, PublicKeyError, RecordError, SchemaViolation, SignedRecord,
-    Statement, StatementError, check_schema, parse_strict,
+    Envelope, Kind, PayloadError, Predicate, PublicKeyError, RecordError, SchemaViolation,
+    SignedRecord, Statement, StatementError,
 };
 use candor_core::weights::{Manifest, ManifestError};
 use serde_json::Value;
@@ -30,7 +30,7 @@ use crate::replay::{Replay, ReplayError, parse};
 use crate::transport::{RequestBody, TransportError};
 
 /// The most records of one release: what a log takes at once.
-pub const RECORDS_MAX: usize = 64;
+pub const RECORDS_MAX: usize = 256;
 
 /// Documents by their digest.
 pub type Attachments = BTreeMap<Sha256, Vec<u8>>;
@@ -124,6 +124,15 @@ pub enum PublishError {
     Sent(Box<PublishError>),
 }
 
+impl From<PayloadError> for PublishError {
+    fn from(error: PayloadError) -> Self {
+        match error {
+            PayloadError::Statement(error) => Self::Statement(error),
+            PayloadError::Schema { kind, violations } => Self::Schema { kind, violations },
+        }
+    }
+}
+
 impl PublishError {
     /// What the reader can do next.
     pub fn hint(&self) -> String {
@@ -215,10 +224,7 @@ impl PublishError {
 
 /// Checks a payload as a log does: strict JSON, kind, schema, and the rules that no schema can express.
 pub fn check_payload(payload: &[u8]) -> Result<Statement, PublishError> {
-    let json = parse_strict(payload).map_err(StatementError::from)?;
-    let kind = Statement::kind_of_json(&json)?;
-    check_schema(kind, &json).map_err(|violations| PublishError::Schema { kind, violations })?;
-    Ok(Statement::parse(payload)?)
+    Ok(Statement::parse_by_schema(payload, usize::MAX)?)
 }
 
 /// Checks a payload, and signs it with each of `keys`.
@@ -230,8 +236,8 @@ pub fn sign(payload: Vec<u8>, keys: &[&SecretKey]) -> Result<SignedRecord, Publi
 
 /// Checks an envelope that somebody signed, except for who it was.
 pub fn check_envelope(envelope: Envelope) -> Result<SignedRecord, PublishError> {
-    let kind = check_payload(envelope.payload())?.kind();
-    let record = SignedRecord::from_envelope(envelope).map_err(Box::new)?;
+    let record = SignedRecord::from_envelope_by_schema(envelope, usize::MAX)?;
+    let kind = record.statement().kind();
     Entry::new(record.envelope().to_canonical_json())
         .map_err(|error| PublishError::TooLong { kind, error })?;
     Ok(record)

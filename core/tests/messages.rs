@@ -14,8 +14,8 @@ use candor_core::merkle::{
 use candor_core::note::{CheckpointError, KeyId, KeyName, NoteError, Origin, VerifierKeyError};
 use candor_core::record::{
     Algorithm, AuthorityError, DigestSetError, EnvelopeError, JsonError, Kind, NameError,
-    PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation, SignatureFault,
-    StatementError, UnsafeText,
+    PayloadError, PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation,
+    SignatureFault, StatementError, UnsafeText, check_schema,
 };
 use candor_core::weights::{FilePath, FilePathError, ManifestError};
 
@@ -232,6 +232,12 @@ fn what_is_said_of_records() {
         StatementError::Rule { .. } => StatementError::Rule {
             pointer: text("/predicate/behind/release"),
             rule: text("a release is not behind itself"),
+        },
+    } + &messages! { PayloadError:
+        PayloadError::Statement(_) => PayloadError::Statement(StatementError::Subject),
+        PayloadError::Schema { .. } => PayloadError::Schema {
+            kind: Kind::Weights,
+            violations: check_schema(Kind::Weights, &serde_json::json!({})).expect_err("nothing is there"),
         },
     } + &messages! { RecordError:
         RecordError::Envelope(_) => RecordError::Envelope(EnvelopeError::Json(json_error())),

@@ -38,7 +38,9 @@ pub use key::{PublicKey, PublicKeyError, SignatureFault};
 pub use kinds::{Attachment, Kind, Predicate};
 pub use names::{ModelName, NameError, PublisherName, ReleaseName, Version};
 pub use schema::{COMMON_SCHEMA_TEXT, SchemaViolation, check_schema, schema_text};
-pub use statement::{STATEMENT_TYPE, Statement, StatementError, Subject, SubjectName};
+pub use statement::{
+    PayloadError, STATEMENT_TYPE, Statement, StatementError, Subject, SubjectName,
+};
 pub use text::{UnsafeText, check_plain_text};
 
 /// An envelope and the statement inside it, well-formed; nobody has checked yet who signed it.
@@ -91,6 +93,18 @@ impl SignedRecord {
     /// Reads the statement inside `envelope`.
     pub fn from_envelope(envelope: Envelope) -> Result<Self, RecordError> {
         let statement = Statement::parse(envelope.payload())?;
+        Ok(Self {
+            envelope,
+            statement,
+        })
+    }
+
+    /// Reads the statement inside `envelope` as a log does ([`Statement::parse_by_schema`]).
+    pub fn from_envelope_by_schema(
+        envelope: Envelope,
+        values_max: usize,
+    ) -> Result<Self, PayloadError> {
+        let statement = Statement::parse_by_schema(envelope.payload(), values_max)?;
         Ok(Self {
             envelope,
             statement,

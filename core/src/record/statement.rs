@@ -5,8 +5,9 @@ use std::fmt;
 use serde_json::Value;
 
 use super::canonical::to_canonical_json;
-use super::json::{JsonError, parse_strict};
+use super::json::{JsonError, parse_strict, parse_strict_bounded};
 use super::kinds::{Attachment, Behind, Disclosed, Outcome, Scope, Strength};
+use super::schema::{SchemaViolation, check_schema};
 use super::text::check_plain_text;
 use super::{Algorithm, Kind, NameError, Predicate, PublisherName, ReleaseName};
 use crate::Sha256;
@@ -89,10 +90,46 @@ pub enum StatementError {
     },
 }
 
+/// Why a log does not take a payload.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PayloadError {
+    /// It is no statement, or breaks a rule that no schema can express.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// It is not as the schema of its kind says.
+    #[error("the statement does not fit the schema of {kind} records: {}", violations[0])]
+    Schema {
+        /// Its kind.
+        kind: Kind,
+        /// What is wrong; at least one.
+        violations: Vec<SchemaViolation>,
+    },
+}
+
+impl From<JsonError> for PayloadError {
+    fn from(error: JsonError) -> Self {
+        Self::Statement(error.into())
+    }
+}
+
 impl Statement {
     /// Reads a payload. Checks names, and the rules that tie its parts together; not the schema.
     pub fn parse(payload: &[u8]) -> Result<Self, StatementError> {
-        let json = parse_strict(payload)?;
+        Self::read(parse_strict(payload)?, payload)
+    }
+
+    /// Reads a payload as a log does, of at most `values_max` JSON values. The schema comes first: what it finds
+    /// wrong is said in more words, and of all parts at once.
+    pub fn parse_by_schema(payload: &[u8], values_max: usize) -> Result<Self, PayloadError> {
+        let json = parse_strict_bounded(payload, values_max)?;
+        let kind = Self::kind_of_json(&json)?;
+        check_schema(kind, &json)
+            .map_err(|violations| PayloadError::Schema { kind, violations })?;
+        Ok(Self::read(json, payload)?)
+    }
+
+    /// `json` is what `payload` says.
+    fn read(json: Value, payload: &[u8]) -> Result<Self, StatementError> {
         let kind = Self::kind_of_json(&json)?;
         let subject = Subject::read(kind, &json["subject"])?;
         let predicate = Predicate::read(kind, &json["predicate"])

@@ -35,15 +35,18 @@ use crate::recent::Recent;
 use crate::storage::{Known, NewAttachment, Questions, Storage, StorageError};
 
 /// The most records that can be published together.
-pub const RECORDS_PER_REQUEST_MAX: usize = 64;
+pub const RECORDS_PER_REQUEST_MAX: usize = 256;
 
-/// The most bytes of JSON in one request: every record as large as an envelope may be.
+/// Up to this many records of a request may be as large, and as much work, as a record can be.
+const LARGE_RECORDS_MAX: usize = 64;
+
+/// The most bytes of JSON in one request.
 pub const REQUEST_JSON_BYTES_MAX: usize =
-    RECORDS_PER_REQUEST_MAX * candor_core::record::ENVELOPE_BYTES_MAX;
+    LARGE_RECORDS_MAX * candor_core::record::ENVELOPE_BYTES_MAX;
 
-/// The most signature checks of one request: 16 for each record, for whoever has all its keys and names none of
-/// them, and as many again. A check of a long statement takes some 0.2 ms, so all of them 0.4 s.
-const SIGNATURE_CHECKS_MAX: usize = RECORDS_PER_REQUEST_MAX * 2 * 16;
+/// The most signature checks of one request: 16 for each large record, for whoever has all its keys and names none
+/// of them, and as many again. A check of a long statement takes some 0.2 ms, so all of them 0.4 s.
+const SIGNATURE_CHECKS_MAX: usize = LARGE_RECORDS_MAX * 2 * 16;
 
 /// What one signature check counts for, in bytes of work: about what it takes to hash as many.
 const SIGNATURE_CHECK_BYTES: usize = 16 << 10;

@@ -3,17 +3,15 @@
 //! Always: what is parsed has a bound, in values and not in bytes alone, before any signature is looked at; and
 //! what is kept of it is known, so that room can be taken for it.
 
-use candor_core::record::{
-    Envelope, RecordError, SignedRecord, Statement, check_schema, parse_strict_bounded,
-};
+use candor_core::record::{Envelope, PayloadError, SignedRecord, parse_strict_bounded};
 use serde_json::Value;
 
-use super::{AcceptError, RECORDS_PER_REQUEST_MAX};
+use super::{AcceptError, LARGE_RECORDS_MAX, RECORDS_PER_REQUEST_MAX};
 
 /// The most JSON values of the envelopes of one request, and of the statements in them. An envelope with all its
 /// signatures has far fewer than its share, and so have most statements; the one in a request alone can have
 /// as many as its bytes allow.
-const REQUEST_VALUES_MAX: usize = RECORDS_PER_REQUEST_MAX * 1_024;
+const REQUEST_VALUES_MAX: usize = LARGE_RECORDS_MAX * 1_024;
 
 /// The memory of a node of the tree that a JSON object is, which has up to 11 members; a member takes 56 bytes.
 const OBJECT_NODE_BYTES: usize = 640;
@@ -62,28 +60,19 @@ impl Parsed {
     ) -> Result<(), AcceptError> {
         let envelope = Envelope::from_json(envelope)
             .map_err(|error| AcceptError::Envelope { record, error })?;
-        // The schema first: its messages say more than those of the types behind it.
-        let statement = parse_strict_bounded(envelope.payload(), *values_left).map_err(|e| {
-            AcceptError::Statement {
+        let signed = SignedRecord::from_envelope_by_schema(envelope, *values_left);
+        let signed = signed.map_err(|error| match error {
+            PayloadError::Statement(error) => AcceptError::Statement { record, error },
+            PayloadError::Schema { kind, violations } => AcceptError::Schema {
                 record,
-                error: e.into(),
-            }
+                kind,
+                violations,
+            },
         })?;
-        *values_left -= values(&statement);
-        let kind = Statement::kind_of_json(&statement)
-            .map_err(|error| AcceptError::Statement { record, error })?;
-        check_schema(kind, &statement).map_err(|violations| AcceptError::Schema {
-            record,
-            kind,
-            violations,
-        })?;
+        let statement = signed.statement().json();
+        *values_left -= values(statement);
         // The payload, the statement as JSON, and the types that are made of it.
-        self.bytes += envelope.payload().len() + 2 * bytes_in_memory(&statement);
-        let signed = SignedRecord::from_envelope(envelope).map_err(|error| match error {
-            RecordError::Envelope(error) => AcceptError::Envelope { record, error },
-            RecordError::Statement(error) => AcceptError::Statement { record, error },
-            RecordError::NotCanonical => unreachable!("only log entries have to be canonical"),
-        })?;
+        self.bytes += signed.envelope().payload().len() + 2 * bytes_in_memory(statement);
         self.records.push(signed);
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! and not trusted: whatever is held has a budget ([`crate::limits`]).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
@@ -70,9 +71,9 @@ enum RecordsBody {
     Several(EnvelopesBody),
 }
 
-/// Up to 64 records.
+/// Up to 256 records.
 #[derive(Serialize, ToSchema)]
-#[schema(min_items = 1, max_items = 64)]
+#[schema(min_items = 1, max_items = 256)]
 struct EnvelopesBody(Vec<EnvelopeBody>);
 
 /// A DSSE envelope.
@@ -108,7 +109,7 @@ struct RecordsForm {
 
 /// Publishes one record, or several as one release: all of them or none.
 ///
-/// The body is one DSSE envelope, or a list of up to 64. With attachments, it is `multipart/form-data`: the
+/// The body is one DSSE envelope, or a list of up to 256. With attachments, it is `multipart/form-data`: the
 /// first part is named `records` and holds that JSON, and parts named `attachment` follow, the bytes of each
 /// document that a statement names by its SHA-256. The answer comes when the entries are on stable storage
 /// and in a signed tree.
@@ -274,6 +275,7 @@ fn incoming(log: &Log, request: Request, bytes_max: usize) -> (Request, Incoming
 
 /// Parses and verifies records, and takes the room that they need until they are answered.
 async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Problem> {
+    let begun = Instant::now();
     let parsed = log
         .limits
         .compute(body.len(), || Parsed::parse(body))
@@ -287,7 +289,10 @@ async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Prob
         &log.registration,
         &log.limits,
     );
-    Ok((accepted.await?, room))
+    let accepted = accepted.await?;
+    let verify = begun.elapsed().as_secs_f64();
+    log.metrics.verify_seconds.observe(verify);
+    Ok((accepted, room))
 }
 
 /// Attachments are read only after the records before them were verified, and only those that the records name.

@@ -198,9 +198,11 @@ fn what_is_published_and_what_comes_of_it_is_as_described() {
     // What is no envelope is none by the description either.
     let schema = json!({"components": api["components"], "allOf": [body]});
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    for wrong in [json!({}), json!([{}]), json!("text"), json!([])] {
+    let many = |count| Value::Array(vec![one.clone(); count]);
+    for wrong in [json!({}), json!([{}]), json!("text"), json!([]), many(257)] {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
+    assert!(validator.is_valid(&many(256)));
     let form = &publish["requestBody"]["content"]["multipart/form-data"]["schema"];
     let form = &api["components"]["schemas"][form["$ref"]
         .as_str()

@@ -190,12 +190,12 @@ fn not_json(lab: &TestPublisher) -> Vec<Case> {
 }
 
 fn counts(lab: &TestPublisher) -> Vec<Case> {
-    let many: Vec<_> = (0..65)
+    let many: Vec<_> = (0..257)
         .map(|n| lab.api_version("tiny", &format!("1.2.{n}"), ""))
         .collect();
     let many = serde_json::to_vec(&many).expect("JSON");
     vec![
         Case::json("an empty list", "[]", 400, "too-many-records"),
-        Case::json("65 records", many, 400, "too-many-records"),
+        Case::json("257 records", many, 400, "too-many-records"),
     ]
 }

@@ -47,7 +47,7 @@ fn what_a_command_says() {
         CliError::Log(_) => no_entry().into(),
         CliError::Memory(_) => MemoryError::Log(no_entry()).into(),
         CliError::BundleMaker(_) => BundleMakerError::NoSuchRelease(release()).into(),
-        CliError::Publish(_) => PublishError::Count(65).into(),
+        CliError::Publish(_) => PublishError::Count(257).into(),
         CliError::Replay(_) => ReplayError::Log(no_entry()).into(),
         CliError::Bundle { .. } => CliError::Bundle {
             path: path(),

@@ -159,7 +159,7 @@ fn what_is_said_of_records_that_are_to_be_published() {
             kind: Kind::Evaluation,
             error: EntryTooLong { bytes: 70_000 },
         },
-        PublishError::Count(_) => PublishError::Count(65),
+        PublishError::Count(_) => PublishError::Count(257),
         PublishError::AttachmentSize { .. } => PublishError::AttachmentSize {
             name: "README.md".to_owned(),
             stated: 6,
