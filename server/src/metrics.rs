@@ -1,4 +1,11 @@
 //! What the server counts, for Prometheus.
+//!
+//! A slow moment shows where it was slow, in the order of a record's way:
+//!
+//! ```text
+//! verify ──► queue_wait ──► look_up ──► integrate ──► commit ──► release
+//! (a request)                (a batch)
+//! ```
 
 use std::sync::atomic::AtomicU64;
 
@@ -26,8 +33,20 @@ pub struct Metrics {
     pub refused: Family<Problem, Counter>,
     /// Entries in a batch.
     pub batch_entries: Histogram,
+    /// Seconds that it takes to parse and verify the records of a request, with the wait for a core.
+    pub verify_seconds: Histogram,
+    /// Seconds that a submission waits for its batch to begin.
+    pub queue_wait_seconds: Histogram,
+    /// Seconds that it takes to look up what the log knows of a batch.
+    pub look_up_seconds: Histogram,
+    /// Seconds that it takes to place a batch and to grow the tree.
+    pub integrate_seconds: Histogram,
     /// Seconds that a batch's transaction takes, whether it succeeds or fails.
     pub commit_seconds: Histogram,
+    /// Seconds that it takes to sign the tree and to keep that on stable storage.
+    pub release_seconds: Histogram,
+    /// Connections that read the database, by what they do. Set when it is asked for.
+    pub readers: Family<Readers, Gauge>,
     /// Requests that were answered, by status.
     pub requests: Family<Status, Counter>,
     /// When the sequencer was last seen alive, in seconds since 1970.
@@ -39,6 +58,13 @@ pub struct Metrics {
 pub struct Problem {
     /// Such as `bad-signature`.
     pub problem: &'static str,
+}
+
+/// What connections to the database do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Readers {
+    /// `busy` or `idle`.
+    pub state: &'static str,
 }
 
 /// An HTTP status.
@@ -59,7 +85,13 @@ impl Metrics {
             records_logged: Counter::default(),
             refused: Family::default(),
             batch_entries: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
-            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            verify_seconds: seconds(),
+            queue_wait_seconds: seconds(),
+            look_up_seconds: seconds(),
+            integrate_seconds: seconds(),
+            commit_seconds: seconds(),
+            release_seconds: seconds(),
+            readers: Family::default(),
             requests: Family::default(),
             sequencer_alive_seconds: Gauge::default(),
         };
@@ -95,11 +127,10 @@ impl Metrics {
             "Entries in a batch",
             metrics.batch_entries.clone(),
         );
-        registry.register_with_unit(
-            "commit",
-            "Time that a batch's transaction takes",
-            Unit::Seconds,
-            metrics.commit_seconds.clone(),
+        registry.register(
+            "readers",
+            "Connections that read the database",
+            metrics.readers.clone(),
         );
         registry.register(
             "requests",
@@ -112,7 +143,47 @@ impl Metrics {
             Unit::Seconds,
             metrics.sequencer_alive_seconds.clone(),
         );
+        metrics.register_steps();
         metrics
+    }
+
+    /// The times of a record's way, in its order.
+    fn register_steps(&mut self) {
+        for (name, help, histogram) in [
+            (
+                "verify",
+                "Time to parse and verify the records of a request",
+                &self.verify_seconds,
+            ),
+            (
+                "queue_wait",
+                "Time that a submission waits for its batch",
+                &self.queue_wait_seconds,
+            ),
+            (
+                "look_up",
+                "Time to look up what the log knows of a batch",
+                &self.look_up_seconds,
+            ),
+            (
+                "integrate",
+                "Time to place a batch and to grow the tree",
+                &self.integrate_seconds,
+            ),
+            (
+                "commit",
+                "Time that a batch's transaction takes",
+                &self.commit_seconds,
+            ),
+            (
+                "release",
+                "Time to sign the tree and to keep that on stable storage",
+                &self.release_seconds,
+            ),
+        ] {
+            self.registry
+                .register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        }
     }
 
     /// Counts a request that was refused.
@@ -129,6 +200,11 @@ impl Metrics {
         text::encode(&mut out, &self.registry).expect("a String takes any text");
         out
     }
+}
+
+/// From a quarter of a millisecond to eight seconds.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 2.0, 16))
 }
 
 /// A size as the signed integer that gauges hold.

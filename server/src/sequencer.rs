@@ -32,8 +32,9 @@ use crate::recent::Recent;
 use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
 use crate::tree::RightEdge;
 
-/// The most submissions in one batch.
-const BATCH_SUBMISSIONS_MAX: usize = 1_024;
+/// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
+/// transaction would be hardly faster, and everybody would wait longer.
+const BATCH_RECORDS: usize = 4_096;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -101,6 +102,7 @@ type Answer = oneshot::Sender<Result<Vec<Placed>, SubmitError>>;
 struct Waiting {
     submission: Submission,
     rooms: Vec<Room>,
+    since: Instant,
     answer: Answer,
 }
 
@@ -196,6 +198,7 @@ impl Sequencer {
             .try_send(Waiting {
                 submission,
                 rooms,
+                since: Instant::now(),
                 answer,
             })
             .map_err(|error| match error {
@@ -303,6 +306,12 @@ impl Task {
                 questions.about(record.envelope(), record.statement());
             }
         }
+        let metrics = Arc::clone(&self.parts.metrics);
+        let begun = Instant::now();
+        for waiting in &batch {
+            let waited = begun - waiting.since;
+            metrics.queue_wait_seconds.observe(waited.as_secs_f64());
+        }
         let known = match self.parts.storage.known(&questions).await {
             Ok(known) => known,
             Err(error) => {
@@ -313,6 +322,9 @@ impl Task {
                 return Ok(());
             }
         };
+        let look_up = begun.elapsed().as_secs_f64();
+        metrics.look_up_seconds.observe(look_up);
+        let begun = Instant::now();
         let before = self.edge.head();
         let mut planner = Planner::new(known, before.size, self.parts.operator.as_ref());
         // Refusals wait for the commit too: they may be due to records of this very batch.
@@ -334,10 +346,11 @@ impl Task {
                 views: planner.views,
                 accepted_ms: now_ms(),
             };
+            let integrate = begun.elapsed().as_secs_f64();
+            metrics.integrate_seconds.observe(integrate);
             let begun = Instant::now();
             let committed = self.parts.storage.commit(&batch).await;
             let commit_time = begun.elapsed();
-            let metrics = &self.parts.metrics;
             metrics.commit_seconds.observe(commit_time.as_secs_f64());
             if let Err(error) = committed {
                 error!(%error, tree.size = before.size.get(), "the commit failed");
@@ -384,8 +397,11 @@ impl Task {
         commit_time: Duration,
     ) -> Result<(), SequencerError> {
         self.parts.storage.check_place()?;
+        let begun = Instant::now();
         let released = sign(batch.after, &self.parts.signer);
         self.keep(&released).await?;
+        let release = begun.elapsed().as_secs_f64();
+        self.parts.metrics.release_seconds.observe(release);
         self.release.send_replace(Arc::new(released));
         self.show.send_modify(|vitals| vitals.failed = None);
         let metrics = &self.parts.metrics;
@@ -427,11 +443,17 @@ impl Task {
     }
 }
 
-/// The next submission, and all that wait behind it. `None` when nobody can hand in any more.
+/// The next submission, and those that wait behind it. `None` when nobody can hand in any more.
 async fn next_batch(waiting: &mut mpsc::Receiver<Waiting>) -> Option<Vec<Waiting>> {
-    let mut batch = Vec::new();
-    let taken = waiting.recv_many(&mut batch, BATCH_SUBMISSIONS_MAX).await;
-    (taken > 0).then_some(batch)
+    let mut batch = vec![waiting.recv().await?];
+    let mut records = batch[0].submission.records.len();
+    while records < BATCH_RECORDS
+        && let Ok(next) = waiting.try_recv()
+    {
+        records += next.submission.records.len();
+        batch.push(next);
+    }
+    Some(batch)
 }
 
 fn now_ms() -> i64 {

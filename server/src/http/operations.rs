@@ -10,7 +10,7 @@ use candor_core::note::LogKey;
 use super::Shared;
 use super::answer::fresh;
 use crate::accept::{ATTACHMENTS_BYTES_MAX, REQUEST_JSON_BYTES_MAX};
-use crate::metrics::gauge;
+use crate::metrics::{Readers, gauge};
 
 /// How long the sequencer may be silent: ten heartbeats.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -82,6 +82,11 @@ pub(super) async fn metrics(State(log): Shared) -> Response {
     log.metrics
         .queue_depth
         .set(gauge(log.sequencer.waiting() as u64));
+    let readers = log.storage.readers();
+    for (state, count) in [("busy", readers.busy), ("idle", readers.idle)] {
+        let gauge = log.metrics.readers.get_or_create(&Readers { state });
+        gauge.set(count.into());
+    }
     // Where it can't be found out, the last number that was stays.
     if let Ok(free) = log.storage.free_bytes() {
         log.metrics.storage_free_bytes.set(gauge(free));

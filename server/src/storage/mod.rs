@@ -35,6 +35,9 @@ pub trait Storage: Send + Sync + 'static {
     /// How many bytes can still be written where the log is.
     fn free_bytes(&self) -> Result<u64, StorageError>;
 
+    /// How many connections read now, and how many wait for something to read.
+    fn readers(&self) -> Readers;
+
     /// The tree after the last committed batch.
     async fn head(&self) -> Result<TreeHead, StorageError>;
 
@@ -114,6 +117,15 @@ pub struct LogIdentity {
     pub origin: Origin,
     /// Its key.
     pub key: VerifierKey,
+}
+
+/// What the connections for reading do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readers {
+    /// How many answer a question.
+    pub busy: u32,
+    /// How many wait for one.
+    pub idle: u32,
 }
 
 /// What has to be looked up before a batch can be planned.

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
     Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
-    PublisherRow, Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
-    StorageError, StoredAttachment,
+    PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
+    Storage, StorageError, StoredAttachment,
 };
 
 /// What the next commit does.
@@ -110,6 +110,10 @@ impl Storage for FaultyStorage {
 
     fn free_bytes(&self) -> Result<u64, StorageError> {
         Ok(*self.free_bytes.lock().expect("no test panics here"))
+    }
+
+    fn readers(&self) -> Readers {
+        self.inner.readers()
     }
 
     async fn head(&self) -> Result<TreeHead, StorageError> {

@@ -59,7 +59,19 @@ fn metrics_count_what_happened() {
     assert_eq!(value("candor_requests_total{status=\"201\"}"), 3.0);
     assert_eq!(value("candor_requests_total{status=\"400\"}"), 1.0);
     assert_eq!(value("candor_batch_entries_sum"), 16.0);
-    assert_eq!(value("candor_commit_seconds_count"), 3.0);
+    for (step, times) in [
+        ("verify", 3.0),
+        ("queue_wait", 3.0),
+        ("look_up", 3.0),
+        ("integrate", 3.0),
+        ("commit", 3.0),
+        ("release", 3.0),
+    ] {
+        assert_eq!(value(&format!("candor_{step}_seconds_count")), times);
+        assert!(value(&format!("candor_{step}_seconds_sum")) > 0.0, "{step}");
+    }
+    let readers = |state: &str| value(&format!("candor_readers{{state=\"{state}\"}}"));
+    assert_eq!(readers("busy") + readers("idle"), 4.0);
     assert!(value("candor_sequencer_alive_seconds") > 1.7e9);
     assert!(value("candor_storage_free_bytes") > 0.0);
 }

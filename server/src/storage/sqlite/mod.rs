@@ -34,8 +34,8 @@ use tracing::{debug, warn};
 
 use super::{
     Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
-    PublisherRow, Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
-    StorageError, StoredAttachment,
+    PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
+    Storage, StorageError, StoredAttachment,
 };
 
 use reserve::Reserve;
@@ -259,6 +259,14 @@ impl Storage for Sqlite {
     fn free_bytes(&self) -> Result<u64, StorageError> {
         let room = rustix::fs::statvfs(&self.file).map_err(|error| io(&self.file, error.into()))?;
         Ok(room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
+    fn readers(&self) -> Readers {
+        let idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
+        Readers {
+            busy: self.readers.size().saturating_sub(idle),
+            idle,
+        }
     }
 
     async fn head(&self) -> Result<TreeHead, StorageError> {
