@@ -4,6 +4,7 @@
 
 mod faults;
 mod messages;
+mod recent;
 mod storage;
 
 use std::sync::Arc;
@@ -101,9 +102,14 @@ impl FaultyLog {
 
     /// Publishes the registration of `name`. Goes on by itself.
     fn publish(&self, name: &str) -> JoinHandle<Answer> {
+        self.send(&registration(name))
+    }
+
+    /// Publishes records. Goes on by itself.
+    fn send(&self, records: &Value) -> JoinHandle<Answer> {
         let request = Request::post("/api/v1/records")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Body::from(registration(name).to_string()));
+            .body(Body::from(records.to_string()));
         let router = router(Arc::clone(&self.log));
         tokio::spawn(async move { answer(router, request.expect("a request")).await })
     }
