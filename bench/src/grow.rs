@@ -194,7 +194,7 @@ async fn append(
         views,
         accepted_ms: 0,
     };
-    Ok(storage.commit(&batch).await?)
+    Ok(storage.turn().await?.commit(&batch).await?)
 }
 
 fn folder_bytes(folder: &Path) -> anyhow::Result<u64> {

@@ -253,7 +253,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let recent = Arc::new(Recent::of(Arc::new(storage.clone())));
     let parts = SequencerParts {
-        storage: Arc::new(storage.for_sequencer()),
+        storage: Arc::new(storage.clone()),
         recent: Arc::clone(&recent),
         signer,
         last_signed: LastSigned::open(

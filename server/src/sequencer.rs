@@ -29,7 +29,7 @@ use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::recent::Recent;
-use crate::storage::{Batch, CommitError, Questions, Storage, StorageError};
+use crate::storage::{Batch, CommitError, Known, Questions, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
 /// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
@@ -266,14 +266,17 @@ impl Task {
         loop {
             self.show_alive();
             self.parts.storage.check_place()?;
-            let batch = tokio::select! {
+            let first = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                batch = next_batch(&mut self.waiting) => batch,
+                first = self.waiting.recv() => first,
                 () = tokio::time::sleep(HEARTBEAT) => continue,
             };
-            let Some(batch) = batch else { break };
-            self.sequence(batch).await?;
+            let Some(first) = first else { break };
+            // What comes while it waits for its turn is in the batch too.
+            let turn = self.parts.storage.turn().await;
+            let batch = self.take_behind(first);
+            self.sequence(turn, batch).await?;
         }
         // What waits was not begun with, and is told so.
         self.waiting.close();
@@ -298,8 +301,25 @@ impl Task {
             .set(now.as_secs_f64());
     }
 
+    /// A submission, and those that wait behind it.
+    fn take_behind(&mut self, first: Waiting) -> Vec<Waiting> {
+        let mut records = first.submission.records.len();
+        let mut batch = vec![first];
+        while records < BATCH_RECORDS
+            && let Ok(next) = self.waiting.try_recv()
+        {
+            records += next.submission.records.len();
+            batch.push(next);
+        }
+        batch
+    }
+
     /// Takes one batch from the queue to its answers. An error means that the log can't go on.
-    async fn sequence(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
+    async fn sequence(
+        &mut self,
+        turn: Result<Box<dyn Turn>, StorageError>,
+        batch: Vec<Waiting>,
+    ) -> Result<(), SequencerError> {
         let mut questions = Questions::default();
         for waiting in &batch {
             for record in &waiting.submission.records {
@@ -312,8 +332,8 @@ impl Task {
             let waited = begun - waiting.since;
             metrics.queue_wait_seconds.observe(waited.as_secs_f64());
         }
-        let known = match self.parts.storage.known(&questions).await {
-            Ok(known) => known,
+        let (turn, known) = match look_up(turn, &questions).await {
+            Ok(found) => found,
             Err(error) => {
                 // Nothing was begun, so nothing is lost: those who wait try again.
                 error!(%error, "the storage does not answer; the batch is dropped");
@@ -334,7 +354,9 @@ impl Task {
             answers.push((planner.place(waiting.submission), waiting.answer));
             rooms.push(waiting.rooms);
         }
-        if !planner.entries.is_empty() {
+        if planner.entries.is_empty() {
+            turn.end().await;
+        } else {
             let mut edge = self.edge.clone();
             let tiles = edge.append(planner.leaves);
             let batch = Batch {
@@ -349,7 +371,7 @@ impl Task {
             let integrate = begun.elapsed().as_secs_f64();
             metrics.integrate_seconds.observe(integrate);
             let begun = Instant::now();
-            let committed = self.parts.storage.commit(&batch).await;
+            let committed = turn.commit(&batch).await;
             let commit_time = begun.elapsed();
             metrics.commit_seconds.observe(commit_time.as_secs_f64());
             if let Err(error) = committed {
@@ -443,17 +465,14 @@ impl Task {
     }
 }
 
-/// The next submission, and those that wait behind it. `None` when nobody can hand in any more.
-async fn next_batch(waiting: &mut mpsc::Receiver<Waiting>) -> Option<Vec<Waiting>> {
-    let mut batch = vec![waiting.recv().await?];
-    let mut records = batch[0].submission.records.len();
-    while records < BATCH_RECORDS
-        && let Ok(next) = waiting.try_recv()
-    {
-        records += next.submission.records.len();
-        batch.push(next);
-    }
-    Some(batch)
+/// What the log knows, as long as the turn lasts.
+async fn look_up(
+    turn: Result<Box<dyn Turn>, StorageError>,
+    questions: &Questions,
+) -> Result<(Box<dyn Turn>, Known), StorageError> {
+    let mut turn = turn?;
+    let known = turn.known(questions).await?;
+    Ok((turn, known))
 }
 
 fn now_ms() -> i64 {

@@ -4,6 +4,7 @@
 //! [`sqlite`] for the one that is built in.
 
 pub mod sqlite;
+mod turn;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use candor_core::note::{Origin, VerifierKey};
 use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
 
 use crate::views::ViewChange;
+pub use turn::{CommitError, Turn};
 
 /// Keeps a log. Every method sees only what was committed.
 #[async_trait]
@@ -51,10 +53,8 @@ pub trait Storage: Send + Sync + 'static {
     /// What the log knows of the things that `questions` names, all of it as of one moment.
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError>;
 
-    /// Writes a batch: all of it, durably, or nothing.
-    ///
-    /// On `Ok`, it is on stable storage. Otherwise the error says whether anything may be there.
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError>;
+    /// Waits for its turn to write, and begins it.
+    async fn turn(&self) -> Result<Box<dyn Turn>, StorageError>;
 
     /// A document that an entry names.
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError>;
@@ -385,28 +385,6 @@ pub enum StorageError {
     /// The database does not answer, or not in time.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
-}
-
-/// Why a batch was not committed, and what may be there of it.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Nothing was written, and the next batch may fare better.
-    #[error("the batch was not written: {0}")]
-    NotWritten(#[from] StorageError),
-    /// Nothing was written, for somebody else has written to the log.
-    #[error(
-        "the log moved on: this batch was planned on a tree of {planned} entries, and the tree has {found}"
-    )]
-    HeadMoved {
-        /// The size that the batch was planned on.
-        planned: TreeSize,
-        /// The size found.
-        found: TreeSize,
-    },
-    /// Nobody knows. What the database shows from here on may not be on stable storage: a disk that failed
-    /// to write something down can go on showing it. The log stops; opening it again finds out.
-    #[error("nobody knows whether the batch was written: {0}")]
-    Unknown(StorageError),
 }
 
 impl StorageError {

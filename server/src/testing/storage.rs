@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use candor_core::Sha256;
@@ -15,7 +15,7 @@ use crate::storage::sqlite::Sqlite;
 use crate::storage::{
     Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
     PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
-    Storage, StorageError, StoredAttachment,
+    Storage, StorageError, StoredAttachment, Turn,
 };
 
 /// What the next commit does.
@@ -33,11 +33,7 @@ pub(super) enum Fault {
 
 pub(super) struct FaultyStorage {
     inner: Sqlite,
-    next_commit: Mutex<Option<Fault>>,
-    /// While true, commits wait.
-    hold: watch::Sender<bool>,
-    /// Whether one waits.
-    is_held_up: AtomicBool,
+    commits: Arc<Commits>,
     /// Whether the database does not answer.
     is_dead: AtomicBool,
     /// Whether the database was removed.
@@ -45,13 +41,30 @@ pub(super) struct FaultyStorage {
     free_bytes: Mutex<u64>,
 }
 
+/// What commits do.
+struct Commits {
+    next_commit: Mutex<Option<Fault>>,
+    /// While true, commits wait.
+    hold: watch::Sender<bool>,
+    /// Whether one waits.
+    is_held_up: AtomicBool,
+}
+
+/// A turn whose commit does what the test wants.
+struct FaultyTurn {
+    inner: Box<dyn Turn>,
+    commits: Arc<Commits>,
+}
+
 impl FaultyStorage {
     pub(super) fn new(inner: Sqlite) -> Self {
         Self {
             inner,
-            next_commit: Mutex::new(None),
-            hold: watch::Sender::new(false),
-            is_held_up: AtomicBool::new(false),
+            commits: Arc::new(Commits {
+                next_commit: Mutex::new(None),
+                hold: watch::Sender::new(false),
+                is_held_up: AtomicBool::new(false),
+            }),
             is_dead: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             free_bytes: Mutex::new(1 << 40),
@@ -59,15 +72,16 @@ impl FaultyStorage {
     }
 
     pub(super) fn fail_next_commit(&self, fault: Fault) {
-        *self.next_commit.lock().expect("no test panics here") = Some(fault);
+        let mut next = self.commits.next_commit.lock();
+        **next.as_mut().expect("no test panics here") = Some(fault);
     }
 
     pub(super) fn hold_commits(&self, hold: bool) {
-        self.hold.send_replace(hold);
+        self.commits.hold.send_replace(hold);
     }
 
     pub(super) fn is_held_up(&self) -> bool {
-        self.is_held_up.load(Ordering::SeqCst)
+        self.commits.is_held_up.load(Ordering::SeqCst)
     }
 
     pub(super) fn die(&self, is_dead: bool) {
@@ -134,23 +148,12 @@ impl Storage for FaultyStorage {
         self.inner.known(questions).await
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let mut hold = self.hold.subscribe();
-        self.is_held_up.store(*hold.borrow(), Ordering::SeqCst);
-        let _ = hold.wait_for(|hold| !*hold).await;
-        self.is_held_up.store(false, Ordering::SeqCst);
-        let fault = self.next_commit.lock().expect("no test panics here").take();
-        let failed = || sqlx::Error::WorkerCrashed;
-        match fault {
-            None => self.inner.commit(batch).await,
-            Some(Fault::Full) => Err(StorageError::Full(failed()).into()),
-            Some(Fault::NotWritten) => Err(StorageError::Database(failed()).into()),
-            Some(Fault::Unknown) => Err(CommitError::Unknown(failed().into())),
-            Some(Fault::UnknownAndWritten) => {
-                self.inner.commit(batch).await?;
-                Err(CommitError::Unknown(failed().into()))
-            }
-        }
+    async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
+        self.answers()?;
+        Ok(Box::new(FaultyTurn {
+            inner: self.inner.turn().await?,
+            commits: Arc::clone(&self.commits),
+        }))
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
@@ -211,5 +214,44 @@ impl Storage for FaultyStorage {
         limit: EntriesLimit,
     ) -> Result<Option<ReleasePage>, StorageError> {
         self.inner.release(name, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Turn for FaultyTurn {
+    fn head(&self) -> TreeHead {
+        self.inner.head()
+    }
+
+    async fn known(&mut self, questions: &Questions) -> Result<Known, StorageError> {
+        self.inner.known(questions).await
+    }
+
+    async fn commit(self: Box<Self>, batch: &Batch) -> Result<(), CommitError> {
+        let Self { inner, commits } = *self;
+        let mut hold = commits.hold.subscribe();
+        commits.is_held_up.store(*hold.borrow(), Ordering::SeqCst);
+        let _ = hold.wait_for(|hold| !*hold).await;
+        commits.is_held_up.store(false, Ordering::SeqCst);
+        let fault = commits
+            .next_commit
+            .lock()
+            .expect("no test panics here")
+            .take();
+        let failed = || sqlx::Error::WorkerCrashed;
+        match fault {
+            None => inner.commit(batch).await,
+            Some(Fault::Full) => Err(StorageError::Full(failed()).into()),
+            Some(Fault::NotWritten) => Err(StorageError::Database(failed()).into()),
+            Some(Fault::Unknown) => Err(CommitError::Unknown(failed().into())),
+            Some(Fault::UnknownAndWritten) => {
+                inner.commit(batch).await?;
+                Err(CommitError::Unknown(failed().into()))
+            }
+        }
+    }
+
+    async fn end(self: Box<Self>) {
+        self.inner.end().await;
     }
 }

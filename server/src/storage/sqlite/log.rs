@@ -6,8 +6,8 @@ use candor_core::Sha256;
 use candor_core::merkle::{
     Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
 };
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor, Transaction};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
 
 use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
 use crate::storage::{
@@ -62,19 +62,10 @@ pub(super) async fn checkpoint(pool: &SqlitePool) -> Result<bool, StorageError> 
     Ok(row.try_get::<i64, _>(0)? == 0)
 }
 
-const HEAD: &str = "SELECT size, root FROM tree_head";
-
-pub(super) async fn head(pool: &SqlitePool) -> Result<TreeHead, StorageError> {
-    head_of(&sqlx::query(HEAD).fetch_one(pool).await?)
-}
-
-pub(super) async fn head_in(
-    transaction: &mut Transaction<'_, Sqlite>,
-) -> Result<TreeHead, StorageError> {
-    head_of(&sqlx::query(HEAD).fetch_one(&mut **transaction).await?)
-}
-
-fn head_of(row: &SqliteRow) -> Result<TreeHead, StorageError> {
+pub(super) async fn head(database: impl SqliteExecutor<'_>) -> Result<TreeHead, StorageError> {
+    let row = sqlx::query("SELECT size, root FROM tree_head")
+        .fetch_one(database)
+        .await?;
     let root: [u8; 32] = row
         .try_get::<&[u8], _>(1)?
         .try_into()
@@ -86,19 +77,19 @@ fn head_of(row: &SqliteRow) -> Result<TreeHead, StorageError> {
 }
 
 pub(super) async fn update_head(
-    transaction: &mut Transaction<'_, Sqlite>,
+    connection: &mut SqliteConnection,
     head: &TreeHead,
 ) -> Result<(), StorageError> {
     sqlx::query("UPDATE tree_head SET size = ?1, root = ?2")
         .bind(to_db(head.size.get())?)
         .bind(head.root.as_bytes().as_slice())
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await?;
     Ok(())
 }
 
 pub(super) async fn insert_entries(
-    transaction: &mut Transaction<'_, Sqlite>,
+    connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<(), StorageError> {
     let first = to_db(batch.before.size.get())?;
@@ -118,7 +109,7 @@ pub(super) async fn insert_entries(
                 .push_bind(new.entry.as_bytes());
         });
         let insert = insert.build().persistent(false);
-        insert.execute(&mut **transaction).await?;
+        insert.execute(&mut *connection).await?;
     }
     Ok(())
 }

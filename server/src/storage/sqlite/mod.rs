@@ -1,18 +1,19 @@
 //! `SQLite`: embedded, nothing to install, one server per file.
 //!
-//! One connection writes, in the sequencer's hands alone; a pool of others reads. Write-ahead logging with
-//! `synchronous = FULL`: a commit that has returned survives a power cut.
+//! One connection writes, and serves whoever has the turn, so that the sequencer does not wait behind everybody's
+//! questions; a pool of others reads. Write-ahead logging with `synchronous = FULL`: a commit that has returned
+//! survives a power cut.
 //!
 //! Always: connections are kept as long as the log is open, so that all of them have the file that was opened;
-//! the writer alone is replaced after a batch that failed. `SQLite` may have rolled it back by itself, and sqlx
-//! would go on counting from a transaction that is no more.
+//! the writer alone is replaced after a batch that failed.
 //!
 //! The SQL is in functions named for their question: `log` for entries, tiles and the head, `publishers` for
-//! these and their keys, `views` for the rest.
+//! these and their keys, `views` for the rest. `turn` puts them together to write.
 
 mod log;
 mod publishers;
 mod reserve;
+mod turn;
 mod views;
 
 use std::collections::HashMap;
@@ -25,20 +26,21 @@ use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection as _, Transaction};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{
-    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
-    PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
-    Storage, StorageError, StoredAttachment,
+    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage, PublisherRow,
+    Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
+    StorageError, StoredAttachment, Turn,
 };
 
 use reserve::Reserve;
+use turn::SqliteTurn;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -113,16 +115,6 @@ impl Sqlite {
         self.readers.close().await;
         self.writer.close().await;
         Reserve::beside(&self.file).keep();
-    }
-
-    /// The same log, with reads too going to the connection that writes: for the sequencer, which must not
-    /// wait behind everybody's questions.
-    #[must_use]
-    pub fn for_sequencer(&self) -> Self {
-        Self {
-            readers: self.writer.clone(),
-            ..self.clone()
-        }
     }
 }
 
@@ -201,15 +193,6 @@ impl From<sqlx::Error> for StorageError {
     }
 }
 
-/// Whether a failed COMMIT has certainly written nothing: the database was locked, the disk full, or a
-/// constraint not met. Anything else, a failed fsync above all, leaves it open.
-fn has_written_nothing(error: &sqlx::Error) -> bool {
-    matches!(
-        code::of(error),
-        Some(code::BUSY | code::LOCKED | code::FULL | code::CONSTRAINT)
-    )
-}
-
 async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePool, StorageError> {
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -283,25 +266,11 @@ impl Storage for Sqlite {
 
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
         // One transaction, so one snapshot.
-        let mut snapshot = self.readers.begin().await?;
-        Ok(Known {
-            statements: log::known_statements(&mut snapshot, &questions.statements).await?,
-            publishers: publishers::known(&mut snapshot, &questions.publishers, &questions.keyids)
-                .await?,
-            releases: views::known_releases(&mut snapshot, &questions.releases).await?,
-            attachments: log::known_attachments(&mut snapshot, &questions.attachments).await?,
-        })
+        known(&mut *self.readers.begin().await?, questions).await
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
-        let mut connection = self.writer.acquire().await.map_err(StorageError::from)?;
-        let committed = commit(&mut connection, batch).await;
-        if committed.is_err()
-            && let Err(error) = connection.close().await
-        {
-            debug!(%error, "the connection that failed did not close in order");
-        }
-        committed
+    async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
+        Ok(Box::new(SqliteTurn::begin(&self.writer).await?))
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
@@ -365,38 +334,17 @@ impl Storage for Sqlite {
     }
 }
 
-/// Writes a batch in one transaction. After an error, the state of `connection` is not known.
-async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), CommitError> {
-    let mut transaction = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(StorageError::from)?;
-    let found = log::head_in(&mut transaction).await?;
-    if found != batch.before {
-        return Err(CommitError::HeadMoved {
-            planned: batch.before.size,
-            found: found.size,
-        });
-    }
-    write(&mut transaction, batch).await?;
-    transaction.commit().await.map_err(|error| {
-        if has_written_nothing(&error) {
-            CommitError::NotWritten(error.into())
-        } else {
-            CommitError::Unknown(error.into())
-        }
+/// What is known, as of the transaction that the connection is in.
+async fn known(
+    connection: &mut SqliteConnection,
+    questions: &Questions,
+) -> Result<Known, StorageError> {
+    Ok(Known {
+        statements: log::known_statements(connection, &questions.statements).await?,
+        publishers: publishers::known(connection, &questions.publishers, &questions.keyids).await?,
+        releases: views::known_releases(connection, &questions.releases).await?,
+        attachments: log::known_attachments(connection, &questions.attachments).await?,
     })
-}
-
-async fn write(
-    transaction: &mut Transaction<'_, sqlx::Sqlite>,
-    batch: &Batch,
-) -> Result<(), StorageError> {
-    log::insert_entries(transaction, batch).await?;
-    log::upsert_tiles(transaction, &batch.tiles).await?;
-    log::insert_attachments(transaction, &batch.attachments).await?;
-    views::apply(transaction, &batch.views).await?;
-    log::update_head(transaction, &batch.after).await
 }
 
 /// Numbers cross to `SQLite`'s signed 64-bit integers here and nowhere else.

@@ -1,7 +1,7 @@
 use candor_core::merkle::{CompactRange, LeafHash};
 
 use super::*;
-use crate::storage::NewEntry;
+use crate::storage::{Batch, CommitError, NewEntry};
 
 /// A log that is empty, in a folder of its own.
 async fn log() -> (tempfile::TempDir, Sqlite) {
@@ -38,6 +38,10 @@ fn batch() -> Batch {
     }
 }
 
+async fn commit(log: &Sqlite) -> Result<(), CommitError> {
+    log.turn().await?.commit(&batch()).await
+}
+
 /// `SQLite` rolls back by itself when it is full, and the connection is of no use after that.
 #[tokio::test]
 async fn a_batch_that_found_no_room_leaves_nothing_behind_for_the_next_one() {
@@ -47,13 +51,13 @@ async fn a_batch_that_found_no_room_leaves_nothing_behind_for_the_next_one() {
             .execute(&log.writer)
             .await
             .expect("a limit that is met already");
-        let full = log.commit(&batch()).await.expect_err("no page is free");
+        let full = commit(&log).await.expect_err("no page is free");
         let is_full = matches!(full, CommitError::NotWritten(StorageError::Full(_)));
         assert!(is_full, "{full}");
         assert_eq!(log.head().await.expect("a head").size.get(), 0);
         log.settle().await.expect("no transaction is open");
     }
-    log.commit(&batch()).await.expect("there is room");
+    commit(&log).await.expect("there is room");
     // Another connection sees it, so it was committed, and not only a part of a larger transaction.
     assert_eq!(log.head().await.expect("a head").size.get(), 1);
     assert_eq!(
@@ -78,4 +82,16 @@ async fn a_database_that_was_replaced_is_noticed() {
     fs::remove_file(&file).expect("it is removed");
     let error = log.check_place().expect_err("no file");
     assert!(matches!(error, StorageError::Replaced { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_turn_that_is_dropped_has_written_nothing_and_lets_the_next_one_begin() {
+    let (_folder, log) = log().await;
+    let turn = log.turn().await.expect("nobody else has it");
+    drop(turn);
+    log.turn().await.expect("it is free").end().await;
+    commit(&log).await.expect("it is free again");
+    let error = commit(&log).await.expect_err("planned on an empty tree");
+    assert!(matches!(error, CommitError::HeadMoved { .. }), "{error}");
+    assert_eq!(log.head().await.expect("a head").size.get(), 1);
 }

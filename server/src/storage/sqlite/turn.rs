@@ -1,0 +1,113 @@
+//! A turn to write: one transaction on the connection that writes.
+
+use async_trait::async_trait;
+use candor_core::merkle::TreeHead;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use tracing::debug;
+
+use super::{code, log, views};
+use crate::storage::{Batch, CommitError, Known, Questions, StorageError, Turn};
+
+/// A transaction that holds the database's only lock for writing.
+///
+/// Begun and ended by statements of its own: after an error, `SQLite` may have rolled back by itself, and sqlx
+/// would go on counting from a transaction that is no more. So the connection goes back into the pool only from a
+/// transaction that ended in order.
+pub(super) struct SqliteTurn {
+    /// There until the turn ends.
+    connection: Option<PoolConnection<sqlx::Sqlite>>,
+    head: TreeHead,
+}
+
+impl SqliteTurn {
+    pub(super) async fn begin(writer: &SqlitePool) -> Result<Self, StorageError> {
+        let mut turn = Self {
+            connection: Some(writer.acquire().await?),
+            head: TreeHead::empty(),
+        };
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(turn.connection())
+            .await?;
+        turn.head = log::head(turn.connection()).await?;
+        Ok(turn)
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        self.connection.as_mut().expect("the turn has not ended")
+    }
+
+    async fn write_and_commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.write(batch).await?;
+        let committed = sqlx::query("COMMIT").execute(self.connection()).await;
+        committed.map(drop).map_err(|error| {
+            if has_written_nothing(&error) {
+                CommitError::NotWritten(error.into())
+            } else {
+                CommitError::Unknown(error.into())
+            }
+        })
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<(), StorageError> {
+        let connection = self.connection();
+        log::insert_entries(connection, batch).await?;
+        log::upsert_tiles(connection, &batch.tiles).await?;
+        log::insert_attachments(connection, &batch.attachments).await?;
+        views::apply(connection, &batch.views).await?;
+        log::update_head(connection, &batch.after).await
+    }
+}
+
+#[async_trait]
+impl Turn for SqliteTurn {
+    fn head(&self) -> TreeHead {
+        self.head
+    }
+
+    async fn known(&mut self, questions: &Questions) -> Result<Known, StorageError> {
+        super::known(self.connection(), questions).await
+    }
+
+    async fn commit(mut self: Box<Self>, batch: &Batch) -> Result<(), CommitError> {
+        if self.head != batch.before {
+            return Err(CommitError::HeadMoved {
+                planned: batch.before.size,
+                found: self.head.size,
+            });
+        }
+        let committed = self.write_and_commit(batch).await;
+        let connection = self.connection.take().expect("the turn ends here");
+        if committed.is_err()
+            && let Err(error) = connection.close().await
+        {
+            debug!(%error, "the connection that failed did not close in order");
+        }
+        committed
+    }
+
+    async fn end(mut self: Box<Self>) {
+        match sqlx::query("ROLLBACK").execute(self.connection()).await {
+            Ok(_) => self.connection = None,
+            Err(error) => debug!(%error, "a turn did not end in order"),
+        }
+    }
+}
+
+impl Drop for SqliteTurn {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // A connection that closes takes back what it has not committed.
+            drop(connection.detach());
+        }
+    }
+}
+
+/// Whether a failed COMMIT has certainly written nothing: the database was locked, the disk full, or a
+/// constraint not met. Anything else, a failed fsync above all, leaves it open.
+fn has_written_nothing(error: &sqlx::Error) -> bool {
+    matches!(
+        code::of(error),
+        Some(code::BUSY | code::LOCKED | code::FULL | code::CONSTRAINT)
+    )
+}
