@@ -149,10 +149,9 @@ impl LastSigned {
         head: TreeHead,
     ) -> Result<(), LastSignedError> {
         let signed = self.head;
-        let path = || self.path.clone();
         if signed.size > head.size {
             return Err(LastSignedError::Behind {
-                path: path(),
+                path: self.path.clone(),
                 stored: head.size,
                 signed: signed.size,
             });
@@ -166,10 +165,15 @@ impl LastSigned {
         if range.head() == signed {
             Ok(())
         } else {
-            Err(LastSignedError::OtherHistory {
-                path: path(),
-                signed: signed.size,
-            })
+            Err(self.other_history())
+        }
+    }
+
+    /// What is wrong with a database whose tree does not extend the newest one in it.
+    pub fn other_history(&self) -> LastSignedError {
+        LastSignedError::OtherHistory {
+            path: self.path.clone(),
+            signed: self.head.size,
         }
     }
 

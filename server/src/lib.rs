@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod plan;
 pub mod recent;
+pub mod releases;
 pub mod sequencer;
 pub mod serve;
 pub mod storage;

@@ -256,15 +256,13 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         storage: Arc::new(storage.clone()),
         recent: Arc::clone(&recent),
         signer,
-        last_signed: LastSigned::open(
-            settings.data.last_signed(),
-            &LogKey::from(identity.key.clone()),
-        )?,
         operator: registration.operator().cloned(),
         queue_max: settings.queue_max,
         metrics: Arc::clone(&metrics),
     };
-    let (sequencer, mut task) = Sequencer::start(parts, stopping.clone()).await?;
+    let key = LogKey::from(identity.key.clone());
+    let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
+    let (sequencer, mut task) = Sequencer::start(parts, last_signed, stopping.clone()).await?;
     let released = sequencer.released();
     let request_time_max = settings.request_time_max;
     let log = Arc::new(Log {

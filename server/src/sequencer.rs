@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use candor_core::merkle::{LeafIndex, TreeHead};
-use candor_core::note::{Checkpoint, NoteSigner};
+use candor_core::note::{Checkpoint, LogKey, NoteSigner};
 use candor_core::record::PublicKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -29,6 +29,7 @@ use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::recent::Recent;
+use crate::releases::{Follower, ReleaseError, Released, Releases, Shown};
 use crate::storage::{Batch, CommitError, Known, Questions, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
@@ -41,15 +42,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long the sequencer waits for room to keep a checkpoint before it tries again.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
-
-/// A tree that is committed and signed: what readers may see.
-#[derive(Clone, Debug)]
-pub struct Released {
-    /// Its size and root.
-    pub head: TreeHead,
-    /// The signed checkpoint.
-    pub checkpoint: String,
-}
 
 /// Why a submission got no places.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +75,9 @@ pub enum SequencerError {
     /// The tree is not the one that was signed, or what was signed can't be kept.
     #[error(transparent)]
     LastSigned(#[from] LastSignedError),
+    /// What another server released does not go with what this one did.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     /// The log is not where it was, or does not open as it should.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -110,7 +105,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Waiting>,
-    released: watch::Receiver<Arc<Released>>,
+    shown: Shown,
     vitals: watch::Receiver<Vitals>,
 }
 
@@ -122,8 +117,6 @@ pub struct SequencerParts {
     pub recent: Arc<Recent>,
     /// Signs checkpoints.
     pub signer: NoteSigner,
-    /// Remembers what was signed.
-    pub last_signed: LastSigned,
     /// Admits publishers, where that is asked for.
     pub operator: Option<PublicKey>,
     /// How many submissions may wait.
@@ -134,56 +127,47 @@ pub struct SequencerParts {
 
 impl Sequencer {
     /// Loads the tree's edge, holds it against what was signed last, signs the committed head, and starts the
-    /// task that writes. The task ends after the batch at hand when `stop` turns true, or with an error when
-    /// the log's state can't be known.
+    /// task that writes, and the one that follows other servers, if there can be any. The task ends after the batch
+    /// at hand when `stop` turns true, or with an error when the log's state can't be known.
     pub async fn start(
-        mut parts: SequencerParts,
+        parts: SequencerParts,
+        last_signed: LastSigned,
         stop: watch::Receiver<bool>,
     ) -> Result<(Self, tokio::task::JoinHandle<Result<(), SequencerError>>), SequencerError> {
         let edge = RightEdge::load(parts.storage.as_ref()).await?;
-        let head = edge.head();
-        parts
-            .last_signed
-            .check(parts.storage.as_ref(), head)
-            .await?;
-        let nothing_to_sign = parts.last_signed.holds(head);
-        match parts.storage.settle().await {
-            // All of it was on stable storage when it was signed, so it can be read while there is no room.
-            Err(StorageError::Full(error)) if nothing_to_sign => {
-                warn!(%error, "the disk is full: the log is read only until there is room");
-            }
-            settled => settled?,
-        }
-        let released = Arc::new(sign(head, &parts.signer));
-        if !nothing_to_sign {
-            parts.last_signed.write(head, &released.checkpoint)?;
-        }
-        let (release, released) = watch::channel(released);
+        let (releases, shown, follower) = begin(&parts, edge.head(), last_signed).await?;
         let (queue, waiting) = mpsc::channel(parts.queue_max);
         let (show, vitals) = watch::channel(Vitals {
             seen: Instant::now(),
             failed: None,
         });
-        parts.metrics.tree_size.set(gauge(head.size.get()));
-        let task = tokio::spawn(
-            Task {
-                parts,
-                edge,
-                release,
-                show,
-                waiting,
-                stop,
+        parts.metrics.tree_size.set(gauge(edge.head().size.get()));
+        let task = Task {
+            parts,
+            edge,
+            releases,
+            show,
+            waiting,
+            stop,
+        };
+        let task = tokio::spawn(async move {
+            let Some(follower) = follower else {
+                return task.run().await;
+            };
+            let mut follower = tokio::spawn(follower.run());
+            tokio::select! {
+                ended = task.run() => ended,
+                // It ends first when the database shows another history. What is being written then is in a
+                // transaction that ends with its connection, or committed, and answered by nobody.
+                ended = &mut follower => Ok(ended.expect("the follower does not panic")?),
             }
-            .run(),
-        );
-        Ok((
-            Self {
-                queue,
-                released,
-                vitals,
-            },
-            task,
-        ))
+        });
+        let sequencer = Self {
+            queue,
+            shown,
+            vitals,
+        };
+        Ok((sequencer, task))
     }
 
     /// Hands in records and waits until they are in a released tree, or refused. The memory that they take is in
@@ -211,9 +195,15 @@ impl Sequencer {
         answered.await.unwrap_or(Err(SubmitError::Failed))
     }
 
-    /// The newest released tree.
+    /// The newest tree that this server knows to be released.
     pub fn released(&self) -> Arc<Released> {
-        Arc::clone(&self.released.borrow())
+        self.shown.known()
+    }
+
+    /// The newest tree that any server of this log had released when this was asked: whoever published there reads
+    /// here what was published.
+    pub async fn newest(&self) -> Arc<Released> {
+        self.shown.newest().await
     }
 
     /// How many submissions wait.
@@ -231,17 +221,35 @@ impl Sequencer {
         self.vitals.borrow().failed.map(|failed| failed.elapsed())
     }
 
-    /// The newest released tree, once it holds the entry at `index`: between commit and signature, the
-    /// storage shows entries that are in no released tree yet.
+    /// The newest released tree, once it holds the entry at `index`.
     pub async fn released_with(&self, index: LeafIndex) -> Result<Arc<Released>, SubmitError> {
-        let mut released = self.released.clone();
-        let released = released
-            .wait_for(|released| released.head.size.leaf(index).is_some())
-            .await;
-        released
-            .map(|released| Arc::clone(&released))
-            .map_err(|_| SubmitError::Stopping)
+        self.shown.with(index).await.ok_or(SubmitError::Stopping)
     }
+}
+
+/// Holds the committed tree against what was signed last, signs it, and begins with it as what readers see.
+async fn begin(
+    parts: &SequencerParts,
+    head: TreeHead,
+    mut last_signed: LastSigned,
+) -> Result<(Arc<Releases>, Shown, Option<Follower>), SequencerError> {
+    let storage = parts.storage.as_ref();
+    last_signed.check(storage, head).await?;
+    let nothing_to_sign = last_signed.holds(head);
+    match storage.settle().await {
+        // All of it was on stable storage when it was signed, so it can be read while there is no room.
+        Err(StorageError::Full(error)) if nothing_to_sign => {
+            warn!(%error, "the disk is full: the log is read only until there is room");
+        }
+        settled => settled?,
+    }
+    let released = sign(head, &parts.signer);
+    if !nothing_to_sign {
+        last_signed.write(head, &released.checkpoint)?;
+    }
+    let key = LogKey::from(parts.signer.verifier_key().clone());
+    let storage = Arc::clone(&parts.storage);
+    Ok(Releases::begin(storage, key, last_signed, released).await)
 }
 
 fn sign(head: TreeHead, signer: &NoteSigner) -> Released {
@@ -254,7 +262,7 @@ fn sign(head: TreeHead, signer: &NoteSigner) -> Released {
 struct Task {
     parts: SequencerParts,
     edge: RightEdge,
-    release: watch::Sender<Arc<Released>>,
+    releases: Arc<Releases>,
     show: watch::Sender<Vitals>,
     waiting: mpsc::Receiver<Waiting>,
     stop: watch::Receiver<bool>,
@@ -266,13 +274,19 @@ impl Task {
         loop {
             self.show_alive();
             self.parts.storage.check_place()?;
-            let first = tokio::select! {
+            let woken = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
-                first = self.waiting.recv() => first,
-                () = tokio::time::sleep(HEARTBEAT) => continue,
+                woken = tokio::time::timeout(HEARTBEAT, self.waiting.recv()) => woken,
             };
-            let Some(first) = first else { break };
+            let first = match woken {
+                Ok(Some(first)) => first,
+                Ok(None) => break,
+                Err(_) => {
+                    self.release_left_behind().await?;
+                    continue;
+                }
+            };
             // What comes while it waits for its turn is in the batch too.
             let turn = self.parts.storage.turn().await;
             let batch = self.take_behind(first);
@@ -332,14 +346,12 @@ impl Task {
             let waited = begun - waiting.since;
             metrics.queue_wait_seconds.observe(waited.as_secs_f64());
         }
-        let (turn, known) = match look_up(turn, &questions).await {
+        let (turn, known) = match self.look_up(turn, &questions).await {
             Ok(found) => found,
             Err(error) => {
-                // Nothing was begun, so nothing is lost: those who wait try again.
-                error!(%error, "the storage does not answer; the batch is dropped");
+                error!(%error, "the batch is dropped before it was begun");
                 let answers = batch.into_iter().map(|waiting| waiting.answer);
-                self.fail(answers, &CommitError::NotWritten(error));
-                return Ok(());
+                return self.fail(answers, error);
             }
         };
         let look_up = begun.elapsed().as_secs_f64();
@@ -376,15 +388,12 @@ impl Task {
             metrics.commit_seconds.observe(commit_time.as_secs_f64());
             if let Err(error) = committed {
                 error!(%error, tree.size = before.size.get(), "the commit failed");
-                self.fail(answers.into_iter().map(|(_, answer)| answer), &error);
-                return match error {
-                    CommitError::NotWritten(_) => Ok(()),
-                    CommitError::HeadMoved { .. } | CommitError::Unknown(_) => Err(error.into()),
-                };
+                return self.fail(answers.into_iter().map(|(_, answer)| answer), error.into());
             }
             self.edge = edge;
             // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
-            self.release(&batch, commit_time).await?;
+            self.release().await?;
+            self.count(&batch, commit_time);
             self.parts.recent.committed(batch);
         }
         drop(rooms);
@@ -394,17 +403,76 @@ impl Task {
         Ok(())
     }
 
-    /// Tells everybody who waits for a batch that it failed.
-    fn fail(&self, answers: impl Iterator<Item = Answer>, error: &CommitError) {
-        self.show_failure();
-        for answer in answers {
-            let _ = answer.send(Err(match error {
-                CommitError::NotWritten(StorageError::Full(_)) => SubmitError::Full,
-                CommitError::NotWritten(_)
-                | CommitError::HeadMoved { .. }
-                | CommitError::Unknown(_) => SubmitError::Failed,
+    /// What the log knows, as long as the turn lasts.
+    async fn look_up(
+        &mut self,
+        turn: Result<Box<dyn Turn>, StorageError>,
+        questions: &Questions,
+    ) -> Result<(Box<dyn Turn>, Known), SequencerError> {
+        let mut turn = turn?;
+        self.follow_to(turn.head()).await?;
+        let known = turn.known(questions).await?;
+        Ok((turn, known))
+    }
+
+    /// Takes over what other servers added to the tree since this one had its turn.
+    async fn follow_to(&mut self, head: TreeHead) -> Result<(), SequencerError> {
+        let planned = self.edge.head();
+        if head == planned {
+            return Ok(());
+        }
+        if self.parts.storage.peers().is_none() {
+            return Err(SequencerError::Commit(CommitError::HeadMoved {
+                planned: planned.size,
+                found: head.size,
             }));
         }
+        self.edge = RightEdge::at(head, self.parts.storage.as_ref()).await?;
+        self.releases.check(head).await?;
+        Ok(())
+    }
+
+    /// Releases what another server committed and did not live to release.
+    async fn release_left_behind(&mut self) -> Result<(), SequencerError> {
+        if self.parts.storage.peers().is_none() {
+            return Ok(());
+        }
+        match self.try_release_left_behind().await {
+            Err(error) if error.passes() => {
+                warn!(%error, "nobody knows whether another server left something to release");
+                Ok(())
+            }
+            released => released,
+        }
+    }
+
+    async fn try_release_left_behind(&mut self) -> Result<(), SequencerError> {
+        if self.parts.storage.head().await? == self.releases.newest().head {
+            return Ok(());
+        }
+        let turn = self.parts.storage.turn().await?;
+        let followed = self.follow_to(turn.head()).await;
+        turn.end().await;
+        followed?;
+        self.release().await
+    }
+
+    /// Tells everybody who waits for a batch that it failed, and says whether the log can go on.
+    fn fail(
+        &self,
+        answers: impl Iterator<Item = Answer>,
+        error: SequencerError,
+    ) -> Result<(), SequencerError> {
+        self.show_failure();
+        let is_full = error.is_no_room();
+        for answer in answers {
+            let _ = answer.send(Err(if is_full {
+                SubmitError::Full
+            } else {
+                SubmitError::Failed
+            }));
+        }
+        if error.passes() { Ok(()) } else { Err(error) }
     }
 
     fn show_failure(&self) {
@@ -412,20 +480,32 @@ impl Task {
             .send_modify(|vitals| vitals.failed = Some(Instant::now()));
     }
 
-    /// The commit has returned: sign, and let everybody see.
-    async fn release(
-        &mut self,
-        batch: &Batch,
-        commit_time: Duration,
-    ) -> Result<(), SequencerError> {
+    /// The tree is committed: sign it, and let everybody see.
+    async fn release(&self) -> Result<(), SequencerError> {
         self.parts.storage.check_place()?;
         let begun = Instant::now();
-        let released = sign(batch.after, &self.parts.signer);
-        self.keep(&released).await?;
+        let released = sign(self.edge.head(), &self.parts.signer);
+        let mut stop = self.stop.clone();
+        // Nobody has seen it, so there is nothing to lose by waiting, where it is only room that is missing.
+        loop {
+            match self.releases.release(released.clone()).await {
+                Err(error) if error.is_no_room() && !*stop.borrow() => {
+                    error!(%error, "there is no room to keep the checkpoint; waiting for it");
+                    self.show_failure();
+                    let _ = tokio::time::timeout(ROOM_PAUSE, stop.wait_for(|stop| *stop)).await;
+                }
+                released => break released?,
+            }
+        }
+        let metrics = &self.parts.metrics;
         let release = begun.elapsed().as_secs_f64();
-        self.parts.metrics.release_seconds.observe(release);
-        self.release.send_replace(Arc::new(released));
+        metrics.release_seconds.observe(release);
+        metrics.tree_size.set(gauge(released.head.size.get()));
         self.show.send_modify(|vitals| vitals.failed = None);
+        Ok(())
+    }
+
+    fn count(&self, batch: &Batch, commit_time: Duration) {
         let metrics = &self.parts.metrics;
         #[expect(
             clippy::cast_precision_loss,
@@ -433,7 +513,6 @@ impl Task {
         )]
         metrics.batch_entries.observe(batch.entries.len() as f64);
         metrics.records_logged.inc_by(batch.entries.len() as u64);
-        metrics.tree_size.set(gauge(batch.after.size.get()));
         info!(
             tree.size = batch.after.size.get(),
             batch.entries = batch.entries.len(),
@@ -441,38 +520,30 @@ impl Task {
             commit_ms = u64::try_from(commit_time.as_millis()).unwrap_or(u64::MAX),
             "released"
         );
-        Ok(())
-    }
-
-    /// Puts what was signed on stable storage. The batch is committed and nobody has seen it, so there is
-    /// nothing to lose by waiting, where it is only room that is missing.
-    async fn keep(&mut self, released: &Released) -> Result<(), LastSignedError> {
-        let mut stop = self.stop.clone();
-        loop {
-            let last_signed = &mut self.parts.last_signed;
-            let kept = tokio::task::block_in_place(|| {
-                last_signed.write(released.head, &released.checkpoint)
-            });
-            match kept {
-                Err(error) if error.is_no_room() && !*stop.borrow() => {
-                    error!(%error, "there is no room to keep the checkpoint; waiting for it");
-                    self.show_failure();
-                    let _ = tokio::time::timeout(ROOM_PAUSE, stop.wait_for(|stop| *stop)).await;
-                }
-                kept => return kept,
-            }
-        }
     }
 }
 
-/// What the log knows, as long as the turn lasts.
-async fn look_up(
-    turn: Result<Box<dyn Turn>, StorageError>,
-    questions: &Questions,
-) -> Result<(Box<dyn Turn>, Known), StorageError> {
-    let mut turn = turn?;
-    let known = turn.known(questions).await?;
-    Ok((turn, known))
+impl SequencerError {
+    /// Whether the log can go on: nothing was written, or the next turn shows what was.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Commit(CommitError::NotWritten(_) | CommitError::Lost(_))
+            | Self::Storage(_)
+            | Self::LastSigned(LastSignedError::Storage(_))
+            | Self::Release(ReleaseError::Storage(_)) => true,
+            Self::Commit(CommitError::HeadMoved { .. } | CommitError::Unknown(_))
+            | Self::LastSigned(_)
+            | Self::Release(_) => false,
+        }
+    }
+
+    fn is_no_room(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit(CommitError::NotWritten(StorageError::Full(_)))
+                | Self::Storage(StorageError::Full(_))
+        )
+    }
 }
 
 fn now_ms() -> i64 {

@@ -22,9 +22,17 @@ pub struct RightEdge {
 pub type GrownTiles = Vec<(TileLevel, TileIndex, Tile)>;
 
 impl RightEdge {
-    /// Reads the edge of the committed tree, and checks that its tiles lead to the root that is on record.
+    /// Reads the edge of the committed tree, and checks that its tiles lead to the root that is on record, and that
+    /// the last entries are those that they were made from.
     pub async fn load(storage: &dyn Storage) -> Result<Self, StorageError> {
         let head = storage.head().await?;
+        let edge = Self::at(head, storage).await?;
+        check_last_entries(storage, head.size).await?;
+        Ok(edge)
+    }
+
+    /// Reads the edge of the committed tree with this head, and checks that its tiles lead to its root.
+    pub async fn at(head: TreeHead, storage: &dyn Storage) -> Result<Self, StorageError> {
         let plan = ProofPlan::edge(head.size);
         let partial_paths: Vec<TilePath> = levels()
             .filter_map(|level| last_partial(level, head.size))
@@ -46,7 +54,6 @@ impl RightEdge {
                 head.root
             )));
         }
-        check_last_entries(storage, head.size).await?;
         let mut partial = vec![Vec::new(); usize::from(TILE_LEVELS)];
         for path in partial_paths {
             let tile = tiles

@@ -37,7 +37,7 @@ struct LogAnswer {
     responses((status = 200, description = "The log and its newest checkpoint", body = LogAnswer))
 )]
 pub(super) async fn log(State(log): Shared, headers: HeaderMap) -> Response {
-    let released = log.sequencer.released();
+    let released = log.sequencer.newest().await;
     let operator = log.registration.operator();
     let answer = LogAnswer {
         origin: log.identity.origin.to_string(),

@@ -34,7 +34,7 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
     let released = log.sequencer.released();
     let key = LogKey::from(log.identity.key.clone());
     let failed_since = log.sequencer.failed_since();
-    let free = log.storage.free_bytes().ok();
+    let free = log.storage.free_bytes();
     let checks = [
         ("sequencer", log.sequencer.silence() < SILENCE_MAX),
         (
@@ -53,7 +53,12 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
             "commit",
             failed_since.is_none_or(|since| since > FAILURE_TIME_MAX),
         ),
-        ("space", free.is_some_and(|free| free >= FREE_BYTES_MIN)),
+        (
+            "space",
+            // Where the database keeps it to itself, a failed commit shows it.
+            free.as_ref()
+                .is_ok_and(|free| free.is_none_or(|free| free >= FREE_BYTES_MIN)),
+        ),
     ];
     let ready = checks.iter().all(|(_, good)| *good);
     let status = if ready {
@@ -70,7 +75,7 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
         &serde_json::json!({
             "ready": ready,
             "size": released.head.size,
-            "freeBytes": free,
+            "freeBytes": free.ok().flatten(),
             "checks": checks,
         }),
     )
@@ -88,7 +93,7 @@ pub(super) async fn metrics(State(log): Shared) -> Response {
         gauge.set(count.into());
     }
     // Where it can't be found out, the last number that was stays.
-    if let Ok(free) = log.storage.free_bytes() {
+    if let Ok(Some(free)) = log.storage.free_bytes() {
         log.metrics.storage_free_bytes.set(gauge(free));
     }
     (

@@ -97,7 +97,7 @@ pub(super) async fn home(
     State(log): Shared,
     QueryOf(parameters): QueryOf<HomeParameters>,
 ) -> Result<Response, Problem> {
-    let released = log.sequencer.released();
+    let released = log.sequencer.newest().await;
     let size = released.head.size;
     let before = parameters
         .before

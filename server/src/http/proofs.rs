@@ -16,7 +16,7 @@ use super::Shared;
 use super::answer::{QueryOf, json, missing};
 use super::problem::{Name, Problem};
 use crate::recent::Recent;
-use crate::sequencer::Released;
+use crate::releases::Released;
 use crate::storage::StorageError;
 
 /// The receipts of the entries at `indexes`, against the tree of `released`. Entries that were published
@@ -112,7 +112,7 @@ pub(super) async fn inclusion(
     QueryOf(parameters): QueryOf<InclusionParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let released = log.sequencer.released();
+    let released = log.sequencer.newest().await;
     let index = LeafIndex::new(parameters.index);
     let size = parameters.size.map_or(released.head.size, TreeSize::new);
     check_released(size, released.head.size)?;
@@ -173,7 +173,7 @@ pub(super) async fn consistency(
     QueryOf(parameters): QueryOf<ConsistencyParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let released = log.sequencer.released();
+    let released = log.sequencer.newest().await;
     let from = TreeSize::new(parameters.from);
     let to = parameters.to.map_or(released.head.size, TreeSize::new);
     check_released(to, released.head.size)?;

@@ -146,7 +146,7 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
     // been committed this very moment, for somebody who published it at the same time.
     let released = match ready.known.iter().flatten().map(|(index, _)| *index).max() {
         Some(index) => log.sequencer.released_with(index).await?,
-        None => log.sequencer.released(),
+        None => log.sequencer.newest().await,
     };
     let created_any = new.iter().any(|placed| placed.created);
     let mut new = new.into_iter();

@@ -128,7 +128,7 @@ pub(super) async fn list(
             .map(subject_name)
             .transpose()?,
     };
-    let size = log.sequencer.released().head.size;
+    let size = log.sequencer.newest().await.head.size;
     let end = parameters
         .before
         .map_or(size, |before| size.min(TreeSize::new(before)));
@@ -275,7 +275,7 @@ pub(super) async fn find(log: &Log, id: &str) -> Result<Option<LoggedRecord>, Pr
             .filter(|index| index.to_string() == id)
             .ok_or_else(|| Problem::parameter("id", rule))?
     };
-    if log.sequencer.released().head.size.leaf(index).is_none() {
+    if log.sequencer.newest().await.head.size.leaf(index).is_none() {
         return Ok(None);
     }
     log.view(log.storage.record(index)).await

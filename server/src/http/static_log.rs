@@ -4,19 +4,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use candor_core::merkle::{
-    EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, TilePath, TilePathError,
+    EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, TilePath, TilePathError, TreeSize,
 };
 
 use super::Shared;
 use super::answer::{IMMUTABLE, PathOf, missing, text};
 use super::problem::{Name, Problem};
+use crate::sequencer::Sequencer;
 use crate::storage::StorageError;
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// `GET /checkpoint`: the one thing here that changes.
 pub(super) async fn checkpoint(State(log): Shared, headers: HeaderMap) -> Response {
-    text(&headers, &log.sequencer.released().checkpoint)
+    text(&headers, &log.sequencer.newest().await.checkpoint)
 }
 
 /// `GET /tile/<L>/<N>[.p/<W>]`
@@ -27,11 +28,12 @@ pub(super) async fn tile(
 ) -> Result<Response, Problem> {
     let path = TilePath::parse(&level, &path).map_err(bad_path)?;
     check_spelling(&uri, &path)?;
-    let size = log.sequencer.released().head.size;
     // Nothing beyond the released tree: a wider tile may be committed already, and not yet signed.
-    let there = TilePath::in_tree(path.level, path.index, size)
-        .is_some_and(|there| path.width <= there.width);
-    let tile = if there {
+    let is_in = |size| {
+        TilePath::in_tree(path.level, path.index, size)
+            .is_some_and(|there| path.width <= there.width)
+    };
+    let tile = if is_released(&log.sequencer, is_in).await {
         log.recent.tiles(&[path]).await?.remove(&path)
     } else {
         None
@@ -51,8 +53,10 @@ pub(super) async fn entry_bundle(
 ) -> Result<Response, Problem> {
     let path = EntryBundlePath::parse(&path).map_err(bad_path)?;
     check_spelling(&uri, &path)?;
-    let size = log.sequencer.released().head.size;
-    if EntryBundlePath::in_tree(path.index, size).is_none_or(|there| path.width > there.width) {
+    let is_in = |size| {
+        EntryBundlePath::in_tree(path.index, size).is_some_and(|there| path.width <= there.width)
+    };
+    if !is_released(&log.sequencer, is_in).await {
         return Err(not_in_tree(&path));
     }
     let first = LeafIndex::new(path.index.get() * u64::from(TILE_WIDTH));
@@ -63,6 +67,12 @@ pub(super) async fn entry_bundle(
         .and_then(EntryBundle::new)
         .ok_or_else(|| StorageError::Damaged(format!("entries of {path} are missing")))?;
     Ok(octets(bundle.to_bytes()))
+}
+
+/// Whether something is in the released tree, by `is_in` of its size. The other servers are asked only about what is
+/// not in the tree that this one knows.
+async fn is_released(sequencer: &Sequencer, is_in: impl Fn(TreeSize) -> bool) -> bool {
+    is_in(sequencer.released().head.size) || is_in(sequencer.newest().await.head.size)
 }
 
 /// What is cached for good has one address: caches would keep a copy for each spelling with percent signs.

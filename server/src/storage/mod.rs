@@ -3,6 +3,7 @@
 //! One trait, so that the sequencer and the readers are the same for every engine; see
 //! [`sqlite`] for the one that is built in.
 
+mod peers;
 pub mod sqlite;
 mod turn;
 
@@ -18,6 +19,7 @@ use candor_core::note::{Origin, VerifierKey};
 use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
 
 use crate::views::ViewChange;
+pub use peers::Peers;
 pub use turn::{CommitError, Turn};
 
 /// Keeps a log. Every method sees only what was committed.
@@ -34,8 +36,11 @@ pub trait Storage: Send + Sync + 'static {
     /// replaced meanwhile is gone when the server stops.
     fn check_place(&self) -> Result<(), StorageError>;
 
-    /// How many bytes can still be written where the log is.
-    fn free_bytes(&self) -> Result<u64, StorageError>;
+    /// How many bytes can still be written where the log is; `None` where the database keeps that to itself.
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError>;
+
+    /// The other servers on the same database, if there can be any.
+    fn peers(&self) -> Option<&dyn Peers>;
 
     /// How many connections read now, and how many wait for something to read.
     fn readers(&self) -> Readers;

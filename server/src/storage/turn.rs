@@ -47,6 +47,9 @@ pub enum CommitError {
         /// The size found.
         found: TreeSize,
     },
+    /// Nobody knows yet: the database was lost while it committed. What it shows in the next turn is so.
+    #[error("whether the batch was written, the next one will show: {0}")]
+    Lost(StorageError),
     /// Nobody knows. What the database shows from here on may not be on stable storage: a disk that failed
     /// to write something down can go on showing it. The log stops; opening it again finds out.
     #[error("nobody knows whether the batch was written: {0}")]

@@ -12,6 +12,7 @@ use crate::init::InitError;
 use crate::last_signed::LastSignedError;
 use crate::log_key::KeyFileError;
 use crate::plan::{Conflict, Refused};
+use crate::releases::ReleaseError;
 use crate::sequencer::{SequencerError, SubmitError};
 use crate::storage::{CommitError, StorageError};
 
@@ -63,6 +64,7 @@ fn what_ends_the_sequencer() {
     insta::assert_snapshot!(messages! { SequencerError:
         SequencerError::Commit(_) => SequencerError::Commit(CommitError::Unknown(storage())),
         SequencerError::LastSigned(_) => SequencerError::LastSigned(LastSignedError::Missing { path: path() }),
+        SequencerError::Release(_) => SequencerError::Release(ReleaseError::NotOurs(CheckpointError::TooFewLines { found: 1 })),
         SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
     });
 }
@@ -81,6 +83,7 @@ fn what_a_storage_says() {
         } + &messages! { CommitError:
             CommitError::NotWritten(_) => CommitError::NotWritten(storage()),
             CommitError::HeadMoved { .. } => CommitError::HeadMoved { planned: size(3), found: size(4) },
+            CommitError::Lost(_) => CommitError::Lost(storage()),
             CommitError::Unknown(_) => CommitError::Unknown(storage()),
         }
     );

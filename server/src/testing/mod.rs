@@ -74,13 +74,15 @@ impl FaultyLog {
             storage: storage.clone(),
             recent: Arc::clone(&recent),
             signer: NoteSigner::new(key.name().clone(), secret),
-            last_signed: last_signed.expect("a checkpoint"),
             operator: None,
             queue_max,
             metrics: Arc::clone(&metrics),
         };
         let (stop, stopping) = watch::channel(false);
-        let (handle, sequencer) = Sequencer::start(parts, stopping).await.expect("it starts");
+        let (handle, sequencer) =
+            Sequencer::start(parts, last_signed.expect("a checkpoint"), stopping)
+                .await
+                .expect("it starts");
         let log = Log {
             identity: storage.identity().await.expect("an identity"),
             storage: storage.clone(),

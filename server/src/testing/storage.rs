@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
-    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage,
-    PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
-    Storage, StorageError, StoredAttachment, Turn,
+    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers,
+    PublisherPage, PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow,
+    ReleasePage, ReleaseRow, Storage, StorageError, StoredAttachment, Turn,
 };
 
 /// What the next commit does.
@@ -122,8 +122,12 @@ impl Storage for FaultyStorage {
         self.inner.check_place()
     }
 
-    fn free_bytes(&self) -> Result<u64, StorageError> {
-        Ok(*self.free_bytes.lock().expect("no test panics here"))
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        Ok(Some(*self.free_bytes.lock().expect("no test panics here")))
+    }
+
+    fn peers(&self) -> Option<&dyn Peers> {
+        None
     }
 
     fn readers(&self) -> Readers {

@@ -34,7 +34,7 @@ use sqlx::sqlite::{
 use tracing::warn;
 
 use super::{
-    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, PublisherPage, PublisherRow,
+    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
     Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
     StorageError, StoredAttachment, Turn,
 };
@@ -239,9 +239,13 @@ impl Storage for Sqlite {
         }
     }
 
-    fn free_bytes(&self) -> Result<u64, StorageError> {
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
         let room = rustix::fs::statvfs(&self.file).map_err(|error| io(&self.file, error.into()))?;
-        Ok(room.f_bavail.saturating_mul(room.f_frsize))
+        Ok(Some(room.f_bavail.saturating_mul(room.f_frsize)))
+    }
+
+    fn peers(&self) -> Option<&dyn Peers> {
+        None
     }
 
     fn readers(&self) -> Readers {

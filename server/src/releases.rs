@@ -1,0 +1,259 @@
+//! Released trees: what readers may see.
+//!
+//! ```text
+//! sequencer ── committed and signed ─────────────────────┐
+//!                                                        ├──► kept on stable storage ──► shown
+//! peers ── released by another server ──► verified ──────┘               │
+//!                                                                        └──► peers are told
+//! ```
+//!
+//! Always: a tree that is shown extends every tree that was shown before, and is kept first ([`LastSigned`]), so
+//! neither this server nor the next start of it can come to show a second history. What another server on the same
+//! database released is held against the log's key and against the tree that was shown last, as a client would:
+//! a database that was set back, or filled from elsewhere, ends the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use candor_core::merkle::{ConsistencyProof, LeafIndex, ProofPlan, TreeHead};
+use candor_core::note::{CheckpointError, LogKey};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tracing::warn;
+
+use crate::last_signed::{LastSigned, LastSignedError};
+use crate::storage::{Peers, Storage, StorageError};
+
+/// How often the others are asked what they released when nobody here wants to know.
+const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait before asking again for a tree that is committed and not released yet.
+const RELEASE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many readers wait for an answer of the others at a time, without waiting to ask.
+const READERS_MAX: usize = 1_024;
+
+/// A tree that is committed and signed: what readers may see.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// Its size and root.
+    pub head: TreeHead,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+}
+
+/// Why a tree is not shown, and none after it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// It can't be kept, or is not the one that was kept.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
+    /// What another server is said to have released is not this log's.
+    #[error(
+        "the database holds a checkpoint that another server of this log released, and it is none: {0}"
+    )]
+    NotOurs(#[from] CheckpointError),
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Where trees are released: for the sequencer, and for the one who follows the other servers.
+pub struct Releases {
+    storage: Arc<dyn Storage>,
+    key: LogKey,
+    kept: Mutex<LastSigned>,
+    shown: watch::Sender<Arc<Released>>,
+}
+
+/// Where readers look.
+#[derive(Clone)]
+pub struct Shown {
+    released: watch::Receiver<Arc<Released>>,
+    /// Asks what the other servers released, if there are any.
+    ask: Option<mpsc::Sender<oneshot::Sender<()>>>,
+}
+
+/// Asks the other servers on behalf of readers.
+pub struct Follower {
+    releases: Arc<Releases>,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+impl Releases {
+    /// Begins with `first`, which `kept` holds, and tells the others of it.
+    pub async fn begin(
+        storage: Arc<dyn Storage>,
+        key: LogKey,
+        kept: LastSigned,
+        first: Released,
+    ) -> (Arc<Self>, Shown, Option<Follower>) {
+        if let Some(peers) = storage.peers() {
+            tell(peers, &first).await;
+        }
+        let is_shared = storage.peers().is_some();
+        let (shown, receiver) = watch::channel(Arc::new(first));
+        let releases = Arc::new(Self {
+            storage,
+            key,
+            kept: Mutex::new(kept),
+            shown,
+        });
+        let (ask, asked) = mpsc::channel(READERS_MAX);
+        let follower = is_shared.then(|| Follower {
+            releases: Arc::clone(&releases),
+            asked,
+        });
+        let shown = Shown {
+            released: receiver,
+            ask: is_shared.then_some(ask),
+        };
+        (releases, shown, follower)
+    }
+
+    /// The tree that is shown.
+    pub fn newest(&self) -> Arc<Released> {
+        Arc::clone(&self.shown.borrow())
+    }
+
+    /// Shows a tree that is committed and signed here, and tells the others. After an error, it can be tried again.
+    pub async fn release(&self, released: Released) -> Result<(), LastSignedError> {
+        let mut kept = self.kept.lock().await;
+        // Another server may have added to it since, and released that.
+        if released.head.size <= self.newest().head.size {
+            return Ok(());
+        }
+        keep(&mut kept, &released)?;
+        if let Some(peers) = self.storage.peers() {
+            tell(peers, &released).await;
+        }
+        self.shown.send_replace(Arc::new(released));
+        Ok(())
+    }
+
+    /// Checks that the tree in storage, whose head is `head`, extends the one that was kept last.
+    pub async fn check(&self, head: TreeHead) -> Result<(), LastSignedError> {
+        let kept = self.kept.lock().await;
+        kept.check(self.storage.as_ref(), head).await
+    }
+
+    /// Shows what another server released, if it is newer than what is shown.
+    async fn take_over(&self, checkpoint: String) -> Result<(), ReleaseError> {
+        let mut kept = self.kept.lock().await;
+        let shown = self.newest();
+        if checkpoint == shown.checkpoint {
+            return Ok(());
+        }
+        let head = self.key.verify_checkpoint(checkpoint.as_bytes())?.head;
+        if head.size < shown.head.size {
+            // That server is yet to hear of ours.
+            return Ok(());
+        }
+        let plan = ProofPlan::consistency(shown.head.size, head.size)
+            .expect("the one is not larger than the other");
+        let tiles = self.storage.tiles(&plan.tiles()).await?;
+        let proof = ConsistencyProof {
+            old: shown.head.size,
+            new: head.size,
+            path: plan.hashes(&tiles).map_err(StorageError::damaged)?,
+        };
+        proof
+            .verify(&shown.head, &head)
+            .map_err(|_| kept.other_history())?;
+        let released = Released { head, checkpoint };
+        keep(&mut kept, &released)?;
+        self.shown.send_replace(Arc::new(released));
+        Ok(())
+    }
+}
+
+/// Puts a checkpoint on stable storage, before anybody sees it.
+fn keep(kept: &mut LastSigned, released: &Released) -> Result<(), LastSignedError> {
+    tokio::task::block_in_place(|| kept.write(released.head, &released.checkpoint))
+}
+
+/// Lets the other servers know. Where that fails, they find the tree committed, and release it themselves.
+async fn tell(peers: &dyn Peers, released: &Released) {
+    if let Err(error) = peers.tell(released.head, &released.checkpoint).await {
+        warn!(%error, "the other servers could not be told of the released tree");
+    }
+}
+
+impl Follower {
+    /// Asks whenever a reader wants to know, and every now and then. Ends when nobody can ask any more, or with an
+    /// error when the database shows another history.
+    pub async fn run(mut self) -> Result<(), ReleaseError> {
+        let releases = Arc::clone(&self.releases);
+        let peers = releases.storage.peers().expect("there are peers to follow");
+        loop {
+            let mut waiting = Vec::new();
+            match tokio::time::timeout(FOLLOW_PAUSE, self.asked.recv()).await {
+                Ok(Some(reader)) => waiting.push(reader),
+                Ok(None) => return Ok(()),
+                Err(_) => {}
+            }
+            // Whoever asked before the database is asked can have its answer.
+            while let Ok(reader) = self.asked.try_recv() {
+                waiting.push(reader);
+            }
+            match peers.newest().await {
+                Ok(Some(checkpoint)) => match releases.take_over(checkpoint).await {
+                    Err(ReleaseError::Storage(error)) => {
+                        warn!(%error, "what another server released could not be checked");
+                    }
+                    taken => taken?,
+                },
+                Ok(None) => {}
+                // Readers go on with what is known here.
+                Err(error) => warn!(%error, "the other servers' releases are out of reach"),
+            }
+            for reader in waiting {
+                let _ = reader.send(());
+            }
+        }
+    }
+}
+
+impl Shown {
+    /// The newest tree that this server knows to be released.
+    pub fn known(&self) -> Arc<Released> {
+        Arc::clone(&self.released.borrow())
+    }
+
+    /// The newest tree that any server had released when this was asked.
+    pub async fn newest(&self) -> Arc<Released> {
+        if let Some(ask) = &self.ask {
+            let (answer, answered) = oneshot::channel();
+            if ask.send(answer).await.is_ok() {
+                // An answer that was dropped is of a server that stops.
+                let _ = answered.await;
+            }
+        }
+        self.known()
+    }
+
+    /// The newest released tree, once it holds the entry at `index`: between commit and signature, the storage
+    /// shows entries that are in no released tree yet. `None` when the server stops first.
+    pub async fn with(&self, index: LeafIndex) -> Option<Arc<Released>> {
+        let mut released = self.released.clone();
+        loop {
+            let has_it = |released: &Arc<Released>| released.head.size.leaf(index).is_some();
+            if has_it(&released.borrow_and_update()) {
+                return Some(self.known());
+            }
+            // The others don't say when they release something: they are asked.
+            let asked = async {
+                match &self.ask {
+                    Some(_) => {
+                        self.newest().await;
+                        tokio::time::sleep(RELEASE_PAUSE).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = released.changed() => changed.ok()?,
+                () = asked => {}
+            }
+        }
+    }
+}
