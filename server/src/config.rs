@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use crate::data_folder::DataFolder;
+use crate::storage::postgres::DatabaseUrl;
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -57,6 +58,15 @@ pub struct DataOptions {
     /// The folder that holds the log's database and keys [default: candor-data]
     #[arg(long, env = "CANDOR_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// The Postgres database that the log is in, such as `postgres://candor@db.example.org/candor`; a file in the
+    /// folder, if left out. Passwords belong into `PGPASSWORD` or `.pgpass`: others see the flags of a program
+    #[arg(
+        long,
+        env = "CANDOR_DATABASE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database: Option<DatabaseUrl>,
     /// A TOML file with settings, which flags and environment override
     #[arg(long, env = "CANDOR_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -103,6 +113,7 @@ pub struct ServeOptions {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     data: Option<PathBuf>,
+    database: Option<DatabaseUrl>,
     listen: Option<Listen>,
     registration: Option<RegistrationSetting>,
     #[serde(default, deserialize_with = "whole_number")]
@@ -117,6 +128,8 @@ struct File {
 pub struct Settings {
     /// The log's files.
     pub data: DataFolder,
+    /// Where its entries are, if not in a file among these.
+    pub database: Option<DatabaseUrl>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Who may register publishers.
@@ -191,6 +204,7 @@ impl Settings {
                     .or(file.data.as_ref())
                     .map_or(Path::new(DATA), |data| data),
             ),
+            database: data.database.clone().or(file.database),
             listen,
             registration: serve
                 .registration
@@ -262,6 +276,7 @@ mod tests {
         Settings::resolve(
             &DataOptions {
                 data: None,
+                database: None,
                 config: Some(config),
             },
             serve,

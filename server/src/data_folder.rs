@@ -1,7 +1,7 @@
 //! The folder of a log: which files it has, and what those that are there say of it.
 //!
 //! ```text
-//! log.db           the log; a folder without it holds none
+//! log.db           the log, where it is in SQLite; a folder without it holds none then
 //! log-key.pem      signs checkpoints
 //! operator-key.pem admits publishers
 //! last-signed      the newest checkpoint that was signed
@@ -48,10 +48,28 @@ pub enum DataFolderError {
     },
     /// A log was there.
     #[error(
-        "log.db is missing in {}, where other files of a log are: mount what holds it, or put back its newest copy and remove any log.db-wal and log.db-shm that are there; a new database would be another log",
+        "log.db is missing in {}, where other files of a log are: mount what holds it, or put back its newest copy and remove any log.db-wal and log.db-shm that are there; a new database would be another log. If the log is in Postgres, say where: --database",
         path.display()
     )]
     DatabaseMissing {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A log in `SQLite` is there, and one in Postgres is wanted.
+    #[error(
+        "the log in {} is in its log.db: leave the setting database out, or name the folder that was made for the log in that database",
+        path.display()
+    )]
+    DatabaseHere {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// The keys of a log in Postgres are not there.
+    #[error(
+        "{} has no log-key.pem: copy log-key.pem, operator-key.pem and last-signed from another server of this log. For a new log only: candor-server init",
+        path.display()
+    )]
+    NoKeys {
         /// Which folder.
         path: PathBuf,
     },
@@ -143,6 +161,19 @@ impl DataFolder {
         [self.last_signed(), self.operator_key(), self.log_key()]
     }
 
+    /// Refuses a folder without the keys of a log whose database is elsewhere.
+    pub fn require_keys(&self) -> Result<(), DataFolderError> {
+        let path = self.0.clone();
+        match self.state()? {
+            State::Log => Err(DataFolderError::DatabaseHere { path }),
+            State::HalfMade => Err(DataFolderError::HalfMade { path }),
+            State::DatabaseMissing if self.log_key().exists() => Ok(()),
+            State::Empty | State::DatabaseMissing | State::SomethingElse(_) => {
+                Err(DataFolderError::NoKeys { path })
+            }
+        }
+    }
+
     /// Refuses a folder without a log.
     pub fn require_log(&self) -> Result<(), DataFolderError> {
         let path = self.0.clone();
@@ -178,11 +209,13 @@ impl DataFolder {
         }
         let (asides, mut others): (Vec<_>, Vec<_>) =
             self.names()?.into_iter().partition(|name| is_aside(name));
-        // The database is put in place last. As long as it is not, nobody has run this log or seen its key.
-        if asides
-            .iter()
-            .any(|aside| Self(self.0.join(aside)).database().exists())
-        {
+        // The database is put in place last, or the log's key, where the database is elsewhere. As long as that is
+        // aside, nobody has run this log or seen its key.
+        let is_whole = |aside: &String| {
+            let aside = Self(self.0.join(aside));
+            aside.database().exists() || aside.log_key().exists()
+        };
+        if asides.iter().any(is_whole) {
             return Ok(State::HalfMade);
         }
         others.retain(|name| name != LOST_AND_FOUND);

@@ -6,8 +6,10 @@
 //!         └─ moved one by one, log.db last ──► FOLDER/                            then X is removed
 //! ```
 //!
-//! Always: where `log.db` is in place, all of the log is. A crash before that leaves a folder that `serve`
-//! refuses, and that another `init` clears: nobody has seen its key.
+//! Where the log is in Postgres, its tables are made when the files are whole, and `log-key.pem` is moved last.
+//!
+//! Always: where `log.db` or `log-key.pem` is in place, all of the log is. A crash before that leaves a folder that
+//! `serve` refuses, and that another `init` clears, or ends what was begun: nobody has seen its key.
 //!
 //! All of it happens inside the folder: it may be a mount point, or the only place where this user can write.
 
@@ -22,6 +24,7 @@ use candor_core::note::{Checkpoint, NoteSigner, Origin, VerifierKey};
 use crate::data_folder::{ASIDE_PREFIX, DataFolder, DataFolderError};
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::log_key::{self, KeyFileError};
+use crate::storage::postgres::{DatabaseUrl, Postgres};
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{LogIdentity, StorageError};
 
@@ -50,9 +53,25 @@ pub enum InitError {
     LastSigned(#[from] LastSignedError),
 }
 
-/// Makes a new, empty log in `folder`, and returns its key.
-pub async fn init(folder: &DataFolder, origin: Origin) -> Result<VerifierKey, InitError> {
+/// Makes a new, empty log in `folder`, and in `database` if it is not to be there too, and returns its key.
+pub async fn init(
+    folder: &DataFolder,
+    database: Option<&DatabaseUrl>,
+    origin: Origin,
+) -> Result<VerifierKey, InitError> {
     let leftovers = folder.require_room()?;
+    if let Some(database) = database {
+        let found = Postgres::identity_at(database).await?;
+        for aside in &leftovers.asides {
+            // Its tables were made, and then something came between.
+            if let Some(found) = &found
+                && holds_key(&DataFolder::new(aside), &found.key)
+            {
+                put_in_place(&DataFolder::new(aside), folder)?;
+                return Ok(found.key.clone());
+            }
+        }
+    }
     // The files first: while the database is still aside, another crash leaves what this one found.
     for file in leftovers.files {
         fs::remove_file(&file).map_err(io(&file))?;
@@ -66,38 +85,53 @@ pub async fn init(folder: &DataFolder, origin: Origin) -> Result<VerifierKey, In
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(folder.path())
         .map_err(io(folder.path()))?;
-    let key = make_log(&DataFolder::new(aside.path()), origin).await?;
+    let identity = make_files(&DataFolder::new(aside.path()), origin)?;
+    if database.is_none() {
+        let folder = DataFolder::new(aside.path());
+        Sqlite::create(&folder.database(), &identity).await?;
+        sync_folder(folder.path())?;
+    }
     // From here on, what an error leaves is what a crash leaves.
     let aside = DataFolder::new(&aside.keep());
-    for (from, to) in aside
-        .beside_the_database()
-        .iter()
-        .zip(folder.beside_the_database())
-    {
-        fs::rename(from, &to).map_err(io(&to))?;
+    if let Some(database) = database {
+        Postgres::create(database, &identity).await?;
     }
-    sync_folder(folder.path())?;
-    fs::rename(aside.database(), folder.database()).map_err(io(&folder.database()))?;
-    sync_folder(folder.path())?;
-    fs::remove_dir_all(aside.path()).map_err(io(aside.path()))?;
-    Ok(key)
+    put_in_place(&aside, folder)?;
+    Ok(identity.key)
 }
 
-/// Makes the files of a new, empty log in `folder`, on stable storage.
-async fn make_log(folder: &DataFolder, origin: Origin) -> Result<VerifierKey, InitError> {
+/// Moves the files of a log that was made whole to where they belong, the one that says so last.
+fn put_in_place(aside: &DataFolder, folder: &DataFolder) -> Result<(), InitError> {
+    let beside = aside.beside_the_database();
+    for (from, to) in beside.iter().zip(folder.beside_the_database()) {
+        if from.exists() {
+            fs::rename(from, &to).map_err(io(&to))?;
+            sync_folder(folder.path())?;
+        }
+    }
+    if aside.database().exists() {
+        fs::rename(aside.database(), folder.database()).map_err(io(&folder.database()))?;
+        sync_folder(folder.path())?;
+    }
+    fs::remove_dir_all(aside.path()).map_err(io(aside.path()))
+}
+
+/// Whether the log's key in `folder` is this one.
+fn holds_key(folder: &DataFolder, key: &VerifierKey) -> bool {
+    let secret = log_key::read(&folder.log_key());
+    secret.is_ok_and(|secret| VerifierKey::new(key.name().clone(), secret.verifying_key()) == *key)
+}
+
+/// Makes the files of a new, empty log in `folder`, save its database, on stable storage.
+fn make_files(folder: &DataFolder, origin: Origin) -> Result<LogIdentity, InitError> {
     let secret = log_key::create(&folder.log_key())?;
     log_key::create(&folder.operator_key())?;
     let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
     let signer = NoteSigner::new(origin.to_key_name(), secret);
-    let identity = LogIdentity {
-        origin,
-        key: key.clone(),
-    };
-    Sqlite::create(&folder.database(), &identity).await?;
     let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
     LastSigned::create(&folder.last_signed(), &empty.to_string())?;
     sync_folder(folder.path())?;
-    Ok(key)
+    Ok(LogIdentity { origin, key })
 }
 
 /// Makes the folder, for its owner alone, unless it is there: then it stays as its owner made it.

@@ -14,7 +14,7 @@ use candor_core::note::{LogKey, NoteSigner, Origin};
 use candor_core::record::{PublicKey, SignedRecord};
 use candor_server::accept::Registration;
 use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
-use candor_server::data_folder::DataFolder;
+use candor_server::data_folder::{DataFolder, DataFolderError};
 use candor_server::http::{self, Log};
 use candor_server::last_signed::LastSigned;
 use candor_server::limits::Limits;
@@ -24,7 +24,8 @@ use candor_server::open_files;
 use candor_server::recent::Recent;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
-use candor_server::storage::Storage as _;
+use candor_server::storage::Storage;
+use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -138,16 +139,18 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
-    let folder = Settings::resolve(data, &ServeOptions::default())?.data;
-    let key = runtime()?.block_on(candor_server::init::init(&folder, origin))?;
+    let settings = Settings::resolve(data, &ServeOptions::default())?;
+    let init = candor_server::init::init(&settings.data, settings.database.as_ref(), origin);
+    let key = runtime()?.block_on(init)?;
     print(&key.to_string());
     Ok(())
 }
 
 fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
-    let folder = Settings::resolve(data, &ServeOptions::default())?.data;
+    let settings = Settings::resolve(data, &ServeOptions::default())?;
+    let folder = &settings.data;
     if !folder.operator_key().exists() {
-        folder.require_log()?;
+        require_log(&settings)?;
     }
     let operator = log_key::read(&folder.operator_key())?;
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
@@ -188,7 +191,8 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
 fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
     let settings = Settings::resolve(data, serve)?;
     start_logging(settings.log_json)?;
-    // Two servers on one file would sign two histories. The lock is held until the process ends.
+    // Two servers on one file would sign two histories, and each server needs a memory of its own. The lock is held until the process ends.
+    require_log(&settings)?;
     let _lock = lock(&settings.data)?;
     runtime()?.block_on(run_until_stopped(settings))
 }
@@ -213,13 +217,19 @@ fn start_logging(json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn require_log(settings: &Settings) -> Result<(), DataFolderError> {
+    match settings.database {
+        Some(_) => settings.data.require_keys(),
+        None => settings.data.require_log(),
+    }
+}
+
 fn lock(folder: &DataFolder) -> anyhow::Result<File> {
-    folder.require_log()?;
     let path = folder.lock();
     let file = File::create(&path).with_context(|| path.display().to_string())?;
     if file.try_lock().is_err() {
         bail!(
-            "another candor-server runs the log in {}; stop it first",
+            "another candor-server runs the log in {}; stop it first, or give each server a folder of its own where they share a database",
             folder.path().display()
         );
     }
@@ -228,7 +238,10 @@ fn lock(folder: &DataFolder) -> anyhow::Result<File> {
 
 async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let connections_max = open_files::connections_max()?;
-    let storage = Sqlite::open(&settings.data.database()).await?;
+    let storage: Arc<dyn Storage> = match &settings.database {
+        Some(database) => Arc::new(Postgres::open(database).await?),
+        None => Arc::new(Sqlite::open(&settings.data.database()).await?),
+    };
     let identity = storage.identity().await?;
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),
@@ -251,9 +264,9 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     };
     let (stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
-    let recent = Arc::new(Recent::of(Arc::new(storage.clone())));
+    let recent = Arc::new(Recent::of(Arc::clone(&storage)));
     let parts = SequencerParts {
-        storage: Arc::new(storage.clone()),
+        storage: Arc::clone(&storage),
         recent: Arc::clone(&recent),
         signer,
         operator: registration.operator().cloned(),
@@ -267,7 +280,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let request_time_max = settings.request_time_max;
     let log = Arc::new(Log {
         identity,
-        storage: Arc::new(storage.clone()),
+        storage: Arc::clone(&storage),
         recent,
         sequencer,
         registration,
@@ -285,6 +298,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     info!(
         origin = %log.identity.origin,
+        database = settings.database.as_ref().map(tracing::field::display),
         tree.size = released.head.size.get(),
         registration = settings.registration.as_str(),
         connections.max = connections_max,

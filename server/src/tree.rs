@@ -22,6 +22,14 @@ pub struct RightEdge {
 pub type GrownTiles = Vec<(TileLevel, TileIndex, Tile)>;
 
 impl RightEdge {
+    /// The edge of the empty tree.
+    pub fn empty() -> Self {
+        Self {
+            range: CompactRange::empty(),
+            partial: vec![Vec::new(); usize::from(TILE_LEVELS)],
+        }
+    }
+
     /// Reads the edge of the committed tree, and checks that its tiles lead to the root that is on record, and that
     /// the last entries are those that they were made from.
     pub async fn load(storage: &dyn Storage) -> Result<Self, StorageError> {

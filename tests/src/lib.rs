@@ -8,6 +8,7 @@ pub mod disk;
 pub mod http;
 pub mod load;
 pub mod lying;
+pub mod postgres;
 pub mod publisher;
 pub mod raw;
 pub mod statements;

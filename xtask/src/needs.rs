@@ -22,7 +22,7 @@ struct Need {
     what_for: &'static str,
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need {
         program: "go",
         version: &["version"],
@@ -48,6 +48,12 @@ const NEEDS: [Need; 5] = [
         what_for: "knowing which files the house rules are about",
     },
     Need {
+        program: "postgres",
+        version: &["--version"],
+        package: "postgresql",
+        what_for: "logs in Postgres",
+    },
+    Need {
         program: "python3",
         version: &["-m", "pip", "--version"],
         package: "python3-pip",
@@ -55,12 +61,24 @@ const NEEDS: [Need; 5] = [
     },
 ];
 
+impl Need {
+    /// Where the program is. Debian keeps Postgres off the path: clients of one version work with all.
+    fn path(&self) -> PathBuf {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+        versions
+            .flatten()
+            .map(|version| version.path().join("bin").join(self.program))
+            .find(|path| path.exists())
+            .unwrap_or_else(|| self.program.into())
+    }
+}
+
 /// Installs what is missing, as root on Debian; elsewhere says what is missing.
 pub(crate) fn install() -> anyhow::Result<()> {
     let missing = || {
         NEEDS
             .iter()
-            .filter(|need| !answers(need.program, need.version))
+            .filter(|need| !answers(&need.path(), need.version))
     };
     let packages: Vec<&str> = missing().map(|need| need.package).collect();
     if !packages.is_empty() && is_root() && answers("apt-get", &["--version"]) {

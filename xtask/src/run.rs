@@ -1,5 +1,6 @@
 //! Running programs.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -47,7 +48,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
 }
 
 /// Whether a program is there and says so.
-pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn answers(program: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
     Command::new(program)
         .args(arguments)
         .output()

@@ -1,14 +1,18 @@
 //! What the server keeps, as operations. SQL is in the engines' own modules.
 //!
-//! One trait, so that the sequencer and the readers are the same for every engine; see
-//! [`sqlite`] for the one that is built in.
+//! One trait, so that the sequencer and the readers are the same for every engine: [`sqlite`] is built in, and
+//! [`postgres`] serves any number of servers. One suite of tests holds both to what the trait says
+//! (`server/tests/storage`).
 
 mod peers;
+pub mod postgres;
+mod rows;
 pub mod sqlite;
 mod turn;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use candor_core::Sha256;
@@ -31,6 +35,9 @@ pub trait Storage: Send + Sync + 'static {
     /// Puts all that was committed on stable storage once more, and says on `Ok` that it is there. After a
     /// write that failed, the system may show what is not on the disk.
     async fn settle(&self) -> Result<(), StorageError>;
+
+    /// Closes the log in order.
+    async fn close(&self);
 
     /// Says whether the log still is where it was opened. What is written to a file that was removed or
     /// replaced meanwhile is gone when the server stops.
@@ -361,6 +368,12 @@ pub enum StorageError {
     /// Nothing more can be written until there is room.
     #[error("the disk is full: {0}")]
     Full(sqlx::Error),
+    /// The database takes no records, or not for good.
+    #[error("{0}")]
+    NotDurable(&'static str),
+    /// Nobody knows what the database does.
+    #[error("the database has not answered for {} seconds", .0.as_secs())]
+    Silent(Duration),
     /// Somebody else reads or writes the database, and does not end.
     #[error(
         "another program holds {} open, such as an sqlite3 shell or a backup, so what was committed last can't be put on stable storage: end that program (`fuser {}` says which it is), and start again",
@@ -396,5 +409,15 @@ impl StorageError {
     /// For values read from the database that no version of this program would have written.
     pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Damaged(what.to_string())
+    }
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        if sqlite::is_full(&error) || postgres::is_full(&error) {
+            Self::Full(error)
+        } else {
+            Self::Database(error)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use candor_core::merkle::TreeSize;
 use candor_core::note::CheckpointError;
@@ -76,6 +77,8 @@ fn what_a_storage_says() {
             StorageError::NotALog(_) => StorageError::NotALog("there is no log at /var/lib/candor/log.db".to_owned()),
             StorageError::Damaged(_) => storage(),
             StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
+            StorageError::NotDurable(_) => StorageError::NotDurable("the database is a standby, which takes no records: name its primary"),
+            StorageError::Silent(_) => StorageError::Silent(Duration::from_secs(15)),
             StorageError::Held { .. } => StorageError::Held { path: path() },
             StorageError::Replaced { .. } => StorageError::Replaced { path: path() },
             StorageError::Io { .. } => StorageError::Io { path: path(), error: no_room() },
@@ -112,6 +115,8 @@ fn what_is_said_of_the_files_of_a_log() {
             DataFolderError::NoLog { .. } => DataFolderError::NoLog { path: path() },
             DataFolderError::HalfMade { .. } => DataFolderError::HalfMade { path: path() },
             DataFolderError::DatabaseMissing { .. } => DataFolderError::DatabaseMissing { path: path() },
+            DataFolderError::DatabaseHere { .. } => DataFolderError::DatabaseHere { path: path() },
+            DataFolderError::NoKeys { .. } => DataFolderError::NoKeys { path: path() },
             DataFolderError::LogExists { .. } => DataFolderError::LogExists { path: path() },
             DataFolderError::NotEmpty { .. } => DataFolderError::NotEmpty { path: path(), found: "notes.txt".to_owned() },
             DataFolderError::Io { .. } => DataFolderError::Io { path: path(), error: no_room() },

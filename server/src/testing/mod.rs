@@ -63,7 +63,9 @@ impl FaultyLog {
         let temporary = tempfile::tempdir().expect("a folder");
         let folder = DataFolder::new(temporary.path());
         let origin = "example.org/candor-test".parse().expect("an origin");
-        let key = crate::init::init(&folder, origin).await.expect("a log");
+        let key = crate::init::init(&folder, None, origin)
+            .await
+            .expect("a log");
         let sqlite = Sqlite::open(&folder.database()).await.expect("it opens");
         let storage = Arc::new(FaultyStorage::new(sqlite));
         let metrics = Arc::new(Metrics::new());

@@ -114,6 +114,10 @@ impl Storage for FaultyStorage {
         self.inner.settle().await
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
     fn check_place(&self) -> Result<(), StorageError> {
         if self.is_gone.load(Ordering::SeqCst) {
             let path = PathBuf::from("log.db");

@@ -9,7 +9,8 @@ use candor_core::merkle::{
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
 
-use super::{ROWS_PER_INSERT, from_db, index_from_db, json_list, sha256_from_db, to_db};
+use super::{ROWS_PER_INSERT, json_list};
+use crate::storage::rows::{from_db, index_from_db, sha256_from_db, to_db};
 use crate::storage::{
     Batch, KnownStatement, LogIdentity, NewAttachment, StorageError, StoredAttachment,
 };

@@ -109,13 +109,6 @@ impl Sqlite {
         log.check_place()?;
         Ok(log)
     }
-
-    /// Closes the log in order: everything goes into the one database file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-        Reserve::beside(&self.file).keep();
-    }
 }
 
 impl FileId {
@@ -177,20 +170,15 @@ mod code {
     }
 
     pub(super) fn extended(error: &sqlx::Error) -> Option<u32> {
-        error.as_database_error()?.code()?.parse().ok()
+        let error = error.as_database_error()?;
+        error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+        error.code()?.parse().ok()
     }
 }
 
-impl From<sqlx::Error> for StorageError {
-    fn from(error: sqlx::Error) -> Self {
-        if code::of(&error) == Some(code::FULL)
-            || code::extended(&error) == Some(code::IOERR_SHMSIZE)
-        {
-            Self::Full(error)
-        } else {
-            Self::Database(error)
-        }
-    }
+/// Whether there is no room for more.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    code::of(error) == Some(code::FULL) || code::extended(error) == Some(code::IOERR_SHMSIZE)
 }
 
 async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePool, StorageError> {
@@ -227,6 +215,13 @@ impl Storage for Sqlite {
         Err(StorageError::Held {
             path: self.file.clone(),
         })
+    }
+
+    /// Everything goes into the one database file.
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        Reserve::beside(&self.file).keep();
     }
 
     fn check_place(&self) -> Result<(), StorageError> {
@@ -349,27 +344,6 @@ async fn known(
         releases: views::known_releases(connection, &questions.releases).await?,
         attachments: log::known_attachments(connection, &questions.attachments).await?,
     })
-}
-
-/// Numbers cross to `SQLite`'s signed 64-bit integers here and nowhere else.
-fn to_db(number: u64) -> Result<i64, StorageError> {
-    i64::try_from(number)
-        .map_err(|_| StorageError::Damaged(format!("{number} is more than the database can hold")))
-}
-
-fn from_db(number: i64) -> Result<u64, StorageError> {
-    u64::try_from(number).map_err(StorageError::damaged)
-}
-
-fn index_from_db(number: i64) -> Result<LeafIndex, StorageError> {
-    from_db(number).map(LeafIndex::new)
-}
-
-fn sha256_from_db(bytes: &[u8]) -> Result<Sha256, StorageError> {
-    bytes
-        .try_into()
-        .map(Sha256::from_bytes)
-        .map_err(StorageError::damaged)
 }
 
 /// A list as the JSON that `json_each` takes, so that one SQL text serves lists of every length.

@@ -11,7 +11,8 @@ use candor_core::record::{Kind, PublicKey, PublisherName, PublisherState, Retire
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::{index_from_db, json_list, sha256_from_db, to_db};
+use super::json_list;
+use crate::storage::rows::{index_from_db, sha256_from_db, to_db};
 use crate::storage::{PublisherPage, PublisherRow, StorageError};
 
 pub(super) async fn upsert(

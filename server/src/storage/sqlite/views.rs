@@ -8,9 +8,8 @@ use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::{
-    ROWS_PER_INSERT, from_db, index_from_db, json_list, publishers, sha256_from_db, to_db,
-};
+use super::{ROWS_PER_INSERT, json_list, publishers};
+use crate::storage::rows::{from_db, index_from_db, sha256_from_db, to_db};
 use crate::storage::{
     EntriesLimit, KnownRelease, LoggedRecord, ModelRow, RecordFilter, RecordPage, RecordRow,
     ReleasePage, ReleaseRow, StorageError,

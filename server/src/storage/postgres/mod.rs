@@ -1,0 +1,342 @@
+//! Postgres: a database of its own, for any number of servers.
+//!
+//! Each server checks and queues what it is sent, and takes turns with the others to write ([`turn`]). What one of
+//! them released, the others learn from a row that each holds against what it knew before ([`Peers`]).
+//!
+//! Always: a server that can't be sure that a commit is durable does not start: `fsync` is on, and the connections
+//! that write wait for the write-ahead log, whatever the default is.
+//!
+//! The SQL is in functions named for their question: `log` for entries, tiles and the head, `publishers` for
+//! these and their keys, `views` for the rest. `turn` puts them together to write.
+
+mod log;
+mod publishers;
+mod turn;
+mod url;
+mod views;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use candor_core::Sha256;
+use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
+use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
+
+use super::{
+    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
+    Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
+    StorageError, StoredAttachment, Turn,
+};
+
+use turn::{PostgresTurn, SILENCE_MAX};
+pub use url::{DatabaseUrl, DatabaseUrlError};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// How many connections read at a time, for each server.
+const READERS: u32 = 8;
+
+/// How long the database may take to answer, with the wait for a connection and for a lock.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// After this, Postgres itself gives up on a statement or on a lock: before the server does, so that it says why.
+const STATEMENT_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A log in a Postgres database.
+#[derive(Clone)]
+pub struct Postgres {
+    /// One connection, for turns.
+    writer: PgPool,
+    /// One connection, for what servers tell each other: it waits for nothing, and for nobody who reads.
+    peers: PgPool,
+    readers: PgPool,
+}
+
+/// What a connection is for, and what is set on it.
+#[derive(Clone, Copy)]
+enum Use {
+    /// A commit returns when it is on stable storage, and a turn ends when its server is silent.
+    Turns,
+    /// What is told may be lost in a crash of the database: who told it still knows it.
+    Peers,
+    Reading,
+}
+
+impl Postgres {
+    /// Makes a new, empty log in a database that holds none.
+    pub async fn create(url: &DatabaseUrl, identity: &LogIdentity) -> Result<(), StorageError> {
+        let mut connection = connect_once(url).await?;
+        if let Ok(found) = log::identity(&mut connection).await {
+            return Err(StorageError::NotALog(format!(
+                "{url} holds the log {} already, and is left as it is",
+                found.origin
+            )));
+        }
+        MIGRATIONS
+            .run(&mut connection)
+            .await
+            .map_err(sqlx::Error::from)?;
+        let mut transaction = connection.begin().await?;
+        log::insert_identity(&mut transaction, identity).await?;
+        transaction.commit().await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Which log the database holds, if any.
+    pub async fn identity_at(url: &DatabaseUrl) -> Result<Option<LogIdentity>, StorageError> {
+        let mut connection = connect_once(url).await?;
+        let is_there: (bool,) = sqlx::query_as("SELECT to_regclass('log') IS NOT NULL")
+            .fetch_one(&mut connection)
+            .await?;
+        if !is_there.0 {
+            return Ok(None);
+        }
+        match log::identity(&mut connection).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(StorageError::NotALog(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens the log in a database. One that holds none is an error: logs are made by [`Postgres::create`] alone.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, StorageError> {
+        if Self::identity_at(url).await?.is_none() {
+            return Err(StorageError::NotALog(format!("{url} holds no log")));
+        }
+        let writer = pool(url, Use::Turns, 1).await?;
+        MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
+        Ok(Self {
+            writer,
+            peers: pool(url, Use::Peers, 1).await?,
+            readers: pool(url, Use::Reading, READERS).await?,
+        })
+    }
+}
+
+impl Use {
+    /// The settings of such a connection, beyond the database's own.
+    fn settings(self) -> String {
+        let own = match self {
+            // `on`, or what waits for more servers than this one: never less.
+            Self::Turns => format!(
+                "SELECT set_config('synchronous_commit', 'on', false)
+                 WHERE current_setting('synchronous_commit') IN ('off', 'local');
+                 SET idle_in_transaction_session_timeout = {}",
+                SILENCE_MAX.as_millis()
+            ),
+            Self::Peers => "SET synchronous_commit = off".to_owned(),
+            Self::Reading => "SET default_transaction_read_only = on".to_owned(),
+        };
+        let time = STATEMENT_TIME_MAX.as_millis();
+        format!("SET statement_timeout = {time}; SET lock_timeout = {time}; {own}")
+    }
+}
+
+async fn connect_once(url: &DatabaseUrl) -> Result<PgConnection, StorageError> {
+    in_time(async { Ok(PgConnection::connect_with(url.options()).await?) }).await
+}
+
+async fn pool(url: &DatabaseUrl, what_for: Use, connections: u32) -> Result<PgPool, StorageError> {
+    let options: PgConnectOptions = url.options().clone();
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(STATEMENT_TIME_MAX)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection
+                    .execute(sqlx::raw_sql(AssertSqlSafe(what_for.settings())))
+                    .await?;
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// What the database answers, or an error when it is silent for too long.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    tokio::time::timeout(ANSWER_TIME_MAX, answer)
+        .await
+        .unwrap_or(Err(StorageError::Silent(ANSWER_TIME_MAX)))
+}
+
+/// Whether the database has no room for more: SQLSTATE `disk_full`.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
+    error.is_some_and(|error| error.code() == "53100")
+}
+
+/// A column of many rows, as one value of a statement.
+fn column<T>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.collect()
+}
+
+/// What is known, as of the transaction that the connection is in.
+async fn known(
+    connection: &mut PgConnection,
+    questions: &Questions,
+) -> Result<Known, StorageError> {
+    Ok(Known {
+        statements: log::known_statements(connection, &questions.statements).await?,
+        publishers: publishers::known(connection, &questions.publishers, &questions.keyids).await?,
+        releases: views::known_releases(connection, &questions.releases).await?,
+        attachments: log::known_attachments(connection, &questions.attachments).await?,
+    })
+}
+
+/// A transaction that sees one moment of the database.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+#[async_trait]
+impl Storage for Postgres {
+    async fn identity(&self) -> Result<LogIdentity, StorageError> {
+        log::identity(&self.readers).await
+    }
+
+    /// What was committed is on stable storage as far as Postgres knows: it stops when a flush fails, and
+    /// recovers from its log. What is left is whether it flushes at all.
+    async fn settle(&self) -> Result<(), StorageError> {
+        let (fsync, is_standby): (String, bool) =
+            sqlx::query_as("SELECT current_setting('fsync'), pg_is_in_recovery()")
+                .fetch_one(&self.writer)
+                .await?;
+        if is_standby {
+            return Err(StorageError::NotDurable(
+                "the database is a standby, which takes no records: name its primary",
+            ));
+        }
+        if fsync != "on" {
+            return Err(StorageError::NotDurable(
+                "the database runs with fsync = off, so a power cut would take back what was acknowledged: set fsync = on",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.peers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A database that was replaced shows in its head.
+    fn check_place(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, StorageError> {
+        Ok(None)
+    }
+
+    fn peers(&self) -> Option<&dyn Peers> {
+        Some(self)
+    }
+
+    fn readers(&self) -> Readers {
+        let idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
+        Readers {
+            busy: self.readers.size().saturating_sub(idle),
+            idle,
+        }
+    }
+
+    async fn head(&self) -> Result<TreeHead, StorageError> {
+        log::head(&self.readers).await
+    }
+
+    async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
+        log::tiles(&self.readers, paths).await
+    }
+
+    async fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Entry>, StorageError> {
+        log::entries(&self.readers, first, count).await
+    }
+
+    async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
+        known(&mut *self.readers.begin_with(SNAPSHOT).await?, questions).await
+    }
+
+    async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
+        Ok(Box::new(PostgresTurn::begin(&self.writer).await?))
+    }
+
+    async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
+        log::attachment(&self.readers, sha256).await
+    }
+
+    async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError> {
+        publishers::of_key(&self.readers, keyid).await
+    }
+
+    async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError> {
+        views::record(&self.readers, index).await
+    }
+
+    async fn records(
+        &self,
+        filter: &RecordFilter,
+        page: RecordPage,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        views::records(&self.readers, filter, page).await
+    }
+
+    async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
+        publishers::list(&self.readers, after, limit).await
+    }
+
+    async fn publisher(
+        &self,
+        name: &PublisherName,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Option<PublisherPage>, StorageError> {
+        let mut snapshot = self.readers.begin_with(SNAPSHOT).await?;
+        publishers::page(&mut snapshot, name, after, limit).await
+    }
+
+    async fn models(
+        &self,
+        publisher: Option<&PublisherName>,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<ModelRow>, StorageError> {
+        views::models(&self.readers, publisher, after, limit).await
+    }
+
+    async fn releases(
+        &self,
+        model: &ModelName,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<ReleaseRow>, StorageError> {
+        views::releases(&self.readers, model, after, limit).await
+    }
+
+    async fn release(
+        &self,
+        name: &ReleaseName,
+        after: Option<LeafIndex>,
+        limit: EntriesLimit,
+    ) -> Result<Option<ReleasePage>, StorageError> {
+        let mut snapshot = self.readers.begin_with(SNAPSHOT).await?;
+        views::release(&mut snapshot, name, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Peers for Postgres {
+    async fn newest(&self) -> Result<Option<String>, StorageError> {
+        in_time(log::released(&self.peers)).await
+    }
+
+    async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError> {
+        in_time(log::tell(&self.peers, head.size, checkpoint)).await
+    }
+}
