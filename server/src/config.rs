@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use crate::data_folder::DataFolder;
-use crate::storage::postgres::DatabaseUrl;
+use crate::storage::postgres::{DatabaseUrl, DatabaseUrlError};
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -66,11 +66,16 @@ pub struct DataOptions {
         value_name = "URL",
         hide_env_values = true
     )]
-    pub database: Option<DatabaseUrl>,
+    pub database: Option<Secret>,
     /// A TOML file with settings, which flags and environment override
     #[arg(long, env = "CANDOR_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
+
+/// Text that may hold a password. It is looked at when all settings are there: errors of the command line and of TOML
+/// repeat what they are about.
+#[derive(Clone, Deserialize)]
+pub struct Secret(String);
 
 /// An address and port to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -113,7 +118,7 @@ pub struct ServeOptions {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     data: Option<PathBuf>,
-    database: Option<DatabaseUrl>,
+    database: Option<Secret>,
     listen: Option<Listen>,
     registration: Option<RegistrationSetting>,
     #[serde(default, deserialize_with = "whole_number")]
@@ -159,8 +164,11 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
         /// Where, and why.
-        error: toml::de::Error,
+        error: String,
     },
+    /// The database's address is none.
+    #[error("the setting database: {0}")]
+    Database(#[from] DatabaseUrlError),
     /// A number that makes no sense.
     #[error("{name} is {found}, and must be from {} to {}", range.start(), range.end())]
     Range {
@@ -204,7 +212,12 @@ impl Settings {
                     .or(file.data.as_ref())
                     .map_or(Path::new(DATA), |data| data),
             ),
-            database: data.database.clone().or(file.database),
+            database: data
+                .database
+                .clone()
+                .or(file.database)
+                .map(|Secret(url)| DatabaseUrl::try_from(url))
+                .transpose()?,
             listen,
             registration: serve
                 .registration
@@ -214,6 +227,19 @@ impl Settings {
             request_time_max: Duration::from_secs(seconds),
             log_json: serve.log_json.or(file.log_json).unwrap_or(false),
         })
+    }
+}
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -260,8 +286,24 @@ impl File {
         })?;
         toml::from_str(&text).map_err(|error| ConfigError::Form {
             path: path.to_owned(),
-            error,
+            error: without_secrets(&error, &text),
         })
+    }
+}
+
+/// What is wrong with a file, with the line that it is about, unless that may hold a password.
+fn without_secrets(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let number = before.map_or(0, |before| before.matches('\n').count());
+    let line = text.lines().nth(number).unwrap_or_default();
+    if line.contains("database") {
+        format!(
+            "the setting database, line {}: {}",
+            number + 1,
+            error.message()
+        )
+    } else {
+        error.to_string()
     }
 }
 

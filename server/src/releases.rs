@@ -22,6 +22,7 @@ use tracing::warn;
 
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::storage::{Peers, Storage, StorageError};
+use crate::tree::RightEdge;
 
 /// How often the others are asked what they released when nobody here wants to know.
 const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
@@ -130,10 +131,22 @@ impl Releases {
         Ok(())
     }
 
-    /// Checks that the tree in storage, whose head is `head`, extends the one that was kept last.
+    /// Checks that the tree in storage, whose head was `head` in this turn, extends the one that was kept last.
     pub async fn check(&self, head: TreeHead) -> Result<(), LastSignedError> {
+        // Nothing that is newer is kept meanwhile.
         let kept = self.kept.lock().await;
-        kept.check(self.storage.as_ref(), head).await
+        let storage = self.storage.as_ref();
+        match kept.check(storage, head).await {
+            // Either the database was set back; or this server stood still in its turn and lost it, and what another
+            // one has written since was kept: then the database has that now.
+            Err(LastSignedError::Behind { .. }) => {
+                let now = storage.head().await?;
+                RightEdge::at(now, storage).await?;
+                kept.check(storage, now).await?;
+                Err(LastSignedError::Storage(StorageError::TurnLost))
+            }
+            checked => checked,
+        }
     }
 
     /// Shows what another server released, if it is newer than what is shown.

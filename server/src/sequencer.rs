@@ -417,8 +417,8 @@ impl Task {
 
     /// Takes over what other servers added to the tree since this one had its turn.
     async fn follow_to(&mut self, head: TreeHead) -> Result<(), SequencerError> {
-        let planned = self.edge.head();
-        if head == planned {
+        let (planned, shown) = (self.edge.head(), self.releases.newest().head);
+        if head == planned && head.size >= shown.size {
             return Ok(());
         }
         if self.parts.storage.peers().is_none() {
@@ -427,8 +427,9 @@ impl Task {
                 found: head.size,
             }));
         }
-        self.edge = RightEdge::at(head, self.parts.storage.as_ref()).await?;
+        let edge = RightEdge::at(head, self.parts.storage.as_ref()).await?;
         self.releases.check(head).await?;
+        self.edge = edge;
         Ok(())
     }
 

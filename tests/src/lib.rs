@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod disk;
+pub mod history;
 pub mod http;
 pub mod load;
 pub mod lying;
@@ -38,6 +39,8 @@ pub struct TestLog {
     server: Option<Child>,
     url: String,
     key: LogKey,
+    /// The Postgres database that the log is in, if it is.
+    database: Option<String>,
     flags: Vec<String>,
     /// How many files the server may have open.
     open_files_max: Option<u32>,
@@ -94,26 +97,58 @@ impl TestLog {
         log
     }
 
+    /// Makes a new log in a Postgres database and starts it.
+    pub fn start_on(database: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the log");
+        let data = folder.path().join("log");
+        let key = Self::init(&data, &["--database", database]);
+        let mut log = Self::of(folder, data, key);
+        log.database = Some(database.to_owned());
+        log.restart();
+        log
+    }
+
+    /// Starts another server on the same Postgres database, at this address of it, with a folder of its own.
+    #[must_use]
+    pub fn join(&self, database: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the log");
+        let data = folder.path().join("log");
+        fs::create_dir(&data).expect("a folder for the keys");
+        for file in ["log-key.pem", "operator-key.pem", "last-signed"] {
+            fs::copy(self.data.join(file), data.join(file)).expect("it is copied");
+        }
+        let mut log = Self::of(folder, data, self.key.clone());
+        log.database = Some(database.to_owned());
+        log.restart();
+        log
+    }
+
     fn make(data: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the log");
         let data = data.map_or_else(|| folder.path().join("log"), Path::to_owned);
-        let key = Self::init(&data);
+        let key = Self::init(&data, &[]);
+        Self::of(folder, data, key)
+    }
+
+    fn of(folder: TempDir, data: PathBuf, key: LogKey) -> Self {
         Self {
             folder,
             data,
             server: None,
             url: String::new(),
             key,
+            database: None,
             flags: Vec::new(),
             open_files_max: None,
         }
     }
 
     /// `candor-server init`
-    fn init(data: &Path) -> LogKey {
+    fn init(data: &Path, flags: &[&str]) -> LogKey {
         let output = Command::new(program("candor-server"))
             .args(["init", "--origin", ORIGIN, "--data"])
             .arg(data)
+            .args(flags)
             .output()
             .expect("candor-server runs");
         assert!(output.status.success(), "{output:?}");
@@ -150,10 +185,14 @@ impl TestLog {
                 shell
             }
         };
-        let mut server = command
+        command
             .args(["serve", "--listen", listen, "--data"])
             .arg(self.data())
-            .args(&self.flags)
+            .args(&self.flags);
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        let mut server = command
             .stdout(Stdio::piped())
             .stderr(log_lines)
             .spawn()

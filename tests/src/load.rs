@@ -92,6 +92,8 @@ pub struct Seen {
 pub enum NoAnswer {
     /// What happens when the server dies: the connection breaks, or it says that it can't any more.
     ServerGone(String),
+    /// The server says that it can't tell whether it stored them.
+    Unknown(String),
     /// What should never happen.
     Wrong(String),
 }
@@ -111,6 +113,8 @@ struct Shared {
     taken: AtomicU64,
     /// Set just before the server is killed: from now on it may fail to answer.
     server_dies: AtomicBool,
+    /// Set when the server may say that it does not know what became of records.
+    may_not_know: AtomicBool,
     /// Set when the watchers should end.
     enough: AtomicBool,
 }
@@ -131,6 +135,7 @@ impl Load {
             publishers: publishers().collect(),
             taken: AtomicU64::new(0),
             server_dies: AtomicBool::new(false),
+            may_not_know: AtomicBool::new(false),
             enough: AtomicBool::new(false),
             plan,
         });
@@ -162,6 +167,11 @@ impl Load {
     /// Waits until all records are acknowledged.
     pub fn finish(self) -> Seen {
         self.end()
+    }
+
+    /// From now on, the server may say that it can't tell what became of records. They are published once more then.
+    pub fn server_may_not_know(&self) {
+        self.shared.may_not_know.store(true, Ordering::SeqCst);
     }
 
     #[track_caller]
@@ -215,6 +225,7 @@ impl Shared {
                     seen.unanswered.push(request);
                     break;
                 }
+                Err(NoAnswer::Unknown(_)) if self.may_not_know.load(Ordering::SeqCst) => continue,
                 Err(failure) => {
                     seen.failures.push(format!("writer {writer}: {failure:?}"));
                     break;
@@ -299,6 +310,11 @@ pub fn publish(
         .post(format!("{url}/api/v1/records"))
         .header("content-type", "application/json");
     let (status, body) = answer(request.send(&body))?;
+    if status == 500 {
+        return Err(NoAnswer::Unknown(
+            String::from_utf8_lossy(&body).into_owned(),
+        ));
+    }
     if status != 200 && status != 201 {
         return Err(NoAnswer::Wrong(format!(
             "{status}: {}",

@@ -42,6 +42,13 @@ pub fn shared() -> &'static Postgres {
     SHARED.get_or_init(|| Postgres::start(&[]))
 }
 
+impl Database {
+    /// The same database, for a server that is to be called `name` there.
+    pub fn for_server(&self, name: &str) -> String {
+        format!("{}&application_name={name}", self.url)
+    }
+}
+
 impl Postgres {
     /// Makes a cluster and starts it, with further settings such as `fsync=off`.
     pub fn start(settings: &[&str]) -> Self {

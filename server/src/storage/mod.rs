@@ -371,6 +371,9 @@ pub enum StorageError {
     /// The database takes no records, or not for good.
     #[error("{0}")]
     NotDurable(&'static str),
+    /// Others have written since.
+    #[error("this server stood still for too long, and lost its turn to write")]
+    TurnLost,
     /// Nobody knows what the database does.
     #[error("the database has not answered for {} seconds", .0.as_secs())]
     Silent(Duration),

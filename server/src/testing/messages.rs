@@ -15,6 +15,7 @@ use crate::log_key::KeyFileError;
 use crate::plan::{Conflict, Refused};
 use crate::releases::ReleaseError;
 use crate::sequencer::{SequencerError, SubmitError};
+use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{CommitError, StorageError};
 
 /// An example of every variant, as text. A variant without a row does not compile.
@@ -78,6 +79,7 @@ fn what_a_storage_says() {
             StorageError::Damaged(_) => storage(),
             StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
             StorageError::NotDurable(_) => StorageError::NotDurable("the database is a standby, which takes no records: name its primary"),
+            StorageError::TurnLost => StorageError::TurnLost,
             StorageError::Silent(_) => StorageError::Silent(Duration::from_secs(15)),
             StorageError::Held { .. } => StorageError::Held { path: path() },
             StorageError::Replaced { .. } => StorageError::Replaced { path: path() },
@@ -135,7 +137,8 @@ fn what_is_said_of_settings() {
     let toml = toml::from_str::<toml::Table>("queue-max = ").expect_err("not TOML");
     insta::assert_snapshot!(messages! { ConfigError:
         ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
-        ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml },
+        ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml.to_string() },
+        ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres")),
         ConfigError::Range { .. } => ConfigError::Range { name: "queue-max", found: 0, range: 1..=9 },
     });
 }

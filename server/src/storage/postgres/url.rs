@@ -3,13 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 /// The address of a Postgres database: `postgres://USER@HOST:PORT/DATABASE`. What is left out comes from the usual
 /// environment of Postgres' clients (`PGHOST`, `PGPASSWORD`, …) and from the user's `.pgpass`.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone)]
 pub struct DatabaseUrl(Box<PgConnectOptions>);
 
 /// Text that is no such address. It may hold a password, so it is not repeated.
@@ -36,7 +34,11 @@ impl FromStr for DatabaseUrl {
         let options = text
             .parse::<PgConnectOptions>()
             .map_err(|error| DatabaseUrlError(error.to_string()))?;
-        Ok(Self(Box::new(options.application_name("candor-server"))))
+        // Administrators see whose connections there are.
+        Ok(Self(Box::new(match options.get_application_name() {
+            None => options.application_name("candor-server"),
+            Some(_) => options,
+        })))
     }
 }
 
