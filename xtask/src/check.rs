@@ -29,7 +29,8 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     if length == Length::Long {
         tests
             .env("CANDOR_EXHAUSTIVE", "1")
-            .env("CANDOR_KILLS", "500");
+            .env("CANDOR_KILLS", "500")
+            .env("CANDOR_FAILOVER_SECONDS", "300");
     }
     run(&mut tests)?;
     demo::demo(demo::After::Stop)?;

@@ -78,7 +78,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
     let missing = || {
         NEEDS
             .iter()
-            .filter(|need| !answers(&need.path(), need.version))
+            .filter(|need| !answers(need.path(), need.version))
     };
     let packages: Vec<&str> = missing().map(|need| need.package).collect();
     if !packages.is_empty() && is_root() && answers("apt-get", &["--version"]) {

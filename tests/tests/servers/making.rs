@@ -171,3 +171,19 @@ fn a_database_that_was_set_back_is_refused_at_the_start_and_while_it_runs() {
     let lines = running.log_lines();
     assert!(lines.contains("it was set back"), "{lines}");
 }
+
+/// What another server released is believed as little as what any log says.
+#[test]
+fn a_checkpoint_that_the_log_did_not_sign_ends_the_server() {
+    let database = postgres::shared().database();
+    let mut log = TestLog::start_on(&database.url);
+    candor_tests::load::Load::register_publishers(&log);
+    let forge = "UPDATE released SET size = 100, checkpoint = replace(checkpoint, E'\\n4\\n', E'\\n100\\n')";
+    postgres::shared().run(&database.name, forge);
+    assert_eq!(log.wait().code(), Some(2), "{}", log.log_lines());
+    let lines = log.log_lines();
+    assert!(
+        lines.contains("that another server of this log released, and it is none"),
+        "{lines}"
+    );
+}
