@@ -1,6 +1,6 @@
 //! Postgres: a database of its own, for any number of servers.
 //!
-//! Each server checks and queues what it is sent, and takes turns with the others to write ([`turn`]). What one of
+//! Each server checks and queues what it is sent, and takes turns with the others to write (`turn`). What one of
 //! them released, the others learn from a row that each holds against what it knew before ([`Peers`]).
 //!
 //! Always: a server that can't be sure that a commit is durable does not start: `fsync` is on, and the connections
