@@ -22,6 +22,7 @@
 mod ceiling;
 mod grow;
 mod http;
+mod postgres;
 mod read;
 mod report;
 mod server;
@@ -60,6 +61,8 @@ enum Command {
     Grow(grow::Options),
     /// The bare parts alone: strict parse, strict verify and `SQLite`, in one process
     Ceiling(ceiling::Options),
+    /// Postgres's own insert rate, in a throw-away cluster unless there is a `--database`
+    Postgres(postgres::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,17 +71,23 @@ fn main() -> ExitCode {
         program: cli.server.unwrap_or_else(server::beside),
         database: cli.database,
     };
-    let result = report::Report::open(cli.json).and_then(|mut report| match cli.command {
-        Command::Write(options) => write::run(&options, &target, &mut report),
-        Command::Read(options) => read::run(&options, &target, &mut report),
-        Command::Grow(options) => grow::run(&options, &target, &mut report),
-        Command::Ceiling(options) => ceiling::run(&options, &mut report),
-    });
+    let result = run(cli.command, &target, cli.json);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyhow::Result<()> {
+    let report = &mut report::Report::open(json)?;
+    match command {
+        Command::Write(options) => write::run(&options, target, report),
+        Command::Read(options) => read::run(&options, target, report),
+        Command::Grow(options) => grow::run(&options, target, report),
+        Command::Ceiling(options) => ceiling::run(&options, report),
+        Command::Postgres(options) => postgres::run(&options, target, report),
     }
 }
