@@ -89,6 +89,8 @@ pub(crate) struct Load {
     pub(crate) elapsed: Duration,
     /// Microseconds from request to answer.
     pub(crate) latency_us: Histogram<u64>,
+    /// The last answer on each connection, and which of the asks it answers.
+    pub(crate) kept: Vec<(usize, Bytes)>,
 }
 
 impl Load {
@@ -126,8 +128,10 @@ pub(crate) async fn load(
             tokio::spawn(async move {
                 let mut latency_us = Histogram::<u64>::new(3)?;
                 let mut answer_bytes = 0;
+                let mut kept = None;
                 while Instant::now() < end {
-                    let Some(ask) = asks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(ask) = asks.get(n) else {
                         break;
                     };
                     let asked = Instant::now();
@@ -138,8 +142,9 @@ pub(crate) async fn load(
                     let waited = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
                     latency_us.record(waited.max(1))?;
                     answer_bytes += answer.len() as u64;
+                    kept = Some((n, answer));
                 }
-                anyhow::Ok((latency_us, answer_bytes))
+                anyhow::Ok((latency_us, answer_bytes, kept))
             })
         })
         .collect();
@@ -148,12 +153,14 @@ pub(crate) async fn load(
         answer_bytes: 0,
         elapsed: Duration::ZERO,
         latency_us: Histogram::new(3)?,
+        kept: Vec::new(),
     };
     for task in tasks {
-        let (latency_us, answer_bytes) = task.await??;
+        let (latency_us, answer_bytes, kept) = task.await??;
         all.requests += latency_us.len();
         all.answer_bytes += answer_bytes;
         all.latency_us.add(&latency_us)?;
+        all.kept.extend(kept);
     }
     all.elapsed = begun.elapsed();
     Ok(all)

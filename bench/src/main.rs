@@ -24,6 +24,7 @@ mod grow;
 mod http;
 mod postgres;
 mod read;
+mod receipts;
 mod report;
 mod server;
 mod workload;

@@ -1,13 +1,19 @@
 //! Records a second over HTTP, beside the ceiling of the bare parts.
+//!
+//! An answer carries receipts in a signed tree, so what a publisher waits for is also the time until its record is
+//! included. That is not taken on faith: the last answer on each connection is checked as a publisher would.
 
 use std::time::Duration;
 
+use candor_core::note::LogKey;
 use clap::Args;
 use hyper::body::Bytes;
 use serde::Serialize;
 
 use crate::ceiling;
 use crate::http::{Ask, Connection, Load, load, runtime};
+use crate::postgres;
+use crate::receipts::{log_key, verify_answer};
 use crate::report::Report;
 use crate::server::{Server, Target};
 use crate::workload::Workload;
@@ -47,6 +53,8 @@ struct Figures {
     p99_ms: f64,
     p999_ms: f64,
     max_ms: f64,
+    /// Records whose receipts were checked, and hold.
+    receipts_verified: usize,
     server_cores: f64,
     server_rss_mib: f64,
     /// Of the ceiling that was measured right before and right after.
@@ -87,28 +95,45 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     let server = target.serve(&data, &flags)?;
     let runtime = runtime()?;
     let workload = Workload::new("write");
-    runtime.block_on(async {
+    let key = runtime.block_on(async {
         let mut connection = Connection::open(&server.address).await?;
-        connection.publish(workload.registrations().into()).await
+        connection.publish(workload.registrations().into()).await?;
+        log_key(&mut connection).await
     })?;
     for form in forms {
-        let before = ceiling_rate(options)?;
-        let (load, server_cores) = measure(form, options, &workload, &server, &runtime)?;
-        let after = ceiling_rate(options)?;
+        let before = ceiling_rate(options, target, &runtime)?;
+        let measured = measure(form, options, &workload, &server, &key, &runtime)?;
+        let after = ceiling_rate(options, target, &runtime)?;
         let ceiling = before
             .zip(after)
             .map(|(before, after)| f64::midpoint(before, after));
-        report_form(form, target, &load, server_cores, &server, ceiling, report)?;
+        report_form(form, target, &measured, &server, ceiling, report)?;
     }
     server.stop()?;
     Ok(())
 }
 
-fn ceiling_rate(options: &Options) -> anyhow::Result<Option<f64>> {
+/// The bare parts with `SQLite`; on Postgres, what it inserts without a log around it.
+fn ceiling_rate(
+    options: &Options,
+    target: &Target,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<Option<f64>> {
     if options.no_ceiling {
         return Ok(None);
     }
-    Ok(Some(ceiling::measure(60_000, 1_024)?.rate))
+    let rate = match &target.database {
+        Some(url) => runtime.block_on(postgres::measure(url, 60_000, 1_024))?,
+        None => ceiling::measure(60_000, 1_024)?.rate,
+    };
+    Ok(Some(rate))
+}
+
+/// What one form came to.
+struct Measured {
+    load: Load,
+    server_cores: f64,
+    receipts_verified: usize,
 }
 
 fn measure(
@@ -116,32 +141,41 @@ fn measure(
     options: &Options,
     workload: &Workload,
     server: &Server,
+    key: &LogKey,
     runtime: &tokio::runtime::Runtime,
-) -> anyhow::Result<(Load, f64)> {
+) -> anyhow::Result<Measured> {
     let seconds = usize::try_from(options.seconds)?;
     let bodies = (options.records_per_second_max * seconds).div_ceil(form.records);
-    let asks = workload
+    let bodies: Vec<Bytes> = workload
         .bodies(bodies, form.records)
         .into_iter()
-        .map(|body| Ask::Publish(Bytes::from(body)))
+        .map(Bytes::from)
         .collect();
+    let asks = bodies.iter().cloned().map(Ask::Publish).collect();
     let before = server.usage()?;
     let time = Duration::from_secs(options.seconds);
     let load = runtime.block_on(load(&server.address, form.connections, asks, time))?;
     let used = server.usage()?.cpu_seconds - before.cpu_seconds;
-    let server_cores = used / load.elapsed.as_secs_f64();
-    Ok((load, server_cores))
+    let mut receipts_verified = 0;
+    for (n, answer) in &load.kept {
+        receipts_verified += verify_answer(&bodies[*n], answer, key)?;
+    }
+    Ok(Measured {
+        server_cores: used / load.elapsed.as_secs_f64(),
+        receipts_verified,
+        load,
+    })
 }
 
 fn report_form(
     form: Form,
     target: &Target,
-    load: &Load,
-    server_cores: f64,
+    measured: &Measured,
     server: &Server,
     ceiling: Option<f64>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let load = &measured.load;
     let records_per_second = load.rate() * form.records as f64;
     let figures = Figures {
         bench: "write",
@@ -154,7 +188,8 @@ fn report_form(
         p99_ms: load.quantile_ms(0.99),
         p999_ms: load.quantile_ms(0.999),
         max_ms: load.quantile_ms(1.0),
-        server_cores,
+        receipts_verified: measured.receipts_verified,
+        server_cores: measured.server_cores,
         server_rss_mib: server.usage()?.rss_peak_bytes as f64 / f64::from(1 << 20),
         of_ceiling: ceiling.map(|ceiling| records_per_second / ceiling),
         ceiling,
@@ -166,7 +201,7 @@ fn report_form(
             format!("  {ratio:.2} of {ceiling:.0}/s")
         });
     let line = format!(
-        "{:>5} connections x {:>3}: {:>7.0} records/s  p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB{ratio}",
+        "{:>5} connections x {:>3}: {:>7.0} records/s  included after p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB  {} receipts hold{ratio}",
         form.connections,
         form.records,
         figures.records_per_second,
@@ -176,6 +211,7 @@ fn report_form(
         figures.max_ms,
         figures.server_cores,
         figures.server_rss_mib,
+        figures.receipts_verified,
     );
     report.add(&line, &figures)
 }
