@@ -1,8 +1,9 @@
-//! How fast the log is, beside the bare parts that it is made of.
+//! How fast the log is, beside the bare parts that it is made of, and beside the log that a user would pick instead.
 //!
 //! ```text
 //! workload ──► a real candor-server, over loopback ──► rate, latencies, memory ──┐
-//!          └─► the same bytes through the bare part, in the same minute ─────────┴─► ratio
+//!          ├─► the same bytes through the bare part, in the same minute ─────────┴─► ratio
+//!          └─► the same bytes to Tessera, in the same minutes ──► the same figures
 //! ```
 //!
 //! Always: a figure stands beside its bare part, measured in the same run, since machines differ and are noisy.
@@ -20,6 +21,7 @@
 )]
 
 mod ceiling;
+mod compare;
 mod grow;
 mod http;
 mod postgres;
@@ -64,6 +66,8 @@ enum Command {
     Ceiling(ceiling::Options),
     /// Postgres's own insert rate, in a throw-away cluster unless there is a `--database`
     Postgres(postgres::Options),
+    /// Durable and included entries a second beside Tessera's POSIX driver, which Go builds
+    Compare(compare::Options),
 }
 
 fn main() -> ExitCode {
@@ -90,5 +94,6 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Grow(options) => grow::run(&options, target, report),
         Command::Ceiling(options) => ceiling::run(&options, report),
         Command::Postgres(options) => postgres::run(&options, target, report),
+        Command::Compare(options) => compare::run(&options, target, report),
     }
 }

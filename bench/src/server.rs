@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ pub(crate) fn beside() -> PathBuf {
     let own = std::env::current_exe().expect("a program knows its own path");
     own.with_file_name("candor-server")
 }
+
+/// How long a program may take until it listens.
+const START_MAX: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
@@ -117,6 +121,31 @@ impl Server {
             process,
             start_time,
         })
+    }
+
+    /// Starts a program that is told where to listen and does not say when it does: waits until it answers.
+    pub(crate) fn start_at(address: String, command: &mut Command) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let process = command.stdout(Stdio::null()).spawn()?;
+        let mut server = Self {
+            address,
+            process,
+            start_time: Duration::ZERO,
+        };
+        while TcpStream::connect(&server.address).is_err() {
+            if let Some(status) = server.process.try_wait()? {
+                bail!("{} ended: {status}", command.get_program().display());
+            }
+            ensure!(
+                begun.elapsed() < START_MAX,
+                "{} does not listen on {} after {START_MAX:?}",
+                command.get_program().display(),
+                server.address
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server.start_time = begun.elapsed();
+        Ok(server)
     }
 
     /// What it has used so far.
