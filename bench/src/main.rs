@@ -4,6 +4,7 @@
 //! workload ──► a real candor-server, over loopback ──► rate, latencies, memory ──┐
 //!          ├─► the same bytes through the bare part, in the same minute ─────────┴─► ratio
 //!          └─► the same bytes to Tessera, in the same minutes ──► the same figures
+//! results (JSON lines) ──► tables and plots of docs/performance.md
 //! ```
 //!
 //! Always: a figure stands beside its bare part, measured in the same run, since machines differ and are noisy.
@@ -20,10 +21,12 @@
     reason = "counts become rates, which are printed with three digits"
 )]
 
+mod all;
 mod ceiling;
 mod compare;
 mod grow;
 mod http;
+mod page;
 mod postgres;
 mod read;
 mod receipts;
@@ -68,6 +71,10 @@ enum Command {
     Postgres(postgres::Options),
     /// Durable and included entries a second beside Tessera's POSIX driver, which Go builds
     Compare(compare::Options),
+    /// All of these in turn, and the page of their figures; adds to target/bench-results.jsonl without `--json`
+    All(all::Options),
+    /// The tables and plots of the page, from figures that were measured before
+    Page(page::Options),
 }
 
 fn main() -> ExitCode {
@@ -87,7 +94,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyhow::Result<()> {
-    let report = &mut report::Report::open(json)?;
+    let report = &mut report::Report::open(json.clone())?;
     match command {
         Command::Write(options) => write::run(&options, target, report),
         Command::Read(options) => read::run(&options, target, report),
@@ -95,5 +102,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Ceiling(options) => ceiling::run(&options, report),
         Command::Postgres(options) => postgres::run(&options, target, report),
         Command::Compare(options) => compare::run(&options, target, report),
+        Command::All(options) => all::run(&options, target, json),
+        Command::Page(options) => page::run(&options),
     }
 }
