@@ -37,39 +37,65 @@ struct Machine {
 /// Where the figures are added, unless `--json` says.
 const RESULTS: &str = "target/bench-results.jsonl";
 
-/// The programs, and what they are told if it has to be quick.
-const STEPS: [(&str, &[&str]); 5] = [
-    ("write", &["--seconds", "2", "--forms", "1x1,64x1,64x256"]),
-    ("postgres", &["--records", "20000"]),
-    ("read", &["--entries", "10000", "--seconds", "2"]),
-    ("grow", &["--sizes", "1000,10000", "--records", "16384"]),
-    ("compare", &["--seconds", "3", "--connections", "64"]),
+/// One program, and what it is told.
+struct Step {
+    arguments: &'static [&'static str],
+    /// If it has to be quick.
+    quick: &'static [&'static str],
+}
+
+const STEPS: [Step; 6] = [
+    Step {
+        arguments: &["write"],
+        quick: &["--seconds", "2", "--forms", "1x1,64x1,64x256"],
+    },
+    Step {
+        arguments: &["write", "--postgres", "--forms", "256x1,64x256"],
+        quick: &["--seconds", "2"],
+    },
+    Step {
+        arguments: &["postgres"],
+        quick: &["--records", "20000"],
+    },
+    Step {
+        arguments: &["read"],
+        quick: &["--entries", "10000", "--seconds", "2"],
+    },
+    Step {
+        arguments: &["grow"],
+        quick: &["--sizes", "1000,10000", "--records", "16384"],
+    },
+    Step {
+        arguments: &["compare"],
+        quick: &["--seconds", "3", "--connections", "64"],
+    },
 ];
 
 pub(crate) fn run(options: &Options, target: &Target, json: Option<PathBuf>) -> anyhow::Result<()> {
     ensure!(
         target.database.is_none(),
-        "each program makes a log of its own, and a database has room for one: leave out --database here, and run the programs one by one with it"
+        "each program makes a log of its own, and a database has room for one: leave out --database and --postgres here"
     );
     let results = json.unwrap_or_else(|| RESULTS.into());
     Report::open(Some(results.clone()))?.add_machine()?;
     let own = std::env::current_exe()?;
-    for (step, quick) in STEPS {
-        println!("\n{step}");
+    for step in STEPS {
+        let name = step.arguments.join(" ");
+        println!("\n{name}");
         let mut command = Command::new(&own);
         command
             .arg("--json")
             .arg(&results)
             .arg("--server")
             .arg(&target.program)
-            .arg(step);
+            .args(step.arguments);
         if options.quick {
-            command.args(quick);
+            command.args(step.quick);
         }
         let status = command.status()?;
         ensure!(
             status.success(),
-            "candor-bench {step} ended with {status}; what came before it is in {}",
+            "candor-bench {name} ended with {status}; what came before it is in {}",
             results.display()
         );
     }

@@ -140,13 +140,13 @@ pub(crate) async fn fill(
     size: u64,
 ) -> anyhow::Result<()> {
     let storage = target.open_storage(data).await?;
-    let mut edge = RightEdge::load(&storage).await?;
+    let mut edge = RightEdge::load(storage.as_ref()).await?;
     let begun = Instant::now();
     while edge.head().size.get() < size {
         let missing = usize::try_from(size - edge.head().size.get())?;
         let signed = workload.signed(missing.min(16 * FILL_BATCH));
         for records in signed.chunks(FILL_BATCH) {
-            append(&storage, &mut edge, workload, records).await?;
+            append(storage.as_ref(), &mut edge, workload, records).await?;
         }
     }
     if begun.elapsed() > Duration::from_secs(5) {

@@ -38,6 +38,7 @@ mod write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use candor_tests::postgres::Postgres;
 use clap::{Parser, Subcommand};
 
 /// Measures candor-server beside the bare parts that it is made of.
@@ -50,6 +51,9 @@ struct Cli {
     /// A Postgres database that the log may be made in, instead of `SQLite`; it must be empty
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
+    /// Measure with a Postgres that is started for this, and goes with it
+    #[arg(long, global = true, conflicts_with = "database")]
+    postgres: bool,
     /// Add what was measured to this file, one JSON object a line
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -79,9 +83,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let cluster = cli.postgres.then(|| Postgres::start(&[]));
     let target = server::Target {
         program: cli.server.unwrap_or_else(server::beside),
-        database: cli.database,
+        database: cluster
+            .as_ref()
+            .map(|cluster| cluster.database().url)
+            .or(cli.database),
     };
     let result = run(cli.command, &target, cli.json);
     match result {

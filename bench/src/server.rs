@@ -5,10 +5,13 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use candor_server::data_folder::DataFolder;
+use candor_server::storage::Storage;
+use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
 
 /// Which server is measured, and on what.
@@ -93,8 +96,11 @@ impl Target {
     }
 
     /// The storage of the log in `data`, which no server may have open.
-    pub(crate) async fn open_storage(&self, data: &Path) -> anyhow::Result<Sqlite> {
-        Ok(Sqlite::open(&DataFolder::new(data).database()).await?)
+    pub(crate) async fn open_storage(&self, data: &Path) -> anyhow::Result<Arc<dyn Storage>> {
+        Ok(match &self.database {
+            Some(url) => Arc::new(Postgres::open(&url.parse()?).await?),
+            None => Arc::new(Sqlite::open(&DataFolder::new(data).database()).await?),
+        })
     }
 }
 
