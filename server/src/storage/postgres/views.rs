@@ -202,7 +202,7 @@ pub(super) async fn records(
 ) -> Result<Vec<RecordRow>, StorageError> {
     let found = found(filter, "idx < $1", "idx DESC");
     let query = format!(
-        "{RECORD} FROM ({found} LIMIT $2) AS record JOIN entry ON entry.idx = record.idx
+        "{RECORD} FROM ({found}) AS record JOIN entry ON entry.idx = record.idx
          ORDER BY record.idx DESC"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(query))
@@ -218,11 +218,11 @@ pub(super) async fn records(
     rows.into_iter().map(record_of).collect()
 }
 
-/// The rows of `record` that `filter` and `condition` let through, in this order. `$1` and `$2` are for the
-/// caller; then come the publisher and the subject, where there are any.
+/// The rows of `record` that `filter` and `condition` let through, in this order, at most `$2`. `$1` is for the
+/// caller; behind `$2` come the publisher and the subject, where there are any.
 ///
-/// The indexes are in the order of the rows within one kind. So a filter that leaves the kind open asks for each
-/// kind, and the answers are merged: rows that are not shown are not read.
+/// The indexes are in the order of the rows within one kind. So a filter that leaves the kind open asks for so many
+/// of each kind: all that is read is a few times what is shown.
 fn found(filter: &RecordFilter, condition: &str, order: &str) -> String {
     let publisher = filter
         .publisher
@@ -234,7 +234,10 @@ fn found(filter: &RecordFilter, condition: &str, order: &str) -> String {
         (Some(_), Some(_)) => " AND subject = $4",
     };
     let of_kind = |kind: Kind| {
-        format!("SELECT * FROM record WHERE kind = '{kind}' AND {condition}{publisher}{subject}")
+        format!(
+            "(SELECT * FROM record WHERE kind = '{kind}' AND {condition}{publisher}{subject}
+              ORDER BY {order} LIMIT $2)"
+        )
     };
     let rows = match filter.kind {
         Some(kind) => of_kind(kind),
@@ -243,7 +246,7 @@ fn found(filter: &RecordFilter, condition: &str, order: &str) -> String {
         }
         None => Kind::ALL.map(of_kind).join(" UNION ALL "),
     };
-    format!("{rows} ORDER BY {order}")
+    format!("SELECT * FROM ({rows}) AS found ORDER BY {order} LIMIT $2")
 }
 
 pub(super) async fn models(
@@ -340,7 +343,7 @@ pub(super) async fn release(
     };
     let found = found(&filter, "idx > $1", "idx");
     let query = format!(
-        "{RECORD}, entry.bytes FROM ({found} LIMIT $2) AS record JOIN entry ON entry.idx = record.idx
+        "{RECORD}, entry.bytes FROM ({found}) AS record JOIN entry ON entry.idx = record.idx
          ORDER BY record.idx"
     );
     // One more than is asked for says whether there are more.
@@ -367,4 +370,77 @@ pub(super) async fn release(
         page.records.push(record);
     }
     Ok(Some(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_tests::postgres;
+    use sqlx::PgPool;
+
+    use super::*;
+
+    /// How many records of a page are asked for.
+    const LIMIT: i64 = 3;
+
+    /// A log that somebody has filled with evaluations of `noise`, and with some of `a-lab` among them.
+    async fn filled() -> PgPool {
+        let database = postgres::shared().database();
+        let pool = PgPool::connect(&database.url).await.expect("a connection");
+        super::super::MIGRATIONS.run(&pool).await.expect("tables");
+        let fill = "INSERT INTO record (idx, kind, publisher, subject, subject_sha256)
+            SELECT n,
+                CASE WHEN n % 3 = 0 THEN 'publisher' ELSE 'evaluation' END,
+                CASE WHEN n % 5000 IN (1, 3) THEN 'a-lab' ELSE 'noise' END,
+                CASE WHEN n % 5000 IN (1, 2) THEN 'a-lab/m@1' ELSE 'noise/m@1' END,
+                sha256('')
+            FROM generate_series(0, 29999) AS n; ANALYZE record";
+        sqlx::raw_sql(fill)
+            .execute(&pool)
+            .await
+            .expect("it is filled");
+        pool
+    }
+
+    /// Whoever fills the log with records that a filter leaves out must not make its questions slow, nor whoever has
+    /// many that it lets through.
+    #[tokio::test]
+    async fn every_filter_reads_a_few_times_what_it_shows() {
+        let pool = filled().await;
+        let kinds = i64::try_from(Kind::ALL.len()).expect("a few");
+        for who in ["a-lab", "noise"] {
+            for (kind, publisher, subject) in (0..8).map(|n| (n & 1 > 0, n & 2 > 0, n & 4 > 0)) {
+                let filter = RecordFilter {
+                    kind: kind.then_some(Kind::Evaluation),
+                    publisher: publisher.then(|| who.parse().expect("a name")),
+                    subject: subject.then(|| format!("{who}/m@1")),
+                };
+                let plan = plan(&pool, &filter).await;
+                for counted in ["actual rows=", "Rows Removed by Filter: "] {
+                    for rest in plan.split(counted).skip(1) {
+                        let count = rest.split([' ', '\n']).next().unwrap_or_default();
+                        let count: i64 = count.parse().expect("a number");
+                        assert!(count <= kinds * LIMIT, "{filter:?}\n{plan}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// How the database found what `filter` lets through, and how many rows each step had.
+    async fn plan(pool: &PgPool, filter: &RecordFilter) -> String {
+        let found = found(filter, "idx < $1", "idx DESC");
+        let explain = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {found}");
+        let mut query = sqlx::query_as(AssertSqlSafe(explain))
+            .bind(30_000_i64)
+            .bind(LIMIT);
+        if let Some(publisher) = &filter.publisher {
+            query = query.bind(publisher.as_str());
+        }
+        if let Some(subject) = &filter.subject {
+            query = query.bind(subject);
+        }
+        let rows: Vec<(String,)> = query.fetch_all(pool).await.expect("a plan");
+        let lines: Vec<String> = rows.into_iter().map(|(line,)| line).collect();
+        lines.join("\n")
+    }
 }
