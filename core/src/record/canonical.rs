@@ -14,9 +14,13 @@ use serde_json::Value;
 ///
 /// If `value` can't be JSON, such as a map whose keys are not text. No type of this crate is.
 pub fn to_canonical_json(value: &impl Serialize) -> Vec<u8> {
-    let value = serde_json::to_value(value).expect("the types of this crate are JSON");
+    canonical_of(&serde_json::to_value(value).expect("the types of this crate are JSON"))
+}
+
+/// The canonical JSON of `value`, which is not copied for it.
+pub(super) fn canonical_of(value: &Value) -> Vec<u8> {
     let mut out = String::new();
-    write_value(&value, &mut out);
+    write_value(value, &mut out);
     out.into_bytes()
 }
 
@@ -46,7 +50,12 @@ fn write_value(value: &Value, out: &mut String) {
         Value::Object(members) => {
             // Section 3.2.3: sorted by UTF-16 code units, which differs from the order of UTF-8 beyond U+FFFF.
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            // ASCII has the same order in both.
+            if members.iter().all(|(key, _)| key.is_ascii()) {
+                members.sort_by_key(|(key, _)| key.as_str());
+            } else {
+                members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            }
             out.push('{');
             for (n, (key, value)) in members.into_iter().enumerate() {
                 if n > 0 {
@@ -62,22 +71,27 @@ fn write_value(value: &Value, out: &mut String) {
 }
 
 /// Section 3.2.2.2: only quotes, backslashes and control characters are escaped.
-fn write_string(text: &str, out: &mut String) {
+pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if c < ' ' => {
-                write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes any text");
-            }
-            c => out.push(c),
+    let mut rest = text;
+    // All of these are ASCII, so that they are characters wherever they stand.
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            control => write!(out, "\\u{control:04x}").expect("a String takes any text"),
         }
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }

@@ -6,7 +6,7 @@ use base64::{Engine as _, alphabet, prelude::BASE64_STANDARD};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
-use super::canonical::to_canonical_json;
+use super::canonical::write_string;
 use super::json::{JsonError, parse_strict};
 use super::{PublicKey, PublicKeyError};
 use crate::Sha256;
@@ -247,8 +247,24 @@ impl Envelope {
         })
     }
 
-    /// As the log keeps it (RFC 8785).
+    /// As the log keeps it (RFC 8785): [`Envelope::to_json`], its members in their order, and written without making
+    /// the value first.
     pub fn to_canonical_json(&self) -> Vec<u8> {
-        to_canonical_json(&self.to_json())
+        let bytes = 4 * self.payload.len() / 3 + 256 * self.signatures.len();
+        let mut out = String::with_capacity(bytes + 128);
+        out.push_str("{\"payload\":\"");
+        BASE64_STANDARD.encode_string(&self.payload, &mut out);
+        out.push_str("\",\"payloadType\":\"");
+        out.push_str(PAYLOAD_TYPE);
+        out.push_str("\",\"signatures\":[");
+        for (n, signature) in self.signatures.iter().enumerate() {
+            out.push_str(if n > 0 { ",{\"keyid\":" } else { "{\"keyid\":" });
+            write_string(&signature.keyid, &mut out);
+            out.push_str(",\"sig\":\"");
+            BASE64_STANDARD.encode_string(&signature.sig, &mut out);
+            out.push_str("\"}");
+        }
+        out.push_str("]}");
+        out.into_bytes()
     }
 }
