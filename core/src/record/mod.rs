@@ -116,6 +116,12 @@ impl SignedRecord {
         &self.statement
     }
 
+    /// Lets go of the statement as JSON ([`Statement::json`]): for whoever holds many records, and needs only what
+    /// they say.
+    pub fn let_json_go(&mut self) {
+        self.statement.let_json_go();
+    }
+
     /// The envelope.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::canonical::to_canonical_json;
+use super::canonical::{canonical_of, to_canonical_json};
 use super::json::{JsonError, parse_strict, parse_strict_bounded};
 use super::kinds::{Attachment, Behind, Disclosed, Outcome, Scope, Strength};
 use super::schema::{SchemaViolation, check_schema};
@@ -257,9 +257,14 @@ impl Statement {
         }
     }
 
-    /// The whole statement, as it was read.
+    /// The whole statement, as it was read; null once it was let go of.
     pub fn json(&self) -> &Value {
         &self.json
+    }
+
+    /// Lets go of the JSON, which takes several times the memory of its text. What the statement says stays.
+    pub(super) fn let_json_go(&mut self) {
+        self.json = Value::Null;
     }
 
     /// The rules that tie a statement's parts together.
@@ -337,7 +342,7 @@ impl Statement {
 
     /// For subjects that have no bytes of their own: they are what the predicate says.
     fn check_subject_is_predicate(&self) -> Result<(), StatementError> {
-        let expected = Sha256::of(to_canonical_json(&self.json["predicate"]));
+        let expected = Sha256::of(canonical_of(&self.json["predicate"]));
         if self.subject.sha256 == expected {
             return Ok(());
         }

@@ -61,7 +61,7 @@ impl Parsed {
         let envelope = Envelope::from_json(envelope)
             .map_err(|error| AcceptError::Envelope { record, error })?;
         let signed = SignedRecord::from_envelope_by_schema(envelope, *values_left);
-        let signed = signed.map_err(|error| match error {
+        let mut signed = signed.map_err(|error| match error {
             PayloadError::Statement(error) => AcceptError::Statement { record, error },
             PayloadError::Schema { kind, violations } => AcceptError::Schema {
                 record,
@@ -71,8 +71,9 @@ impl Parsed {
         })?;
         let statement = signed.statement().json();
         *values_left -= values(statement);
-        // The payload, the statement as JSON, and the types that are made of it.
+        // The payload, the statement as JSON, which goes again, and the types that are made of it.
         self.bytes += signed.envelope().payload().len() + 2 * bytes_in_memory(statement);
+        signed.let_json_go();
         self.records.push(signed);
         Ok(())
     }
