@@ -3,9 +3,8 @@
 //! Pure: the storage says what is known, this decides, the storage writes what was decided. The sequencer
 //! is the only caller, so nothing can change between the three.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
-use std::hash::Hash;
 
 use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
 use candor_core::record::kinds::Withdrawal;
@@ -197,7 +196,8 @@ impl<'a> Planner<'a> {
     /// Places all records of a submission, or none.
     pub fn place(&mut self, submission: Submission) -> Result<Vec<Placed>, Refused> {
         let mut attempt = Attempt {
-            known: self.known.clone_for(&submission),
+            known: &self.known,
+            newer: Known::default(),
             first: self.size.get() + self.entries.len() as u64,
             operator: self.operator,
             sent: submission
@@ -215,8 +215,9 @@ impl<'a> Planner<'a> {
             })?);
         }
         // Nothing was refused: the attempt becomes part of the batch.
-        self.known.absorb(attempt.known);
-        for (entry, view) in attempt.written {
+        let Attempt { newer, written, .. } = attempt;
+        self.known.absorb(newer);
+        for (entry, view) in written {
             self.leaves.push(LeafHash::of(&entry.entry));
             self.entries.push(entry);
             self.views.push(view);
@@ -238,7 +239,9 @@ impl<'a> Planner<'a> {
 
 /// One submission on top of what is known: dropped as a whole if one of its records is refused.
 struct Attempt<'a> {
-    known: Known,
+    known: &'a Known,
+    /// What its records before this one add to that.
+    newer: Known,
     /// Where its first new record will stand.
     first: u64,
     operator: Option<&'a PublicKey>,
@@ -247,9 +250,24 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    fn statement(&self, digest: &Sha256) -> Option<&KnownStatement> {
+        let newer = self.newer.statements.get(digest);
+        newer.or_else(|| self.known.statements.get(digest))
+    }
+
+    fn publisher(&self, name: &PublisherName) -> Option<&PublisherState> {
+        let newer = self.newer.publishers.get(name);
+        newer.or_else(|| self.known.publishers.get(name))
+    }
+
+    fn release(&self, name: &ReleaseName) -> Option<&KnownRelease> {
+        let newer = self.newer.releases.get(name);
+        newer.or_else(|| self.known.releases.get(name))
+    }
+
     fn place(&mut self, record: Verified<Record>) -> Result<Placed, Conflict> {
         let digest = record.statement().digest;
-        if let Some(known) = self.known.statements.get(&digest) {
+        if let Some(known) = self.statement(&digest) {
             return Ok(Placed {
                 index: known.index,
                 statement: digest,
@@ -268,7 +286,7 @@ impl Attempt<'_> {
             _ => None,
         };
         let index = LeafIndex::new(self.first + self.written.len() as u64);
-        let publisher = self.known.publishers.get(statement.publisher());
+        let publisher = self.publisher(statement.publisher());
         let view = ViewChange::of(&record, index, publisher, withdrawn);
         let entry = record
             .to_entry()
@@ -302,7 +320,7 @@ impl Attempt<'_> {
         &self,
         record: Verified<Record>,
     ) -> Result<Verified<Record>, AuthorityError> {
-        let publisher = self.known.publishers.get(record.statement().publisher());
+        let publisher = self.publisher(record.statement().publisher());
         if record.checked_against() == publisher.map(|publisher| publisher.record) {
             return Ok(record);
         }
@@ -315,7 +333,7 @@ impl Attempt<'_> {
 
     fn check_references(&self, statement: &Statement) -> Result<(), Conflict> {
         for (pointer, digest) in statement.references() {
-            if !self.known.statements.contains_key(&digest) {
+            if self.statement(&digest).is_none() {
                 return Err(Conflict::UnknownReference { pointer, digest });
             }
         }
@@ -327,7 +345,7 @@ impl Attempt<'_> {
             return Ok(());
         };
         let nothing = KnownRelease::default();
-        let known = self.known.releases.get(release).unwrap_or(&nothing);
+        let known = self.release(release).unwrap_or(&nothing);
         if kind.is_once_per_release() {
             if let Some((index, _)) = known.records.get(&kind) {
                 return Err(Conflict::ReleaseExists {
@@ -384,9 +402,7 @@ impl Attempt<'_> {
             publisher,
             subject,
         } = self
-            .known
-            .statements
-            .get(&digest)
+            .statement(&digest)
             .expect("check_references found it")
             .clone();
         let place = self.place_of(index);
@@ -408,7 +424,9 @@ impl Attempt<'_> {
         let (kind, publisher) = (statement.kind(), statement.publisher().clone());
         let subject = statement.subject.name.to_string();
         if let Some(release) = statement.release() {
-            let known = self.known.releases.entry(release.clone()).or_default();
+            let before = || self.known.releases.get(release).cloned();
+            let known = self.newer.releases.entry(release.clone());
+            let known = known.or_insert_with(|| before().unwrap_or_default());
             if kind.is_once_per_release() {
                 known
                     .records
@@ -420,12 +438,10 @@ impl Attempt<'_> {
                 known.withdrawn_by = Some(index);
             }
         }
-        if let Some(state) =
-            PublisherState::after(self.known.publishers.get(&publisher), record, index)
-        {
-            self.known.publishers.insert(publisher.clone(), state);
+        if let Some(state) = PublisherState::after(self.publisher(&publisher), record, index) {
+            self.newer.publishers.insert(publisher.clone(), state);
         }
-        self.known.statements.insert(
+        self.newer.statements.insert(
             statement.digest,
             KnownStatement {
                 index,
@@ -438,29 +454,9 @@ impl Attempt<'_> {
 }
 
 impl Known {
-    /// The part of it that a submission's rules look at.
-    fn clone_for(&self, submission: &Submission) -> Self {
-        let mut questions = Questions::default();
-        for record in &submission.records {
-            questions.about(record.envelope(), record.statement());
-        }
-        Self {
-            statements: part(&self.statements, &questions.statements),
-            publishers: part(&self.publishers, &questions.publishers),
-            releases: part(&self.releases, &questions.releases),
-            attachments: part(&self.attachments, &questions.attachments),
-        }
-    }
-
     fn absorb(&mut self, newer: Self) {
         self.statements.extend(newer.statements);
         self.publishers.extend(newer.publishers);
         self.releases.extend(newer.releases);
     }
-}
-
-fn part<K: Clone + Eq + Hash, V: Clone>(all: &HashMap<K, V>, keys: &HashSet<K>) -> HashMap<K, V> {
-    keys.iter()
-        .filter_map(|key| Some((key.clone(), all.get(key)?.clone())))
-        .collect()
 }
