@@ -35,6 +35,10 @@ use tokio::sync::watch;
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
 
+/// A record is made of hundreds of small pieces, which come on one thread and go on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A transparency log for AI models.
 #[derive(Parser)]
 #[command(name = "candor-server", version)]
