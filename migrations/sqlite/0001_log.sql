@@ -19,13 +19,26 @@ CREATE TABLE entry (
     idx INTEGER PRIMARY KEY CHECK (idx >= 0),
     -- SHA-256 of the statement: what decides whether it was published before.
     statement BLOB NOT NULL CHECK (length(statement) = 32),
-    -- Its first 8 bytes as an integer, to find candidates by: indexes over random 32-byte keys are slow.
-    statement_key INTEGER NOT NULL,
     -- When the server took it, by its own clock, in milliseconds since 1970. Not proven by anything.
     accepted_ms INTEGER NOT NULL,
     bytes BLOB NOT NULL CHECK (length(bytes) BETWEEN 1 AND 65535)
 ) STRICT;
-CREATE INDEX entry_by_statement_key ON entry (statement_key);
+
+-- What finds an entry by its statement's digest, and by the name of the release that it is the first about: the first
+-- 8 bytes of that digest, and of the name's. They find candidates; the entry's row decides. Written once, when a
+-- generation of 65,536 entries is complete; until then the server has its keys in memory.
+CREATE TABLE digest_run (
+    -- The generation, times 256, and the first byte of the keys.
+    bucket INTEGER PRIMARY KEY CHECK (bucket >= 0),
+    -- 8 bytes of key and 2 of the entry's place in the generation, again and again, sorted.
+    keys BLOB NOT NULL CHECK (length(keys) % 10 = 0)
+) STRICT;
+
+-- Which keys a generation can't have: a split block Bloom filter.
+CREATE TABLE digest_filter (
+    generation INTEGER PRIMARY KEY CHECK (generation >= 0),
+    filter BLOB NOT NULL CHECK (length(filter) = 262144)
+) STRICT;
 
 -- One row per tile; a partial one is the prefix of the full one that it becomes.
 CREATE TABLE tile (

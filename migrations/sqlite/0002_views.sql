@@ -1,13 +1,15 @@
 -- Views: what the entries say, laid out for questions. Drop them, derive them from `entry` again, and they
 -- are the same.
 
+-- Names stand once, at the first record about the publisher or the release; other rows have that record's index instead.
+-- So all indexes grow at their right edge, or at that of a publisher or a model.
 CREATE TABLE record (
-    idx INTEGER PRIMARY KEY REFERENCES entry (idx),
+    idx INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
-    -- Who signed it.
-    publisher TEXT NOT NULL,
-    -- What it is about: a publisher, or a release.
-    subject TEXT NOT NULL,
+    -- Who signed it: `publisher.first_idx`.
+    publisher INTEGER NOT NULL,
+    -- What it is about: `publisher.first_idx` or `release.first_idx`. A record is about one or the other, so they differ.
+    subject INTEGER NOT NULL,
     subject_sha256 BLOB NOT NULL CHECK (length(subject_sha256) = 32),
     -- The withdrawal that it fell to.
     withdrawn_by INTEGER REFERENCES entry (idx)
@@ -21,12 +23,11 @@ CREATE INDEX record_by_subject ON record (subject, kind);
 -- What one publisher says of one release. The other kinds have one author for a subject, and need no index.
 CREATE INDEX record_by_subject_and_publisher ON record (subject, publisher, kind)
     WHERE kind = 'evaluation' OR kind = 'withdrawal';
--- What a release is does not change.
-CREATE UNIQUE INDEX record_once_per_release ON record (subject, kind)
-    WHERE kind IN ('model-card', 'weights', 'training-config', 'api-version');
 
 CREATE TABLE publisher (
-    name TEXT PRIMARY KEY,
+    -- Its first record.
+    first_idx INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
     display_name TEXT NOT NULL,
     url TEXT,
     -- Its newest `publisher` record.
@@ -48,10 +49,12 @@ CREATE INDEX publisher_key_by_keyid ON publisher_key (keyid);
 -- A publisher's keys of today, and those that one of its records left out, without the thousands that there may be.
 CREATE INDEX publisher_key_by_retirement ON publisher_key (publisher, retired_at);
 
+-- A name finds its release by `digest_run`.
 CREATE TABLE release (
-    name TEXT PRIMARY KEY,
+    -- The first record about it.
+    first_idx INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
     model TEXT NOT NULL,
-    first_idx INTEGER NOT NULL REFERENCES entry (idx),
     withdrawn_by INTEGER REFERENCES entry (idx)
 ) STRICT;
-CREATE INDEX release_by_model ON release (model, first_idx);
+CREATE INDEX release_by_model ON release (model);

@@ -7,9 +7,10 @@ use candor_core::merkle::{
     Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
 };
 use sqlx::sqlite::SqlitePool;
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
 
-use super::{ROWS_PER_INSERT, json_list};
+use super::views::{NAMES, SUBJECT};
+use super::{json_list, row_groups};
 use crate::storage::rows::{from_db, index_from_db, sha256_from_db, to_db};
 use crate::storage::{
     Batch, KnownStatement, LogIdentity, NewAttachment, StorageError, StoredAttachment,
@@ -93,35 +94,20 @@ pub(super) async fn insert_entries(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<(), StorageError> {
-    let first = to_db(batch.before.size.get())?;
-    for (chunk, n) in batch
-        .entries
-        .chunks(ROWS_PER_INSERT)
-        .zip((first..).step_by(ROWS_PER_INSERT))
-    {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO entry (idx, statement, statement_key, accepted_ms, bytes) ",
-        );
-        insert.push_values(chunk.iter().zip(n..), |mut row, (new, index)| {
+    let mut index = to_db(batch.before.size.get())?;
+    for rows in row_groups(&batch.entries) {
+        let mut insert =
+            QueryBuilder::<Sqlite>::new("INSERT INTO entry (idx, statement, accepted_ms, bytes) ");
+        insert.push_values(rows, |mut row, new| {
             row.push_bind(index)
                 .push_bind(new.statement.as_bytes().as_slice())
-                .push_bind(statement_key(new.statement))
                 .push_bind(batch.accepted_ms)
                 .push_bind(new.entry.as_bytes());
+            index += 1;
         });
-        let insert = insert.build().persistent(false);
-        insert.execute(&mut *connection).await?;
+        insert.build().execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-/// The first 8 bytes of the digest as an integer. It finds candidates; the whole digest decides.
-fn statement_key(statement: Sha256) -> i64 {
-    let bytes = statement
-        .as_bytes()
-        .first_chunk::<8>()
-        .expect("32 bytes have a first 8");
-    i64::from_be_bytes(*bytes)
 }
 
 pub(super) async fn entries(
@@ -255,23 +241,21 @@ pub(super) async fn known_attachments(
         .collect()
 }
 
+/// The statements at `entries`, where they are among those that were asked for.
 pub(super) async fn known_statements(
     connection: &mut SqliteConnection,
     digests: &HashSet<Sha256>,
+    entries: &str,
 ) -> Result<HashMap<Sha256, KnownStatement>, StorageError> {
-    if digests.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = sqlx::query(
-        "SELECT entry.statement, entry.idx, record.kind, record.publisher, record.subject
-         FROM entry JOIN record ON record.idx = entry.idx
-         WHERE entry.statement_key IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(json_list(
-        digests.iter().map(|digest| statement_key(*digest)),
-    ))
-    .fetch_all(connection)
-    .await?;
+    let query = format!(
+        "SELECT entry.statement, entry.idx, record.kind, signer.name, {SUBJECT}
+         FROM entry JOIN record ON record.idx = entry.idx {NAMES}
+         WHERE entry.idx IN (SELECT value FROM json_each(?1))"
+    );
+    let rows = sqlx::query(AssertSqlSafe(query))
+        .bind(entries)
+        .fetch_all(connection)
+        .await?;
     let mut known = HashMap::with_capacity(rows.len());
     for row in rows {
         let digest = sha256_from_db(row.try_get(0)?)?;

@@ -8,8 +8,11 @@
 //! the writer alone is replaced after a batch that failed.
 //!
 //! The SQL is in functions named for their question: `log` for entries, tiles and the head, `publishers` for
-//! these and their keys, `views` for the rest. `turn` puts them together to write.
+//! these and their keys, `views` for the rest. `digests` finds what is asked for by a digest or by a release's name.
+//! `turn` puts them together to write, and `changes` writes what the entries change in the views.
 
+mod changes;
+mod digests;
 mod log;
 mod publishers;
 mod reserve;
@@ -20,6 +23,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +43,7 @@ use super::{
     StorageError, StoredAttachment, Turn,
 };
 
+use digests::{Digests, Key};
 use reserve::Reserve;
 use turn::SqliteTurn;
 
@@ -47,9 +52,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 /// How many connections read at a time.
 const READERS: u32 = 4;
 
-/// `SQLite` takes 32,766 bound values a statement; five columns of this many rows stay well below.
-/// Such statements are prepared anew each time: there is one for each number of rows, too many to keep.
-const ROWS_PER_INSERT: usize = 1_000;
+/// A statement inserts at most so many rows. There is one for each power of two up to this, which the connection
+/// keeps: to read a statement of many rows takes longer than to run it.
+const ROWS_PER_INSERT_MAX: usize = 256;
 
 /// A log in an `SQLite` file.
 #[derive(Clone)]
@@ -58,6 +63,7 @@ pub struct Sqlite {
     opened: FileId,
     writer: SqlitePool,
     readers: SqlitePool,
+    digests: Arc<Digests>,
 }
 
 /// What tells a file from every other: the device that it is on, and its number there.
@@ -100,11 +106,17 @@ impl Sqlite {
         let writer = connect(file, false, 1).await?;
         MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
         let readers = connect(file, false, READERS).await?;
+        let digests = {
+            let mut snapshot = writer.begin().await?;
+            let head = log::head(&mut *snapshot).await?;
+            Digests::load(&mut snapshot, head.size).await?
+        };
         let log = Self {
             file: file.to_owned(),
             opened,
             writer,
             readers,
+            digests: Arc::new(digests),
         };
         log.check_place()?;
         Ok(log)
@@ -189,8 +201,9 @@ async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePo
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
-        // Larger pages hold more of the hash index each; measured to be worth half the insert time.
-        .page_size(16_384)
+        // A batch of single records changes some pages of each record's own publisher and model. Smaller ones make
+        // less to write of that, and leave more room unused beside entries of 1.5 KiB.
+        .page_size(8_192)
         .pragma("wal_autocheckpoint", "8000");
     let pool = SqlitePoolOptions::new()
         .min_connections(connections)
@@ -265,11 +278,13 @@ impl Storage for Sqlite {
 
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
         // One transaction, so one snapshot.
-        known(&mut *self.readers.begin().await?, questions).await
+        known(&mut *self.readers.begin().await?, &self.digests, questions).await
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
-        Ok(Box::new(SqliteTurn::begin(&self.writer).await?))
+        Ok(Box::new(
+            SqliteTurn::begin(&self.writer, &self.digests).await?,
+        ))
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
@@ -289,7 +304,13 @@ impl Storage for Sqlite {
         filter: &RecordFilter,
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError> {
-        views::records(&self.readers, filter, page).await
+        views::records(
+            &mut *self.readers.begin().await?,
+            &self.digests,
+            filter,
+            page,
+        )
+        .await
     }
 
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
@@ -329,20 +350,50 @@ impl Storage for Sqlite {
         after: Option<LeafIndex>,
         limit: EntriesLimit,
     ) -> Result<Option<ReleasePage>, StorageError> {
-        views::release(&mut *self.readers.begin().await?, name, after, limit).await
+        views::release(
+            &mut *self.readers.begin().await?,
+            &self.digests,
+            name,
+            after,
+            limit,
+        )
+        .await
     }
 }
 
 /// What is known, as of the transaction that the connection is in.
 async fn known(
     connection: &mut SqliteConnection,
+    digests: &Digests,
     questions: &Questions,
 ) -> Result<Known, StorageError> {
+    let statements = questions.statements.iter().copied().map(Key::of_statement);
+    let releases = questions.releases.iter().map(Key::of_release);
+    // Of nearly all records, neither their statements nor their releases were ever heard of.
+    let candidates = digests.candidates(statements.chain(releases));
+    let entries = candidates.find(connection).await?;
+    let (statements, releases) = match entries {
+        None => (HashMap::new(), HashMap::new()),
+        Some(entries) => (
+            log::known_statements(connection, &questions.statements, &entries).await?,
+            views::known_releases(connection, &questions.releases, &entries).await?,
+        ),
+    };
     Ok(Known {
-        statements: log::known_statements(connection, &questions.statements).await?,
+        statements,
         publishers: publishers::known(connection, &questions.publishers, &questions.keyids).await?,
-        releases: views::known_releases(connection, &questions.releases).await?,
+        releases,
         attachments: log::known_attachments(connection, &questions.attachments).await?,
+    })
+}
+
+/// `rows` in groups, each with as many as a statement inserts.
+fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let power = rows.len().checked_ilog2()?;
+        let (group, rest) = rows.split_at(ROWS_PER_INSERT_MAX.min(1 << power));
+        rows = rest;
+        Some(group)
     })
 }
 

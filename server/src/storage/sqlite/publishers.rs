@@ -18,12 +18,14 @@ use crate::storage::{PublisherPage, PublisherRow, StorageError};
 pub(super) async fn upsert(
     connection: &mut SqliteConnection,
     index: LeafIndex,
+    first: i64,
     display_name: &str,
     url: Option<&str>,
     state: &PublisherState,
 ) -> Result<(), StorageError> {
     sqlx::query(
-        "INSERT INTO publisher (name, display_name, url, record_idx, record_statement) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO publisher (name, display_name, url, record_idx, record_statement, first_idx)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET display_name = excluded.display_name, url = excluded.url,
              record_idx = excluded.record_idx, record_statement = excluded.record_statement",
     )
@@ -32,6 +34,7 @@ pub(super) async fn upsert(
     .bind(url)
     .bind(to_db(index.get())?)
     .bind(state.record.as_bytes().as_slice())
+    .bind(first)
     .execute(&mut *connection)
     .await?;
     for (key, position) in state.keys.iter().zip(0_i64..) {
@@ -136,7 +139,9 @@ pub(super) async fn page(
     let after = after.map_or(-1, |after| i64::try_from(after.get()).unwrap_or(i64::MAX));
     // One more than is asked for says whether there are more.
     let rows = sqlx::query(
-        "SELECT idx FROM record WHERE publisher = ?1 AND kind = ?2 AND idx > ?3 ORDER BY idx LIMIT ?4",
+        "SELECT idx FROM record
+         WHERE publisher = (SELECT first_idx FROM publisher WHERE name = ?1) AND kind = ?2 AND idx > ?3
+         ORDER BY idx LIMIT ?4",
     )
     .bind(name.as_str())
     .bind(Kind::Publisher.name())

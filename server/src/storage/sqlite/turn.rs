@@ -1,12 +1,16 @@
 //! A turn to write: one transaction on the connection that writes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use candor_core::merkle::TreeHead;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tracing::debug;
 
-use super::{code, log, views};
+use super::changes::Subjects;
+use super::digests::{Digests, Grown, Key};
+use super::{changes, code, log};
 use crate::storage::{Batch, CommitError, Known, Questions, StorageError, Turn};
 
 /// A transaction that holds the database's only lock for writing.
@@ -18,18 +22,25 @@ pub(super) struct SqliteTurn {
     /// There until the turn ends.
     connection: Option<PoolConnection<sqlx::Sqlite>>,
     head: TreeHead,
+    digests: Arc<Digests>,
 }
 
 impl SqliteTurn {
-    pub(super) async fn begin(writer: &SqlitePool) -> Result<Self, StorageError> {
+    pub(super) async fn begin(
+        writer: &SqlitePool,
+        digests: &Arc<Digests>,
+    ) -> Result<Self, StorageError> {
         let mut turn = Self {
             connection: Some(writer.acquire().await?),
             head: TreeHead::empty(),
+            digests: Arc::clone(digests),
         };
         sqlx::query("BEGIN IMMEDIATE")
             .execute(turn.connection())
             .await?;
         turn.head = log::head(turn.connection()).await?;
+        let size = turn.head.size;
+        digests.cover(turn.connection(), size).await?;
         Ok(turn)
     }
 
@@ -38,24 +49,37 @@ impl SqliteTurn {
     }
 
     async fn write_and_commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        self.write(batch).await?;
+        let grown = self.write(batch).await?;
         let committed = sqlx::query("COMMIT").execute(self.connection()).await;
-        committed.map(drop).map_err(|error| {
+        committed.map_err(|error| {
             if has_written_nothing(&error) {
                 CommitError::NotWritten(error.into())
             } else {
                 CommitError::Unknown(error.into())
             }
-        })
+        })?;
+        self.digests.committed(grown);
+        Ok(())
     }
 
-    async fn write(&mut self, batch: &Batch) -> Result<(), StorageError> {
+    async fn write(&mut self, batch: &Batch) -> Result<Grown, StorageError> {
+        let digests = Arc::clone(&self.digests);
         let connection = self.connection();
+        let subjects = Subjects::of(connection, &digests, &batch.views).await?;
         log::insert_entries(connection, batch).await?;
         log::upsert_tiles(connection, &batch.tiles).await?;
         log::insert_attachments(connection, &batch.attachments).await?;
-        views::apply(connection, &batch.views).await?;
-        log::update_head(connection, &batch.after).await
+        changes::apply(connection, &batch.views, &subjects).await?;
+        let statements = batch
+            .entries
+            .iter()
+            .map(|new| Key::of_statement(new.statement));
+        let statements = statements.zip(batch.before.size.get()..);
+        let keys = statements.chain(subjects.new_releases()).collect();
+        let grown = digests.grow(batch.before.size, batch.after.size, keys);
+        grown.write(connection).await?;
+        log::update_head(connection, &batch.after).await?;
+        Ok(grown)
     }
 }
 
@@ -66,7 +90,8 @@ impl Turn for SqliteTurn {
     }
 
     async fn known(&mut self, questions: &Questions) -> Result<Known, StorageError> {
-        super::known(self.connection(), questions).await
+        let digests = Arc::clone(&self.digests);
+        super::known(self.connection(), &digests, questions).await
     }
 
     async fn commit(mut self: Box<Self>, batch: &Batch) -> Result<(), CommitError> {

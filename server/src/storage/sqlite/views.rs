@@ -6,159 +6,39 @@ use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
-use super::{ROWS_PER_INSERT, json_list, publishers};
-use crate::storage::rows::{from_db, index_from_db, sha256_from_db, to_db};
+use super::digests::{Digests, Key};
+use super::json_list;
+use crate::storage::rows::{from_db, index_from_db, sha256_from_db};
 use crate::storage::{
     EntriesLimit, KnownRelease, LoggedRecord, ModelRow, RecordFilter, RecordPage, RecordRow,
     ReleasePage, ReleaseRow, StorageError,
 };
-use crate::views::{Effect, ViewChange};
-
-/// Writes what records change, in their order.
-pub(super) async fn apply(
-    connection: &mut SqliteConnection,
-    views: &[ViewChange],
-) -> Result<(), StorageError> {
-    // Rows first, many to a statement: each statement goes to the connection's own thread and back.
-    for chunk in views.chunks(ROWS_PER_INSERT) {
-        insert_records(connection, chunk).await?;
-        insert_releases(connection, chunk).await?;
-    }
-    for view in views {
-        apply_effect(connection, view).await?;
-    }
-    Ok(())
-}
-
-async fn insert_records(
-    connection: &mut SqliteConnection,
-    views: &[ViewChange],
-) -> Result<(), StorageError> {
-    let mut insert = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO record (idx, kind, publisher, subject, subject_sha256) ",
-    );
-    insert.push_values(with_db_indexes(views)?, |mut row, (index, view)| {
-        row.push_bind(index)
-            .push_bind(view.kind.name())
-            .push_bind(view.publisher.as_str())
-            .push_bind(&view.subject)
-            .push_bind(view.subject_sha256.as_bytes().as_slice());
-    });
-    let insert = insert.build().persistent(false);
-    insert.execute(connection).await?;
-    Ok(())
-}
-
-async fn insert_releases(
-    connection: &mut SqliteConnection,
-    views: &[ViewChange],
-) -> Result<(), StorageError> {
-    let mut rows = with_db_indexes(views)?;
-    rows.retain(|(_, view)| view.release.is_some());
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut insert = QueryBuilder::<Sqlite>::new("INSERT INTO release (name, model, first_idx) ");
-    insert.push_values(rows, |mut row, (index, view)| {
-        let release = view.release.as_ref().expect("the others were left out");
-        row.push_bind(release.to_string())
-            .push_bind(release.model().to_string())
-            .push_bind(index);
-    });
-    insert.push(" ON CONFLICT (name) DO NOTHING");
-    let insert = insert.build().persistent(false);
-    insert.execute(connection).await?;
-    Ok(())
-}
-
-fn with_db_indexes(views: &[ViewChange]) -> Result<Vec<(i64, &ViewChange)>, StorageError> {
-    views
-        .iter()
-        .map(|view| Ok((to_db(view.index.get())?, view)))
-        .collect()
-}
-
-async fn apply_effect(
-    connection: &mut SqliteConnection,
-    view: &ViewChange,
-) -> Result<(), StorageError> {
-    match &view.effect {
-        Effect::None => {}
-        Effect::Publisher {
-            display_name,
-            url,
-            state,
-        } => {
-            publishers::upsert(connection, view.index, display_name, url.as_deref(), state).await?;
-        }
-        Effect::WithdrawRecord { target } => {
-            sqlx::query(
-                "UPDATE record SET withdrawn_by = ?1 WHERE idx = ?2 AND withdrawn_by IS NULL",
-            )
-            .bind(to_db(view.index.get())?)
-            .bind(to_db(target.get())?)
-            .execute(&mut *connection)
-            .await?;
-        }
-        Effect::WithdrawRelease => {
-            withdraw_release(connection, view, to_db(view.index.get())?).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn withdraw_release(
-    connection: &mut SqliteConnection,
-    view: &ViewChange,
-    index: i64,
-) -> Result<(), StorageError> {
-    sqlx::query("UPDATE release SET withdrawn_by = ?1 WHERE name = ?2 AND withdrawn_by IS NULL")
-        .bind(index)
-        .bind(&view.subject)
-        .execute(&mut *connection)
-        .await?;
-    // Later records of the same batch have their rows already, and are not withdrawn by this. Kind by kind, so
-    // that what others say of the release is not even read.
-    let kinds = Kind::ALL.into_iter();
-    for kind in kinds.filter(|kind| !matches!(kind, Kind::Publisher | Kind::Withdrawal)) {
-        let update = format!(
-            "UPDATE record SET withdrawn_by = ?1
-             WHERE subject = ?2 AND publisher = ?3 AND kind = '{kind}' AND withdrawn_by IS NULL AND idx < ?1"
-        );
-        sqlx::query(AssertSqlSafe(update))
-            .bind(index)
-            .bind(&view.subject)
-            .bind(view.publisher.as_str())
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
+/// The releases whose first records are at `entries`, where they are among those that were asked for.
 pub(super) async fn known_releases(
     connection: &mut SqliteConnection,
     names: &HashSet<ReleaseName>,
+    entries: &str,
 ) -> Result<HashMap<ReleaseName, KnownRelease>, StorageError> {
-    if names.is_empty() {
-        return Ok(HashMap::new());
-    }
     let rows = sqlx::query(
         "SELECT release.name, release.withdrawn_by, record.kind, record.idx, record.subject_sha256
-         FROM release LEFT JOIN record ON record.subject = release.name
+         FROM release LEFT JOIN record ON record.subject = release.first_idx
              AND record.kind IN ('model-card', 'weights', 'training-config', 'api-version')
-         WHERE release.name IN (SELECT value FROM json_each(?1))",
+         WHERE release.first_idx IN (SELECT value FROM json_each(?1))",
     )
-    .bind(json_list(names.iter()))
+    .bind(entries)
     .fetch_all(connection)
     .await?;
     let mut known: HashMap<ReleaseName, KnownRelease> = HashMap::new();
     for row in rows {
-        let name = row
+        let name: ReleaseName = row
             .try_get::<&str, _>(0)?
             .parse()
             .map_err(StorageError::damaged)?;
+        if !names.contains(&name) {
+            continue;
+        }
         let release = known.entry(name).or_default();
         release.withdrawn_by = row
             .try_get::<Option<i64>, _>(1)?
@@ -176,9 +56,18 @@ pub(super) async fn known_releases(
     Ok(known)
 }
 
-/// What [`record_of`] reads of `record` and `entry`.
+/// What a row of `record` is about.
+pub(super) const SUBJECT: &str = "coalesce(release.name, about.name)";
+
+/// Where the names are that a row of `record` has indexes of. The order is the one to read them in.
+pub(super) const NAMES: &str =
+    "CROSS JOIN publisher AS signer ON signer.first_idx = record.publisher
+     LEFT JOIN release ON release.first_idx = record.subject
+     LEFT JOIN publisher AS about ON about.first_idx = record.subject";
+
+/// What [`record_of`] reads of `record`, `entry` and the names.
 const RECORD: &str =
-    "SELECT record.idx, entry.statement, record.kind, record.publisher, record.subject,
+    "SELECT record.idx, entry.statement, record.kind, signer.name, coalesce(release.name, about.name),
      record.subject_sha256, record.withdrawn_by, entry.accepted_ms";
 
 pub(super) async fn record(
@@ -189,7 +78,7 @@ pub(super) async fn record(
         return Ok(None);
     };
     let query = format!(
-        "{RECORD}, entry.bytes FROM record JOIN entry ON entry.idx = record.idx WHERE record.idx = ?1"
+        "{RECORD}, entry.bytes FROM record CROSS JOIN entry ON entry.idx = record.idx {NAMES} WHERE record.idx = ?1"
     );
     let row = sqlx::query(AssertSqlSafe(query))
         .bind(index)
@@ -199,26 +88,67 @@ pub(super) async fn record(
 }
 
 pub(super) async fn records(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
+    digests: &Digests,
     filter: &RecordFilter,
     page: RecordPage,
 ) -> Result<Vec<RecordRow>, StorageError> {
+    let mut named = Vec::new();
+    if let Some(publisher) = &filter.publisher {
+        named.push(publisher_index(connection, publisher.as_str()).await?);
+    }
+    if let Some(subject) = &filter.subject {
+        named.push(match release_index(connection, digests, subject).await? {
+            Some(release) => Some(release),
+            None => publisher_index(connection, subject).await?,
+        });
+    }
     let found = found(filter, "idx < ?1", "idx DESC");
     let query = format!(
         "{RECORD} FROM ({found} LIMIT ?2) AS record CROSS JOIN entry ON entry.idx = record.idx
-         ORDER BY record.idx DESC"
+         {NAMES} ORDER BY record.idx DESC"
     );
     let mut query = sqlx::query(AssertSqlSafe(query))
         .bind(i64::try_from(page.before.get()).unwrap_or(i64::MAX))
         .bind(i64::from(page.limit));
-    if let Some(publisher) = &filter.publisher {
-        query = query.bind(publisher.as_str());
+    for index in named {
+        let Some(index) = index else {
+            return Ok(Vec::new());
+        };
+        query = query.bind(index);
     }
-    if let Some(subject) = &filter.subject {
-        query = query.bind(subject);
-    }
-    let rows = query.fetch_all(pool).await?;
+    let rows = query.fetch_all(connection).await?;
     rows.iter().map(record_of).collect()
+}
+
+async fn publisher_index(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<Option<i64>, StorageError> {
+    let row = sqlx::query("SELECT first_idx FROM publisher WHERE name = ?1")
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+async fn release_index(
+    connection: &mut SqliteConnection,
+    digests: &Digests,
+    name: &str,
+) -> Result<Option<i64>, StorageError> {
+    let candidates = digests.candidates(std::iter::once(Key::of_name(name)));
+    let Some(entries) = candidates.find(connection).await? else {
+        return Ok(None);
+    };
+    let row = sqlx::query(
+        "SELECT first_idx FROM release WHERE first_idx IN (SELECT value FROM json_each(?1)) AND name = ?2",
+    )
+    .bind(entries)
+    .bind(name)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// The rows of `record` that `filter` and `condition` let through, in this order. `?1` and `?2` are for the
@@ -320,7 +250,7 @@ pub(super) async fn models(
 /// What [`release_of`] reads. The kinds one by one: of some, there may be a million records.
 const RELEASE: &str = "SELECT name, first_idx, withdrawn_by,
      (SELECT json_group_array(value) FROM json_each(?1) AS kind
-      WHERE EXISTS (SELECT 1 FROM record WHERE subject = release.name AND record.kind = kind.value))
+      WHERE EXISTS (SELECT 1 FROM record WHERE subject = release.first_idx AND record.kind = kind.value))
      FROM release";
 
 fn kinds() -> String {
@@ -347,13 +277,17 @@ pub(super) async fn releases(
 
 pub(super) async fn release(
     connection: &mut SqliteConnection,
+    digests: &Digests,
     name: &ReleaseName,
     after: Option<LeafIndex>,
     limit: EntriesLimit,
 ) -> Result<Option<ReleasePage>, StorageError> {
-    let row = sqlx::query(AssertSqlSafe(format!("{RELEASE} WHERE name = ?2")))
+    let Some(index) = release_index(connection, digests, &name.to_string()).await? else {
+        return Ok(None);
+    };
+    let row = sqlx::query(AssertSqlSafe(format!("{RELEASE} WHERE first_idx = ?2")))
         .bind(kinds())
-        .bind(name.to_string())
+        .bind(index)
         .fetch_optional(&mut *connection)
         .await?;
     let Some(row) = row else {
@@ -366,13 +300,13 @@ pub(super) async fn release(
     let found = found(&filter, "idx > ?1", "idx");
     let query = format!(
         "{RECORD}, entry.bytes FROM ({found} LIMIT ?2) AS record CROSS JOIN entry ON entry.idx = record.idx
-         ORDER BY record.idx"
+         {NAMES} ORDER BY record.idx"
     );
     // One more than is asked for says whether there are more.
     let query = sqlx::query(AssertSqlSafe(query))
         .bind(behind(after))
         .bind(i64::from(limit.items) + 1)
-        .bind(name.to_string());
+        .bind(index);
     let mut page = ReleasePage {
         row: release_of(&row)?,
         records: Vec::new(),

@@ -1,0 +1,419 @@
+//! Which entries a digest may lead to: a statement's, or that of a release's name.
+//!
+//! ```text
+//! entries 0 … 65,535    65,536 … 131,071    131,072 … now
+//! ┌────────┬─────────┐  ┌────────┬───────┐  ┌───────────────────────┐
+//! │ filter │ memory  │  │ filter │       │  │ open: all keys, in    │
+//! │ run    │ on disk │  │ run    │       │  │ memory alone          │
+//! └────────┴─────────┘  └────────┴───────┘  └───────────────────────┘
+//! ```
+//!
+//! Digests come in no order, and an index over them that grows with the log touches another page for each entry.
+//! So the keys of the last entries are in memory, where the next start finds them again in the entries themselves.
+//! When a generation is complete, its keys are written once, sorted, in the transaction of the entry that completes
+//! it; a filter says without reading them that a key is not among them.
+//!
+//! Always: a key is the first 8 bytes of a SHA-256, and only finds candidates. Who asks compares the whole digest, or
+//! the name, with what the entry's row says. Memory is never ahead of what was committed.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use candor_core::Sha256;
+use candor_core::merkle::TreeSize;
+use candor_core::record::ReleaseName;
+use futures_util::TryStreamExt as _;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::json_list;
+use crate::storage::StorageError;
+use crate::storage::rows::{from_db, sha256_from_db, to_db};
+
+/// How many entries a generation has, as a power of two. More would make starting slower, which reads the entries
+/// of the open one, and fewer would make more filters to ask.
+const GENERATION_BITS: u32 = 16;
+
+/// A run is in so many rows, so that looking for a key reads a few kilobytes.
+const BUCKETS: u64 = 256;
+
+/// The bytes of a key in a run: the key, and its entry's place in the generation.
+const ITEM_BYTES: usize = 8 + 2;
+
+/// The first 8 bytes of a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key(u64);
+
+impl Key {
+    pub(super) fn of_statement(statement: Sha256) -> Self {
+        let bytes = statement.as_bytes().first_chunk::<8>();
+        Self(u64::from_be_bytes(*bytes.expect("32 bytes have a first 8")))
+    }
+
+    pub(super) fn of_release(name: &ReleaseName) -> Self {
+        Self::of_name(&name.to_string())
+    }
+
+    pub(super) fn of_name(name: &str) -> Self {
+        Self::of_statement(Sha256::of(name.as_bytes()))
+    }
+
+    fn bucket(self) -> u64 {
+        self.0 >> (u64::BITS - BUCKETS.ilog2())
+    }
+}
+
+/// What finds the entries of an open log.
+pub(super) struct Digests(RwLock<State>);
+
+#[derive(Default)]
+struct State {
+    /// How many entries it covers.
+    size: u64,
+    /// One for each complete generation.
+    filters: Vec<Filter>,
+    /// The keys of the generation that is not complete, and their entries.
+    open: BTreeSet<(Key, u64)>,
+}
+
+impl State {
+    fn add(&mut self, grown: Grown) {
+        self.size = grown.size;
+        self.filters
+            .extend(grown.complete.into_iter().map(|run| run.filter));
+        let first = first_open(self.size);
+        // They are of one generation, all of them.
+        if self.open.first().is_some_and(|(_, index)| *index < first) {
+            self.open.clear();
+        }
+        let open = grown.keys.into_iter().filter(|(_, index)| *index >= first);
+        self.open.extend(open);
+    }
+}
+
+/// The first entry of the generation that is not complete.
+fn first_open(size: u64) -> u64 {
+    (size >> GENERATION_BITS) << GENERATION_BITS
+}
+
+/// What a batch adds.
+pub(super) struct Grown {
+    size: u64,
+    keys: Vec<(Key, u64)>,
+    complete: Vec<Run>,
+}
+
+/// The keys of a complete generation.
+struct Run {
+    generation: u64,
+    /// Sorted by key.
+    keys: Vec<(Key, u64)>,
+    filter: Filter,
+}
+
+/// Entries that may be what was asked for: some by index, others somewhere in buckets on disk.
+#[derive(Default)]
+pub(super) struct Candidates {
+    keys: HashSet<Key>,
+    entries: Vec<u64>,
+    buckets: BTreeSet<u64>,
+}
+
+impl Digests {
+    /// Reads the filters, and the entries of the open generation.
+    pub(super) async fn load(
+        connection: &mut SqliteConnection,
+        size: TreeSize,
+    ) -> Result<Self, StorageError> {
+        let digests = Self(RwLock::default());
+        digests.reload(connection, size).await?;
+        Ok(digests)
+    }
+
+    async fn reload(
+        &self,
+        connection: &mut SqliteConnection,
+        size: TreeSize,
+    ) -> Result<(), StorageError> {
+        let size = size.get();
+        let mut state = State {
+            size,
+            ..State::default()
+        };
+        let mut rows =
+            sqlx::query("SELECT generation, filter FROM digest_filter ORDER BY generation")
+                .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let generation = state.filters.len() as u64;
+            if from_db(row.try_get(0)?)? != generation {
+                let missing = format!("the digest filter of generation {generation} is missing");
+                return Err(StorageError::Damaged(missing));
+            }
+            state.filters.push(Filter::from_bytes(row.try_get(1)?)?);
+        }
+        drop(rows);
+        if state.filters.len() as u64 != size >> GENERATION_BITS {
+            let found = state.filters.len();
+            let wrong = format!("{found} digest filters do not fit a log of {size} entries");
+            return Err(StorageError::Damaged(wrong));
+        }
+        let first = to_db(first_open(size))?;
+        let mut rows = sqlx::query("SELECT idx, statement FROM entry WHERE idx >= ?1")
+            .bind(first)
+            .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let key = Key::of_statement(sha256_from_db(row.try_get(1)?)?);
+            state.open.insert((key, from_db(row.try_get(0)?)?));
+        }
+        drop(rows);
+        let mut rows = sqlx::query("SELECT first_idx, name FROM release WHERE first_idx >= ?1")
+            .bind(first)
+            .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let key = Key::of_name(row.try_get(1)?);
+            state.open.insert((key, from_db(row.try_get(0)?)?));
+        }
+        drop(rows);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+        Ok(())
+    }
+
+    /// Catches up if another program has written to the log.
+    pub(super) async fn cover(
+        &self,
+        connection: &mut SqliteConnection,
+        size: TreeSize,
+    ) -> Result<(), StorageError> {
+        let covered = self.state(|state| state.size);
+        if covered == size.get() {
+            return Ok(());
+        }
+        self.reload(connection, size).await
+    }
+
+    fn state<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where to look for `keys`. To be asked before the transaction's first question: what was committed after
+    /// that, it does not see.
+    pub(super) fn candidates(&self, keys: impl Iterator<Item = Key>) -> Candidates {
+        let keys: HashSet<Key> = keys.collect();
+        let mut candidates = Candidates::default();
+        self.state(|state| {
+            for key in &keys {
+                let open = state.open.range((*key, 0)..=(*key, u64::MAX));
+                candidates.entries.extend(open.map(|(_, index)| *index));
+                for (filter, generation) in state.filters.iter().zip(0_u64..) {
+                    if filter.may_have(*key) {
+                        let bucket = generation * BUCKETS + key.bucket();
+                        candidates.buckets.insert(bucket);
+                    }
+                }
+            }
+        });
+        candidates.keys = keys;
+        candidates
+    }
+
+    /// What the entries from `before` to `after` add, whose keys are `keys`.
+    pub(super) fn grow(&self, before: TreeSize, after: TreeSize, keys: Vec<(Key, u64)>) -> Grown {
+        let generations = before.get() >> GENERATION_BITS..after.get() >> GENERATION_BITS;
+        let complete = generations
+            .map(|generation| {
+                let is_of_it = |(_, index): &&(Key, u64)| *index >> GENERATION_BITS == generation;
+                let mut all: Vec<_> =
+                    self.state(|state| state.open.iter().filter(is_of_it).copied().collect());
+                all.extend(keys.iter().filter(is_of_it));
+                all.sort_unstable();
+                Run::new(generation, all)
+            })
+            .collect();
+        Grown {
+            size: after.get(),
+            keys,
+            complete,
+        }
+    }
+
+    /// Takes over what was committed.
+    pub(super) fn committed(&self, grown: Grown) {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        state.add(grown);
+    }
+}
+
+impl Grown {
+    /// Writes the runs that are complete.
+    pub(super) async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), StorageError> {
+        for run in &self.complete {
+            for (keys, bucket) in run.buckets().iter().zip(0..) {
+                sqlx::query("INSERT INTO digest_run (bucket, keys) VALUES (?1, ?2)")
+                    .bind(to_db(run.generation * BUCKETS + bucket)?)
+                    .bind(keys)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            sqlx::query("INSERT INTO digest_filter (generation, filter) VALUES (?1, ?2)")
+                .bind(to_db(run.generation)?)
+                .bind(run.filter.to_bytes())
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    fn new(generation: u64, keys: Vec<(Key, u64)>) -> Self {
+        let mut filter = Filter::empty();
+        for (key, _) in &keys {
+            filter.add(*key);
+        }
+        Self {
+            generation,
+            keys,
+            filter,
+        }
+    }
+
+    /// One row for each first byte that a key can have.
+    fn buckets(&self) -> Vec<Vec<u8>> {
+        let mut buckets = vec![Vec::new(); usize::try_from(BUCKETS).expect("a few")];
+        for (key, index) in &self.keys {
+            let place = index - (self.generation << GENERATION_BITS);
+            let place = u16::try_from(place).expect("a generation has 65,536 entries");
+            let bucket = &mut buckets[usize::try_from(key.bucket()).expect("below 256")];
+            bucket.extend_from_slice(&key.0.to_be_bytes());
+            bucket.extend_from_slice(&place.to_be_bytes());
+        }
+        buckets
+    }
+}
+
+impl Candidates {
+    /// The indexes of all entries that any of the keys may lead to, as the list that `json_each` takes. `None` if
+    /// there are none, which is what most records find.
+    pub(super) async fn find(
+        mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Option<String>, StorageError> {
+        if !self.buckets.is_empty() {
+            let rows = sqlx::query(
+                "SELECT bucket, keys FROM digest_run WHERE bucket IN (SELECT value FROM json_each(?1))",
+            )
+            .bind(json_list(self.buckets.iter()))
+            .fetch_all(connection)
+            .await?;
+            for row in rows {
+                self.read_bucket(from_db(row.try_get(0)?)?, row.try_get(1)?);
+            }
+        }
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(json_list(self.entries.iter())))
+    }
+
+    fn read_bucket(&mut self, bucket: u64, keys: &[u8]) {
+        let first = (bucket / BUCKETS) << GENERATION_BITS;
+        for item in keys.chunks_exact(ITEM_BYTES) {
+            let (key, place) = item.split_first_chunk().expect("it has 10 bytes");
+            let place = place.try_into().expect("2 bytes are left");
+            if self.keys.contains(&Key(u64::from_be_bytes(*key))) {
+                self.entries
+                    .push(first + u64::from(u16::from_be_bytes(place)));
+            }
+        }
+    }
+}
+
+/// A split block Bloom filter, as Apache Parquet describes it: a key sets one bit in each of 8 words that are side
+/// by side. With 16 bits for each of two keys an entry, some 1 in 1,000 strangers passes.
+struct Filter(Box<[[u32; 8]]>);
+
+impl Filter {
+    /// 32 bytes each.
+    const BLOCKS: usize = 1 << (GENERATION_BITS - 3);
+
+    fn empty() -> Self {
+        Self(vec![[0; 8]; Self::BLOCKS].into())
+    }
+
+    fn block(key: Key) -> usize {
+        // From the high half, as the bits are from the low one.
+        let block = ((key.0 >> 32) * Self::BLOCKS as u64) >> 32;
+        usize::try_from(block).expect("there are a few thousand")
+    }
+
+    fn bits(key: Key) -> [u32; 8] {
+        const SALT: [u32; 8] = [
+            0x47b6_137b,
+            0x4497_4d91,
+            0x8824_ad5b,
+            0xa2b7_289d,
+            0x7054_95c7,
+            0x2df1_424b,
+            0x9efc_4947,
+            0x5c6b_fb31,
+        ];
+        let [.., a, b, c, d] = key.0.to_be_bytes();
+        let low = u32::from_be_bytes([a, b, c, d]);
+        SALT.map(|salt| 1 << (low.wrapping_mul(salt) >> 27))
+    }
+
+    fn add(&mut self, key: Key) {
+        for (word, bit) in self.0[Self::block(key)].iter_mut().zip(Self::bits(key)) {
+            *word |= bit;
+        }
+    }
+
+    fn may_have(&self, key: Key) -> bool {
+        let block = &self.0[Self::block(key)];
+        let missing = block.iter().zip(Self::bits(key));
+        missing.fold(0, |all, (word, bit)| all | (bit & !word)) == 0
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let words = self.0.iter().flatten();
+        words.flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, StorageError> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        let (blocks, more) = words.as_chunks::<8>();
+        if !rest.is_empty() || !more.is_empty() || blocks.len() != Self::BLOCKS {
+            let wrong = format!("a digest filter has {} bytes", bytes.len());
+            return Err(StorageError::Damaged(wrong));
+        }
+        Ok(Self(blocks.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> Key {
+        Key::of_statement(Sha256::of(n.to_be_bytes()))
+    }
+
+    #[test]
+    fn a_filter_passes_its_keys_and_few_strangers() {
+        let mut filter = Filter::empty();
+        let keys = 2 << GENERATION_BITS;
+        for n in 0..keys {
+            filter.add(key(n));
+        }
+        let filter = Filter::from_bytes(&filter.to_bytes()).expect("a filter");
+        assert!((0..keys).all(|n| filter.may_have(key(n))));
+        let passed = (keys..2 * keys)
+            .filter(|n| filter.may_have(key(*n)))
+            .count();
+        assert!(passed < 300, "{passed} of {keys} strangers pass");
+        Filter::from_bytes(&[0; 32]).err().expect("too short");
+    }
+}
