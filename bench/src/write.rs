@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use candor_core::note::LogKey;
+use candor_server::sequencer::BATCH_RECORDS;
 use clap::Args;
 use hyper::body::Bytes;
 use serde::Serialize;
@@ -60,6 +61,8 @@ struct Figures {
     /// Of the ceiling that was measured right before and right after.
     of_ceiling: Option<f64>,
     ceiling: Option<f64>,
+    /// How many records each of its commits had.
+    ceiling_batch: usize,
 }
 
 /// How many connections, and how many records in a request.
@@ -67,6 +70,13 @@ struct Figures {
 struct Form {
     connections: usize,
     records: usize,
+}
+
+impl Form {
+    /// How many records can wait at a time, of those that the log takes into one batch.
+    fn waiting_max(self) -> usize {
+        (self.connections * self.records).min(BATCH_RECORDS)
+    }
 }
 
 impl std::str::FromStr for Form {
@@ -101,9 +111,9 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
         log_key(&mut connection).await
     })?;
     for form in forms {
-        let before = ceiling_rate(options, target, &runtime)?;
+        let before = ceiling_rate(form, options, target, &runtime)?;
         let measured = measure(form, options, &workload, &server, &key, &runtime)?;
-        let after = ceiling_rate(options, target, &runtime)?;
+        let after = ceiling_rate(form, options, target, &runtime)?;
         let ceiling = before
             .zip(after)
             .map(|(before, after)| f64::midpoint(before, after));
@@ -115,6 +125,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
 
 /// The bare parts with `SQLite`; on Postgres, what it inserts without a log around it.
 fn ceiling_rate(
+    form: Form,
     options: &Options,
     target: &Target,
     runtime: &tokio::runtime::Runtime,
@@ -122,9 +133,11 @@ fn ceiling_rate(
     if options.no_ceiling {
         return Ok(None);
     }
+    let batch = form.waiting_max();
+    let records = (2_000 * batch).min(60_000);
     let rate = match &target.database {
-        Some(url) => runtime.block_on(postgres::measure(url, 60_000, 1_024))?,
-        None => ceiling::measure(60_000, 1_024)?.rate,
+        Some(url) => runtime.block_on(postgres::measure(url, records, batch))?,
+        None => ceiling::measure(records, batch)?.rate,
     };
     Ok(Some(rate))
 }
@@ -193,13 +206,16 @@ fn report_form(
         server_rss_mib: server.usage()?.rss_peak_bytes as f64 / f64::from(1 << 20),
         of_ceiling: ceiling.map(|ceiling| records_per_second / ceiling),
         ceiling,
+        ceiling_batch: form.waiting_max(),
     };
-    let ratio = figures
-        .of_ceiling
-        .zip(figures.ceiling)
-        .map_or_else(String::new, |(ratio, ceiling)| {
-            format!("  {ratio:.2} of {ceiling:.0}/s")
-        });
+    let ratio =
+        figures
+            .of_ceiling
+            .zip(figures.ceiling)
+            .map_or_else(String::new, |(ratio, ceiling)| {
+                let batch = figures.ceiling_batch;
+                format!("  {ratio:.2} of {ceiling:.0}/s in commits of {batch}")
+            });
     let line = format!(
         "{:>5} connections x {:>3}: {:>7.0} records/s  included after p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB  {} receipts hold{ratio}",
         form.connections,

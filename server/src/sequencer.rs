@@ -35,7 +35,7 @@ use crate::tree::RightEdge;
 
 /// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
 /// transaction would be hardly faster, and everybody would wait longer.
-const BATCH_RECORDS: usize = 4_096;
+pub const BATCH_RECORDS: usize = 4_096;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
