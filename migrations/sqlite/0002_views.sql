@@ -23,6 +23,9 @@ CREATE INDEX record_by_subject ON record (subject, kind);
 -- What one publisher says of one release. The other kinds have one author for a subject, and need no index.
 CREATE INDEX record_by_subject_and_publisher ON record (subject, publisher, kind)
     WHERE kind = 'evaluation' OR kind = 'withdrawal';
+-- What a release is does not change: the planner sees to it, and so does this.
+CREATE UNIQUE INDEX record_once_per_release ON record (subject, kind)
+    WHERE kind IN ('model-card', 'weights', 'training-config', 'api-version');
 
 CREATE TABLE publisher (
     -- Its first record.
