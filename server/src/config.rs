@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use crate::data_folder::DataFolder;
+use crate::static_part::Location;
 use crate::storage::postgres::{DatabaseUrl, DatabaseUrlError};
 
 /// Where the server listens unless told otherwise.
@@ -104,6 +105,9 @@ pub struct ServeOptions {
     /// How many seconds a request may take, body included [default: 60]
     #[arg(long, env = "CANDOR_REQUEST_SECONDS_MAX", value_name = "SECONDS")]
     pub request_seconds_max: Option<u64>,
+    /// Where to put tiles, entry bundles and attachments as plain files as well: a folder, or `s3://bucket/prefix`
+    #[arg(long, env = "CANDOR_STATIC_PART", value_name = "FOLDER|URL")]
+    pub static_part: Option<Location>,
     /// Write log lines as JSON; `--log-json=false` overrides the file
     #[arg(
         long, env = "CANDOR_LOG_JSON", value_name = "BOOL",
@@ -125,6 +129,7 @@ struct File {
     queue_max: Option<u64>,
     #[serde(default, deserialize_with = "whole_number")]
     request_seconds_max: Option<u64>,
+    static_part: Option<Location>,
     log_json: Option<bool>,
 }
 
@@ -143,6 +148,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// How long a request may take.
     pub request_time_max: Duration,
+    /// Where the static part is, if there is one.
+    pub static_part: Option<Location>,
     /// Whether log lines are JSON.
     pub log_json: bool,
 }
@@ -225,6 +232,7 @@ impl Settings {
                 .unwrap_or(RegistrationSetting::Open),
             queue_max: usize::try_from(queue_max).expect("QUEUE_MAX_RANGE fits a usize"),
             request_time_max: Duration::from_secs(seconds),
+            static_part: serve.static_part.clone().or(file.static_part),
             log_json: serve.log_json.or(file.log_json).unwrap_or(false),
         })
     }

@@ -26,10 +26,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Verified;
-use candor_core::merkle::{CompactRange, ProofPlan, TreeHead, TreeSize};
+use candor_core::merkle::{TreeHead, TreeSize};
 use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
 
 use crate::storage::{Storage, StorageError};
+use crate::tree;
 
 /// How long a slot is. A checkpoint has at most some 800 bytes: an origin of 255, twice, two numbers of 20 and
 /// 44, and a signature of 92.
@@ -156,13 +157,7 @@ impl LastSigned {
                 signed: signed.size,
             });
         }
-        // The tiles of `head` were checked against its root already, so those of a smaller tree are its beginning.
-        let plan = ProofPlan::edge(signed.size);
-        let tiles = storage.tiles(&plan.tiles()).await?;
-        let edge = plan.hashes(&tiles).map_err(StorageError::damaged)?;
-        let range =
-            CompactRange::from_edge(signed.size, edge).expect("the plan has one hash per subtree");
-        if range.head() == signed {
+        if tree::head_at(storage, signed.size).await? == signed {
             Ok(())
         } else {
             Err(self.other_history())
@@ -238,6 +233,28 @@ fn read(path: &Path) -> Result<Vec<u8>, LastSignedError> {
     Ok(bytes)
 }
 
+/// The newest checkpoint in the file at `path` of the log with `key`, and its text, for those who only read. A server may
+/// write to the file meanwhile.
+pub fn newest_in(
+    path: &Path,
+    key: &LogKey,
+) -> Result<(Verified<Checkpoint>, String), LastSignedError> {
+    let bytes = read(path)?;
+    let (checkpoint, next) = newest(&bytes, key).map_err(|error| LastSignedError::Form {
+        path: path.to_owned(),
+        error,
+    })?;
+    let note = match bytes.split_at_checked(SLOT_BYTES) {
+        Some((first, second)) if second.len() == SLOT_BYTES => note_in(match next {
+            Slot::First => second,
+            Slot::Second => first,
+        }),
+        _ => note_in(&bytes),
+    };
+    let text = String::from_utf8(note).expect("a checkpoint that verified is text");
+    Ok((checkpoint, text))
+}
+
 /// The newest checkpoint in the file, and the slot that the next one goes to.
 fn newest(bytes: &[u8], key: &LogKey) -> Result<(Verified<Checkpoint>, Slot), CheckpointError> {
     if bytes.len() != 2 * SLOT_BYTES {
@@ -283,7 +300,7 @@ fn lay_out(path: &Path, note: &str) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use candor_core::merkle::LeafHash;
+    use candor_core::merkle::{CompactRange, LeafHash};
     use candor_core::note::NoteSigner;
     use ed25519_dalek::SigningKey;
 

@@ -30,6 +30,7 @@ pub mod recent;
 pub mod releases;
 pub mod sequencer;
 pub mod serve;
+pub mod static_part;
 pub mod storage;
 pub mod tree;
 pub mod views;

@@ -16,7 +16,7 @@ use candor_server::accept::Registration;
 use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
 use candor_server::data_folder::{DataFolder, DataFolderError};
 use candor_server::http::{self, Log};
-use candor_server::last_signed::LastSigned;
+use candor_server::last_signed::{self, LastSigned};
 use candor_server::limits::Limits;
 use candor_server::log_key;
 use candor_server::metrics::Metrics;
@@ -24,9 +24,10 @@ use candor_server::open_files;
 use candor_server::recent::Recent;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
-use candor_server::storage::Storage;
+use candor_server::static_part::{Location, StaticPart};
 use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
+use candor_server::storage::{LogIdentity, Storage};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::net::TcpListener;
@@ -64,6 +65,9 @@ enum Command {
         #[command(flatten)]
         serve: ServeOptions,
     },
+    /// Look after the log's static part: plain files that a web server or a CDN serves
+    #[command(subcommand)]
+    StaticPart(StaticPartCommand),
     /// Sign a publisher's registration as the operator, and print it ready to be published
     Admit {
         #[command(flatten)]
@@ -86,10 +90,26 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum StaticPartCommand {
+    /// Write what is missing or damaged there from the database, up to the newest checkpoint that was signed; a server
+    /// may run meanwhile
+    Write {
+        #[command(flatten)]
+        data: DataOptions,
+        /// A folder, or `s3://bucket/prefix`
+        #[arg(long, env = "CANDOR_STATIC_PART", value_name = "FOLDER|URL")]
+        static_part: Option<Location>,
+    },
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Init { data, origin } => init(&data, origin),
         Command::Serve { data, serve } => run(&data, &serve),
+        Command::StaticPart(StaticPartCommand::Write { data, static_part }) => {
+            write_static_part(&data, static_part)
+        }
         Command::Admit { data, file } => admit(&data, &file),
         Command::Openapi => {
             let text = http::openapi()
@@ -192,6 +212,32 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn write_static_part(data: &DataOptions, static_part: Option<Location>) -> anyhow::Result<()> {
+    let serve = ServeOptions {
+        static_part,
+        ..ServeOptions::default()
+    };
+    let settings = Settings::resolve(data, &serve)?;
+    let Some(location) = &settings.static_part else {
+        bail!("which static part? Say it with --static-part FOLDER, or s3://bucket/prefix");
+    };
+    require_log(&settings)?;
+    runtime()?.block_on(async {
+        let storage = open_storage(&settings).await?;
+        let key = LogKey::from(storage.identity().await?.key);
+        // What this is of may be on its way into the database's next tree: never more than was signed is shown.
+        let (checkpoint, text) = last_signed::newest_in(&settings.data.last_signed(), &key)?;
+        let mut static_part = StaticPart::open(location, key, Arc::new(Metrics::new()))?;
+        let report = static_part.write_anew(storage.as_ref(), &checkpoint, &text).await?;
+        storage.close().await;
+        print(&format!(
+            "{location} has the tree of {} entries: {} objects were there, {} were missing and {} were damaged and are written, {} that full tiles replaced are removed",
+            checkpoint.head.size, report.as_they_were, report.new, report.mended, report.removed
+        ));
+        Ok(())
+    })
+}
+
 fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
     let settings = Settings::resolve(data, serve)?;
     start_logging(settings.log_json)?;
@@ -240,39 +286,64 @@ fn lock(folder: &DataFolder) -> anyhow::Result<File> {
     Ok(file)
 }
 
-async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
-    let connections_max = open_files::connections_max()?;
-    let storage: Arc<dyn Storage> = match &settings.database {
+async fn open_storage(settings: &Settings) -> anyhow::Result<Arc<dyn Storage>> {
+    Ok(match &settings.database {
         Some(database) => Arc::new(Postgres::open(database).await?),
         None => Arc::new(Sqlite::open(&settings.data.database()).await?),
-    };
-    let identity = storage.identity().await?;
+    })
+}
+
+/// Who signs checkpoints: the key beside the database, if it is the one that the database names.
+fn signer(data: &DataFolder, identity: &LogIdentity) -> anyhow::Result<NoteSigner> {
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),
-        log_key::read(&settings.data.log_key())?,
+        log_key::read(&data.log_key())?,
     );
     if *signer.verifier_key() != identity.key {
         bail!(
             "{} is not the key of the log {}: the database names {}",
-            settings.data.log_key().display(),
+            data.log_key().display(),
             identity.origin,
             identity.key
         );
     }
-    let registration = match settings.registration {
+    Ok(signer)
+}
+
+fn registration(settings: &Settings) -> anyhow::Result<Registration> {
+    Ok(match settings.registration {
         RegistrationSetting::Open => Registration::Open,
         RegistrationSetting::Approved => {
             let operator = log_key::read(&settings.data.operator_key())?;
             Registration::Approved(Box::new(PublicKey::new(operator.verifying_key())?))
         }
-    };
+    })
+}
+
+async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    let connections_max = open_files::connections_max()?;
+    let storage = open_storage(&settings).await?;
+    let identity = storage.identity().await?;
+    let signer = signer(&settings.data, &identity)?;
+    let registration = registration(&settings)?;
     let (stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());
     let recent = Arc::new(Recent::of(Arc::clone(&storage)));
+    let static_part = match &settings.static_part {
+        Some(location) => Some(StaticPart::open(
+            location,
+            LogKey::from(identity.key.clone()),
+            Arc::clone(&metrics),
+        )?),
+        None => None,
+    };
+    let health = static_part.as_ref().map(StaticPart::health);
+    let keeper = static_part.as_ref().map(StaticPart::keeper);
     let parts = SequencerParts {
         storage: Arc::clone(&storage),
         recent: Arc::clone(&recent),
         signer,
+        static_part,
         operator: registration.operator().cloned(),
         queue_max: settings.queue_max,
         metrics: Arc::clone(&metrics),
@@ -280,6 +351,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let key = LogKey::from(identity.key.clone());
     let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
     let (sequencer, mut task) = Sequencer::start(parts, last_signed, stopping.clone()).await?;
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
     let released = sequencer.released();
     let request_time_max = settings.request_time_max;
     let log = Arc::new(Log {
@@ -289,6 +361,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         sequencer,
         registration,
         limits: Limits::new(),
+        static_part: health,
         metrics,
         request_time_max,
     });
@@ -329,6 +402,9 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         None => task.await,
     };
     serving.await?;
+    if let Some(keeper) = keeper {
+        keeper.await?;
+    }
     storage.close().await;
     if let Err(error) = ended? {
         error!(%error, "the sequencer could not go on");

@@ -3,7 +3,7 @@
 //! A slow moment shows where it was slow, in the order of a record's way:
 //!
 //! ```text
-//! verify ──► queue_wait ──► look_up ──► integrate ──► commit ──► release
+//! verify ──► queue_wait ──► look_up ──► integrate ──► commit ──► publish_tiles ──► release
 //! (a request)                (a batch)
 //! ```
 
@@ -43,8 +43,14 @@ pub struct Metrics {
     pub integrate_seconds: Histogram,
     /// Seconds that a batch's transaction takes, whether it succeeds or fails.
     pub commit_seconds: Histogram,
+    /// Seconds that one try takes to put a batch in the static part, whether it succeeds or fails.
+    pub publish_tiles_seconds: Histogram,
     /// Seconds that it takes to sign the tree and to keep that on stable storage.
     pub release_seconds: Histogram,
+    /// Entries in the tree whose checkpoint the static part shows.
+    pub static_part_size: Gauge,
+    /// What the static part was asked to do and did not.
+    pub static_part_failures: Counter,
     /// Connections that read the database, by what they do. Set when it is asked for.
     pub readers: Family<Readers, Gauge>,
     /// Requests that were answered, by status.
@@ -90,7 +96,10 @@ impl Metrics {
             look_up_seconds: seconds(),
             integrate_seconds: seconds(),
             commit_seconds: seconds(),
+            publish_tiles_seconds: seconds(),
             release_seconds: seconds(),
+            static_part_size: Gauge::default(),
+            static_part_failures: Counter::default(),
             readers: Family::default(),
             requests: Family::default(),
             sequencer_alive_seconds: Gauge::default(),
@@ -126,6 +135,16 @@ impl Metrics {
             "batch_entries",
             "Entries in a batch",
             metrics.batch_entries.clone(),
+        );
+        registry.register(
+            "static_part_size",
+            "Entries in the tree whose checkpoint the static part shows",
+            metrics.static_part_size.clone(),
+        );
+        registry.register(
+            "static_part_failures",
+            "What the static part was asked to do and did not",
+            metrics.static_part_failures.clone(),
         );
         registry.register(
             "readers",
@@ -174,6 +193,11 @@ impl Metrics {
                 "commit",
                 "Time that a batch's transaction takes",
                 &self.commit_seconds,
+            ),
+            (
+                "publish_tiles",
+                "Time to put a batch in the static part",
+                &self.publish_tiles_seconds,
             ),
             (
                 "release",

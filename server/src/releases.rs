@@ -232,6 +232,11 @@ impl Shown {
         Arc::clone(&self.released.borrow())
     }
 
+    /// Each tree as this server comes to know that it is released, beginning with the newest.
+    pub fn changes(&self) -> watch::Receiver<Arc<Released>> {
+        self.released.clone()
+    }
+
     /// The newest tree that any server had released when this was asked.
     pub async fn newest(&self) -> Arc<Released> {
         if let Some(ask) = &self.ask {

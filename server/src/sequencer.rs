@@ -1,9 +1,9 @@
 //! The sequencer: the one place where an entry gets its index.
 //!
 //! ```text
-//! accept ──► queue ──► batch ──► plan ──► one transaction ──► sign ──────► release
-//! (many)   (bounded)   (one)              entries, tiles,     and keep    answers everyone
-//!                                         views, head         that too    who was waiting
+//! accept ──► queue ──► batch ──► plan ──► one transaction ──► publish ──► sign ──────► release
+//! (many)   (bounded)   (one)              entries, tiles,     to the      and keep    answers everyone
+//!                                         views, head         static part that too    who was waiting
 //! ```
 //!
 //! Always: nothing to the right of the transaction starts before its commit has returned. What a crash
@@ -13,7 +13,8 @@
 //! Batches form by themselves: while one commits, the next gathers in the queue. On an idle log a record is
 //! a batch of its own, and waits for no timer.
 //!
-//! Not here: checking signatures ([`crate::accept`]), deciding conflicts ([`crate::plan`]).
+//! Not here: checking signatures ([`crate::accept`]), deciding conflicts ([`crate::plan`]), the static part
+//! ([`crate::static_part`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,6 +31,7 @@ use crate::metrics::{Metrics, gauge};
 use crate::plan::{Placed, Planner, Refused, Submission};
 use crate::recent::Recent;
 use crate::releases::{Follower, ReleaseError, Released, Releases, Shown};
+use crate::static_part::{StaticPart, StaticPartError};
 use crate::storage::{Batch, CommitError, Known, Questions, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
@@ -78,6 +80,9 @@ pub enum SequencerError {
     /// What another server released does not go with what this one did.
     #[error(transparent)]
     Release(#[from] ReleaseError),
+    /// The static part is not of this log or ahead of it, or fails while the server stops.
+    #[error(transparent)]
+    StaticPart(#[from] StaticPartError),
     /// The log is not where it was, or does not open as it should.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -117,6 +122,8 @@ pub struct SequencerParts {
     pub recent: Arc<Recent>,
     /// Signs checkpoints.
     pub signer: NoteSigner,
+    /// Where tiles, entries and attachments are put before a tree is released, if anywhere.
+    pub static_part: Option<StaticPart>,
     /// Admits publishers, where that is asked for.
     pub operator: Option<PublicKey>,
     /// How many submissions may wait.
@@ -130,12 +137,12 @@ impl Sequencer {
     /// task that writes, and the one that follows other servers, if there can be any. The task ends after the batch
     /// at hand when `stop` turns true, or with an error when the log's state can't be known.
     pub async fn start(
-        parts: SequencerParts,
+        mut parts: SequencerParts,
         last_signed: LastSigned,
         stop: watch::Receiver<bool>,
     ) -> Result<(Self, tokio::task::JoinHandle<Result<(), SequencerError>>), SequencerError> {
         let edge = RightEdge::load(parts.storage.as_ref()).await?;
-        let (releases, shown, follower) = begin(&parts, edge.head(), last_signed).await?;
+        let (releases, shown, follower) = begin(&mut parts, edge.head(), last_signed).await?;
         let (queue, waiting) = mpsc::channel(parts.queue_max);
         let (show, vitals) = watch::channel(Vitals {
             seen: Instant::now(),
@@ -206,6 +213,11 @@ impl Sequencer {
         self.shown.newest().await
     }
 
+    /// Each tree as it is released, beginning with the newest.
+    pub fn releases(&self) -> watch::Receiver<Arc<Released>> {
+        self.shown.changes()
+    }
+
     /// How many submissions wait.
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
@@ -229,7 +241,7 @@ impl Sequencer {
 
 /// Holds the committed tree against what was signed last, signs it, and begins with it as what readers see.
 async fn begin(
-    parts: &SequencerParts,
+    parts: &mut SequencerParts,
     head: TreeHead,
     mut last_signed: LastSigned,
 ) -> Result<(Arc<Releases>, Shown, Option<Follower>), SequencerError> {
@@ -242,6 +254,9 @@ async fn begin(
             warn!(%error, "the disk is full: the log is read only until there is room");
         }
         settled => settled?,
+    }
+    if let Some(static_part) = &mut parts.static_part {
+        static_part.catch_up(storage).await?;
     }
     let released = sign(head, &parts.signer);
     if !nothing_to_sign {
@@ -392,7 +407,7 @@ impl Task {
             }
             self.edge = edge;
             // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
-            self.release().await?;
+            self.release(Some(&batch)).await?;
             self.count(&batch, commit_time);
             self.parts.recent.committed(batch);
         }
@@ -455,7 +470,7 @@ impl Task {
         let followed = self.follow_to(turn.head()).await;
         turn.end().await;
         followed?;
-        self.release().await
+        self.release(None).await
     }
 
     /// Tells everybody who waits for a batch that it failed, and says whether the log can go on.
@@ -481,8 +496,25 @@ impl Task {
             .send_modify(|vitals| vitals.failed = Some(Instant::now()));
     }
 
+    /// Puts what the tree needs in the static part, if there is one. The batch is what was committed last, if it was here.
+    async fn publish(&mut self, batch: Option<&Batch>) -> Result<(), StaticPartError> {
+        let Some(static_part) = &mut self.parts.static_part else {
+            return Ok(());
+        };
+        let (storage, show) = (self.parts.storage.as_ref(), &self.show);
+        let failed = || {
+            let now = Instant::now();
+            let failed = Some(now);
+            show.send_modify(|vitals| *vitals = Vitals { seen: now, failed });
+        };
+        static_part
+            .publish(storage, self.edge.head(), batch, &self.stop, failed)
+            .await
+    }
+
     /// The tree is committed: sign it, and let everybody see.
-    async fn release(&self) -> Result<(), SequencerError> {
+    async fn release(&mut self, batch: Option<&Batch>) -> Result<(), SequencerError> {
+        self.publish(batch).await?;
         self.parts.storage.check_place()?;
         let begun = Instant::now();
         let released = sign(self.edge.head(), &self.parts.signer);
@@ -534,7 +566,8 @@ impl SequencerError {
             | Self::Release(ReleaseError::Storage(_)) => true,
             Self::Commit(CommitError::HeadMoved { .. } | CommitError::Unknown(_))
             | Self::LastSigned(_)
-            | Self::Release(_) => false,
+            | Self::Release(_)
+            | Self::StaticPart(_) => false,
         }
     }
 

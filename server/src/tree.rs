@@ -118,6 +118,16 @@ impl RightEdge {
     }
 }
 
+/// Size and root of the first `size` entries, by the tiles that are stored. They were checked against the root of
+/// the whole tree when it was loaded.
+pub async fn head_at(storage: &dyn Storage, size: TreeSize) -> Result<TreeHead, StorageError> {
+    let plan = ProofPlan::edge(size);
+    let tiles = storage.tiles(&plan.tiles()).await?;
+    let edge = plan.hashes(&tiles).map_err(StorageError::damaged)?;
+    let range = CompactRange::from_edge(size, edge).expect("the plan has one hash per subtree");
+    Ok(range.head())
+}
+
 /// Checks that the last entries are there, and are those that the last tile of leaf hashes was made from: the
 /// ones that a crash could have hurt.
 async fn check_last_entries(storage: &dyn Storage, size: TreeSize) -> Result<(), StorageError> {

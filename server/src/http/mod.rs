@@ -42,6 +42,7 @@ use crate::limits::Limits;
 use crate::metrics::{Metrics, Status};
 use crate::recent::Recent;
 use crate::sequencer::Sequencer;
+use crate::static_part::Health;
 use crate::storage::{LogIdentity, Storage, StorageError};
 
 pub use openapi::openapi;
@@ -62,6 +63,8 @@ pub struct Log {
     pub registration: Registration,
     /// What requests may take of the machine.
     pub limits: Limits,
+    /// How the static part fares, if there is one.
+    pub static_part: Option<Arc<Health>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long one request may take, body included.

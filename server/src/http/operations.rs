@@ -29,7 +29,8 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// The log can do its work: the sequencer is alive, the database answers with the released tree or a newer
-/// one, the checkpoint verifies, the last batch was committed, and there is room for more.
+/// one, the checkpoint verifies, the last batch was committed, there is room for more, and the static part takes what
+/// it is given.
 pub(super) async fn readyz(State(log): Shared) -> Response {
     let released = log.sequencer.released();
     let key = LogKey::from(log.identity.key.clone());
@@ -60,6 +61,9 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
                 .is_ok_and(|free| free.is_none_or(|free| free >= FREE_BYTES_MIN)),
         ),
     ];
+    let static_part = log.static_part.as_ref();
+    let static_part = static_part.map(|it| ("staticPart", it.is_good()));
+    let checks: Vec<_> = checks.into_iter().chain(static_part).collect();
     let ready = checks.iter().all(|(_, good)| *good);
     let status = if ready {
         StatusCode::OK

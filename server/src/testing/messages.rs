@@ -15,6 +15,7 @@ use crate::log_key::KeyFileError;
 use crate::plan::{Conflict, Refused};
 use crate::releases::ReleaseError;
 use crate::sequencer::{SequencerError, SubmitError};
+use crate::static_part::StaticPartError;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{CommitError, StorageError};
 
@@ -38,6 +39,15 @@ fn no_room() -> io::Error {
 
 fn storage() -> StorageError {
     StorageError::Damaged("tile/0/000 is missing".to_owned())
+}
+
+fn location() -> String {
+    "s3://bucket/log".to_owned()
+}
+
+fn object_store() -> object_store::Error {
+    let (store, source) = ("S3", "no answer".into());
+    object_store::Error::Generic { store, source }
 }
 
 fn size(size: u64) -> TreeSize {
@@ -67,6 +77,7 @@ fn what_ends_the_sequencer() {
         SequencerError::Commit(_) => SequencerError::Commit(CommitError::Unknown(storage())),
         SequencerError::LastSigned(_) => SequencerError::LastSigned(LastSignedError::Missing { path: path() }),
         SequencerError::Release(_) => SequencerError::Release(ReleaseError::NotOurs(CheckpointError::TooFewLines { found: 1 })),
+        SequencerError::StaticPart(_) => SequencerError::StaticPart(StaticPartError::Contended { location: location() }),
         SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
     });
 }
@@ -130,6 +141,29 @@ fn what_is_said_of_the_files_of_a_log() {
             InitError::LastSigned(_) => InitError::LastSigned(LastSignedError::Io { path: path(), error: no_room() }),
         }
     );
+}
+
+#[test]
+fn what_is_said_of_the_static_part() {
+    insta::assert_snapshot!(messages! { StaticPartError:
+        StaticPartError::Folder { .. } => StaticPartError::Folder { path: path(), error: object_store() },
+        StaticPartError::Bucket { .. } => StaticPartError::Bucket { location: location(), error: object_store() },
+        StaticPartError::Store { .. } => StaticPartError::Store {
+            location: location(),
+            verb: "write",
+            name: "tile/0/000".to_owned(),
+            error: object_store(),
+        },
+        StaticPartError::Lock { .. } => StaticPartError::Lock { location: location(), path: path(), error: no_room() },
+        StaticPartError::OtherLog { .. } => StaticPartError::OtherLog {
+            location: location(),
+            error: CheckpointError::TooFewLines { found: 1 },
+        },
+        StaticPartError::Behind { .. } => StaticPartError::Behind { location: location(), stored: size(3), shown: size(4) },
+        StaticPartError::OtherHistory { .. } => StaticPartError::OtherHistory { location: location(), shown: size(4) },
+        StaticPartError::Contended { .. } => StaticPartError::Contended { location: location() },
+        StaticPartError::Storage(_) => StaticPartError::Storage(storage()),
+    });
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 mod faults;
 mod messages;
+mod objects;
 mod recent;
+mod static_part;
 mod storage;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use candor_core::record::{
     Envelope, Predicate, PublicKey, Statement, SubjectName, to_canonical_json,
 };
 use ed25519_dalek::SigningKey;
+use object_store::ObjectStore;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -34,6 +37,7 @@ use crate::log_key;
 use crate::metrics::Metrics;
 use crate::recent::Recent;
 use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
+use crate::static_part::StaticPart;
 use crate::storage::Storage as _;
 use crate::storage::sqlite::Sqlite;
 use storage::FaultyStorage;
@@ -44,6 +48,8 @@ struct FaultyLog {
     storage: Arc<FaultyStorage>,
     stop: watch::Sender<bool>,
     sequencer: JoinHandle<Result<(), SequencerError>>,
+    /// Shows checkpoints in the static part, if there is one.
+    keeper: Option<JoinHandle<()>>,
     _folder: TempDir,
 }
 
@@ -60,6 +66,19 @@ impl FaultyLog {
     }
 
     async fn start_with(queue_max: usize, request_time_max: Duration) -> Self {
+        Self::start_on(None, queue_max, request_time_max).await
+    }
+
+    /// A log that puts its static part among `objects`.
+    async fn start_with_static_part(objects: Arc<dyn ObjectStore>) -> Self {
+        Self::start_on(Some(objects), 1, Duration::from_secs(5)).await
+    }
+
+    async fn start_on(
+        objects: Option<Arc<dyn ObjectStore>>,
+        queue_max: usize,
+        request_time_max: Duration,
+    ) -> Self {
         let temporary = tempfile::tempdir().expect("a folder");
         let folder = DataFolder::new(temporary.path());
         let origin = "example.org/candor-test".parse().expect("an origin");
@@ -72,10 +91,16 @@ impl FaultyLog {
         let secret = log_key::read(&folder.log_key()).expect("a key");
         let last_signed = LastSigned::open(folder.last_signed(), &LogKey::from(key.clone()));
         let recent = Arc::new(Recent::of(storage.clone()));
+        let static_part = objects.map(|objects| {
+            StaticPart::of_objects(objects, LogKey::from(key.clone()), Arc::clone(&metrics))
+        });
+        let keeper = static_part.as_ref().map(StaticPart::keeper);
+        let health = static_part.as_ref().map(StaticPart::health);
         let parts = SequencerParts {
             storage: storage.clone(),
             recent: Arc::clone(&recent),
             signer: NoteSigner::new(key.name().clone(), secret),
+            static_part,
             operator: None,
             queue_max,
             metrics: Arc::clone(&metrics),
@@ -85,6 +110,7 @@ impl FaultyLog {
             Sequencer::start(parts, last_signed.expect("a checkpoint"), stopping)
                 .await
                 .expect("it starts");
+        let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(handle.releases())));
         let log = Log {
             identity: storage.identity().await.expect("an identity"),
             storage: storage.clone(),
@@ -92,6 +118,7 @@ impl FaultyLog {
             sequencer: handle,
             registration: Registration::Open,
             limits: Limits::new(),
+            static_part: health,
             metrics,
             request_time_max,
         };
@@ -100,6 +127,7 @@ impl FaultyLog {
             storage,
             stop,
             sequencer,
+            keeper,
             _folder: temporary,
         }
     }

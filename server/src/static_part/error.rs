@@ -1,0 +1,100 @@
+//! Why the static part can't be brought to where the log is.
+
+use std::path::PathBuf;
+
+use candor_core::merkle::TreeSize;
+use candor_core::note::CheckpointError;
+
+use crate::storage::StorageError;
+
+/// Why the static part can't be brought to where the log is.
+#[derive(Debug, thiserror::Error)]
+pub enum StaticPartError {
+    /// The folder can't be used.
+    #[error(
+        "the static part {}: {error}; is the folder mounted? For a new static part, make an empty folder there", path.display()
+    )]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: object_store::Error,
+    },
+    /// What is known of the bucket does not suffice to ask it.
+    #[error(
+        "the static part {location}: {error}; set AWS_ENDPOINT_URL or AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    Bucket {
+        /// Which.
+        location: String,
+        /// Why.
+        error: object_store::Error,
+    },
+    /// The store does not do what it is asked.
+    #[error(
+        "the static part {location} can't {verb} {name}: {error}; check that it is there, and that this server may do that"
+    )]
+    Store {
+        /// Which.
+        location: String,
+        /// Read, write, list or delete.
+        verb: &'static str,
+        /// Which object.
+        name: String,
+        /// Why.
+        error: object_store::Error,
+    },
+    /// The folder's lock can't be had.
+    #[error("the static part {location} can't lock {}: {error}", path.display())]
+    Lock {
+        /// Which.
+        location: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// What it holds is no checkpoint of this log.
+    #[error(
+        "the static part {location} holds a checkpoint that is none of this log: {error}. It may be another log's; name another place, or remove what is there, if nobody reads it"
+    )]
+    OtherLog {
+        /// Which.
+        location: String,
+        /// Why.
+        error: CheckpointError,
+    },
+    /// The database is behind what people read there.
+    #[error(
+        "the static part {location} has a checkpoint of {shown} entries, and the database has {stored}: the database was set back, and going on would fork the log. Put the newest database back"
+    )]
+    Behind {
+        /// Which.
+        location: String,
+        /// How many entries the database has.
+        stored: TreeSize,
+        /// How many the checkpoint has.
+        shown: TreeSize,
+    },
+    /// The database holds another history.
+    #[error(
+        "the first {shown} entries of the database are not those of the checkpoint in the static part {location}: going on would fork the log. Put the log's own database back"
+    )]
+    OtherHistory {
+        /// Which.
+        location: String,
+        /// How many the checkpoint has.
+        shown: TreeSize,
+    },
+    /// Others change the checkpoint all the time.
+    #[error(
+        "the static part {location} changes its checkpoint whenever this server does: are there several logs that write to it?"
+    )]
+    Contended {
+        /// Which.
+        location: String,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

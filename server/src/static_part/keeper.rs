@@ -1,0 +1,129 @@
+//! Shows the newest released checkpoint, and removes what its full tiles replaced.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use candor_core::merkle::{TreeHead, TreeSize};
+use candor_core::note::LogKey;
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use super::source::{grown_bundles, grown_tiles};
+use super::store::Store;
+use super::{Health, OBJECTS_AT_ONCE, PAUSE, StaticPartError};
+use crate::metrics::{Metrics, gauge};
+use crate::releases::Released;
+
+/// How often the checkpoint is read again because somebody else replaced it.
+const REPLACEMENTS_MAX: u32 = 20;
+
+/// Keeps the checkpoint of a static part at the newest that was released.
+pub struct Keeper {
+    pub(super) store: Arc<Store>,
+    pub(super) key: LogKey,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Keeper {
+    /// Shows each checkpoint that is released, or the newest of several. Ends when the sequencer has ended and its last
+    /// one is shown, or can't be.
+    pub async fn run(self, mut released: watch::Receiver<Arc<Released>>) {
+        released.mark_changed();
+        let mut failed = false;
+        loop {
+            // While the store fails, a pause; and at the end, no further try.
+            if failed {
+                tokio::select! {
+                    changed = released.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+            } else if released.changed().await.is_err() {
+                return;
+            }
+            let newest = Arc::clone(&released.borrow_and_update());
+            let shown = self.show(newest.head, &newest.checkpoint).await;
+            failed = shown.is_err();
+            self.health
+                .checkpoint_fails
+                .store(failed, Ordering::Relaxed);
+            match shown {
+                Ok(replaced) => self.tidy(replaced, newest.head.size).await,
+                Err(error) => {
+                    self.metrics.static_part_failures.inc();
+                    error!(%error, tree.size = newest.head.size.get(), "the static part does not show the newest checkpoint");
+                }
+            }
+        }
+    }
+
+    /// Nobody misses what is left over: what could not be removed is removed by `static-part write`.
+    async fn tidy(&self, replaced: Option<TreeSize>, size: TreeSize) {
+        self.metrics.static_part_size.set(gauge(size.get()));
+        let Some(replaced) = replaced else { return };
+        if let Err(error) = self.clean_up(replaced, size).await {
+            self.metrics.static_part_failures.inc();
+            warn!(%error, "partial tiles are left in the static part");
+        }
+    }
+
+    /// Puts the checkpoint of the tree `head` there, unless a larger tree's is there already. Returns the size of the
+    /// tree whose checkpoint it replaced, if it did.
+    pub(super) async fn show(
+        &self,
+        head: TreeHead,
+        text: &str,
+    ) -> Result<Option<TreeSize>, StaticPartError> {
+        for _ in 0..REPLACEMENTS_MAX {
+            let _lock = self.store.lock().await?;
+            let shown = self.store.checkpoint().await?;
+            let mut replaced = None;
+            if let Some(shown) = &shown {
+                let location = || self.store.location().to_owned();
+                let checkpoint = self.key.verify_checkpoint(&shown.text).map_err(|error| {
+                    StaticPartError::OtherLog {
+                        location: location(),
+                        error,
+                    }
+                })?;
+                if checkpoint.head.size == head.size && checkpoint.head != head {
+                    return Err(StaticPartError::OtherHistory {
+                        location: location(),
+                        shown: head.size,
+                    });
+                }
+                // Another server is ahead, or nothing has changed.
+                if checkpoint.head.size > head.size || shown.text == text.as_bytes() {
+                    return Ok(None);
+                }
+                replaced = Some(checkpoint.head.size);
+            }
+            if self.store.replace_checkpoint(shown.as_ref(), text).await? {
+                return Ok(replaced);
+            }
+        }
+        Err(StaticPartError::Contended {
+            location: self.store.location().to_owned(),
+        })
+    }
+
+    /// Removes the partial tiles and bundles beside those that are full in a tree of `size` and were not in one
+    /// of `from` (C2SP `tlog-tiles`, "Partial Tiles": they may go once the full one is there). Returns how many.
+    pub(super) async fn clean_up(
+        &self,
+        from: TreeSize,
+        size: TreeSize,
+    ) -> Result<u64, StaticPartError> {
+        let tiles = grown_tiles(from, size).filter(|path| path.width.is_full());
+        let bundles = grown_bundles(from, size).filter(|path| path.width.is_full());
+        let full = tiles
+            .map(|path| path.to_string())
+            .chain(bundles.map(|path| path.to_string()));
+        stream::iter(full)
+            .map(|name| async move { self.store.remove_all_in(&format!("{name}.p")).await })
+            .buffer_unordered(OBJECTS_AT_ONCE)
+            .try_fold(0, |sum, removed| future::ready(Ok(sum + removed as u64)))
+            .await
+    }
+}

@@ -1,0 +1,238 @@
+//! Objects by their names: written, compared, removed; and the one that changes, the checkpoint.
+//!
+//! Always: an object is whole and durable once it is written, or not there. The checkpoint is replaced only as
+//! the one that was read: in a bucket by its `ETag`, in a folder under a lock. So it never goes back,
+//! also where two servers write at once.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, UpdateVersion,
+};
+
+use super::error::StaticPartError;
+
+/// The one object that changes.
+const CHECKPOINT: &str = "checkpoint";
+
+/// Held in a folder while its checkpoint is replaced. No web server shows files whose names begin with a dot, or
+/// it does no harm: it is empty.
+const LOCK: &str = ".checkpoint-lock";
+
+/// Where objects are kept.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// For people.
+    location: String,
+    objects: Arc<dyn ObjectStore>,
+    /// In a folder: what is locked. It has neither attributes nor conditions.
+    lock: Option<PathBuf>,
+}
+
+/// An object that never changes, and how it is served.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    /// Below the log's address.
+    pub(super) name: String,
+    /// What it is.
+    pub(super) media_type: String,
+    /// Whether browsers must not show it: somebody else's bytes.
+    pub(super) is_download: bool,
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What was done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It was not there.
+    New,
+    /// What was there was something else.
+    Mended,
+    /// It was there.
+    AsItWas,
+}
+
+/// The checkpoint that is there, and what tells it from every other.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) text: Vec<u8>,
+    version: UpdateVersion,
+}
+
+impl Store {
+    /// A folder of files.
+    pub(super) fn folder(
+        location: String,
+        objects: Arc<dyn ObjectStore>,
+        folder: &FilePath,
+    ) -> Self {
+        Self {
+            location,
+            objects,
+            lock: Some(folder.join(LOCK)),
+        }
+    }
+
+    /// A store with attributes and conditions.
+    pub(super) fn objects(location: String, objects: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            location,
+            objects,
+            lock: None,
+        }
+    }
+
+    /// For people.
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Puts an object there, whatever is there.
+    pub(super) async fn put(&self, object: Object) -> Result<(), StaticPartError> {
+        let cache = "public, max-age=31536000, immutable";
+        let mut attributes = self.attributes(&object.media_type, cache);
+        if object.is_download && self.lock.is_none() {
+            attributes.insert(Attribute::ContentDisposition, "attachment".into());
+        }
+        let options = PutOptions {
+            attributes,
+            ..PutOptions::default()
+        };
+        let (path, payload) = (path(&object.name), PutPayload::from(object.bytes));
+        self.objects
+            .put_opts(&path, payload, options)
+            .await
+            .map_err(|error| self.failed("write", &object.name, error))?;
+        Ok(())
+    }
+
+    /// Puts an object there, unless it is there just so.
+    pub(super) async fn put_if_other(&self, object: Object) -> Result<Written, StaticPartError> {
+        let there = self.read(&object.name).await?.map(|(bytes, _)| bytes);
+        match there {
+            Some(there) if there == object.bytes => Ok(Written::AsItWas),
+            Some(_) => self.put(object).await.map(|()| Written::Mended),
+            None => self.put(object).await.map(|()| Written::New),
+        }
+    }
+
+    /// Removes what is in the folder `name`, and says how many objects that were.
+    pub(super) async fn remove_all_in(&self, name: &str) -> Result<usize, StaticPartError> {
+        let found: Vec<_> = self
+            .objects
+            .list(Some(&path(name)))
+            .map_ok(|object| object.location)
+            .try_collect()
+            .await
+            .map_err(|error| self.failed("list", name, error))?;
+        for object in &found {
+            match self.objects.delete(object).await {
+                // Another server was faster.
+                Ok(()) | Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed("delete", object.as_ref(), error)),
+            }
+        }
+        Ok(found.len())
+    }
+
+    /// The checkpoint that is there.
+    pub(super) async fn checkpoint(&self) -> Result<Option<Shown>, StaticPartError> {
+        let read = self.read(CHECKPOINT).await?;
+        Ok(read.map(|(text, version)| Shown { text, version }))
+    }
+
+    /// Replaces the checkpoint if it still is `seen`; else returns false.
+    pub(super) async fn replace_checkpoint(
+        &self,
+        seen: Option<&Shown>,
+        text: &str,
+    ) -> Result<bool, StaticPartError> {
+        // In a folder, whoever writes holds the lock and has read under it: see `lock`.
+        let mode = match seen {
+            _ if self.lock.is_some() => PutMode::Overwrite,
+            None => PutMode::Create,
+            Some(seen) => PutMode::Update(seen.version.clone()),
+        };
+        let options = PutOptions {
+            mode,
+            attributes: self.attributes("text/plain; charset=utf-8", "no-cache"),
+            ..PutOptions::default()
+        };
+        let payload = PutPayload::from(text.as_bytes().to_vec());
+        match self
+            .objects
+            .put_opts(&path(CHECKPOINT), payload, options)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(Error::Precondition { .. } | Error::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.failed("write", CHECKPOINT, error)),
+        }
+    }
+
+    /// In a folder, waits until nobody else replaces the checkpoint; elsewhere there is nothing to wait for.
+    pub(super) async fn lock(&self) -> Result<Option<File>, StaticPartError> {
+        let Some(path) = self.lock.clone() else {
+            return Ok(None);
+        };
+        let locked = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || {
+                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                file.lock().map(|()| file)
+            }
+        });
+        let locked = locked.await.expect("locking does not panic");
+        let locked = locked.map_err(|error| StaticPartError::Lock {
+            location: self.location.clone(),
+            path,
+            error,
+        })?;
+        Ok(Some(locked))
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, StaticPartError> {
+        let failed = |error| self.failed("read", name, error);
+        let got = match self.objects.get(&path(name)).await {
+            Ok(got) => got,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let version = UpdateVersion {
+            e_tag: got.meta.e_tag.clone(),
+            version: got.meta.version.clone(),
+        };
+        let bytes = got.bytes().await.map_err(failed)?;
+        Ok(Some((bytes.into(), version)))
+    }
+
+    /// As candor-server's own answers have them. Files have none; their server says it for them.
+    fn attributes(&self, media_type: &str, cache_control: &'static str) -> Attributes {
+        if self.lock.is_some() {
+            return Attributes::new();
+        }
+        Attributes::from_iter([
+            (Attribute::ContentType, media_type.to_owned()),
+            (Attribute::CacheControl, cache_control.to_owned()),
+        ])
+    }
+
+    fn failed(&self, verb: &'static str, name: &str, error: Error) -> StaticPartError {
+        StaticPartError::Store {
+            location: self.location.clone(),
+            verb,
+            name: name.to_owned(),
+            error,
+        }
+    }
+}
+
+fn path(name: &str) -> Path {
+    Path::parse(name).expect("names of tiles, bundles and digests are plain")
+}
