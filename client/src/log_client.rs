@@ -12,8 +12,11 @@
 //! Not here: what was seen before ([`crate::memory`]), who may sign what (core, through [`crate::replay`]).
 
 mod error;
+mod static_log;
+mod url;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +37,9 @@ use crate::api::{
 use crate::problem::Problem;
 use crate::transport::{Request, RequestBody, Response, Transport};
 pub use error::LogError;
+use static_log::Index;
+pub use static_log::Progress;
+pub use url::LogUrl;
 
 /// A full tile: 256 hashes of 32 bytes.
 const TILE_BYTES_MAX: usize = TILE_WIDTH as usize * 32;
@@ -69,11 +75,17 @@ pub struct LogClient {
     transport: Box<dyn Transport>,
     tiles: Mutex<HashMap<TilePath, Tile>>,
     entry_bundles: Mutex<HashMap<EntryBundlePath, EntryBundle>>,
+    /// The checkpoint that came last.
+    newest: Mutex<Option<SignedCheckpoint>>,
+    /// What all entries say, of a log that is files alone.
+    index: Mutex<Option<Index>>,
+    /// The folder where that is kept.
+    cache: Option<PathBuf>,
+    /// Who is shown how far it has come.
+    progress: Option<Progress>,
+    /// Whether records are to be sent.
+    is_for_writing: bool,
 }
-
-/// The address that a log's paths follow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogUrl(String);
 
 /// A checkpoint whose signature was checked, and its text as the log signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,33 +103,6 @@ pub struct ProvenEntry {
     pub index: LeafIndex,
     /// Its bytes.
     pub entry: Entry,
-}
-
-impl std::str::FromStr for LogUrl {
-    type Err = LogError;
-    fn from_str(text: &str) -> Result<Self, LogError> {
-        let error = |rule| LogError::Url {
-            found: text.chars().take(200).collect(),
-            rule,
-        };
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .ok_or_else(|| error("it must begin with https:// or http://"))?;
-        if host.is_empty() || host.starts_with(['/', ':']) {
-            return Err(error("it names no host"));
-        }
-        if text.contains(|c: char| c.is_whitespace() || c.is_control() || "?#@".contains(c)) {
-            return Err(error("it must have no spaces and none of ? # @"));
-        }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
-    }
-}
-
-impl std::fmt::Display for LogUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl SignedCheckpoint {
@@ -147,7 +132,33 @@ impl LogClient {
             transport,
             tiles: Mutex::default(),
             entry_bundles: Mutex::default(),
+            newest: Mutex::default(),
+            index: Mutex::default(),
+            cache: None,
+            progress: None,
+            is_for_writing: false,
         }
+    }
+
+    /// Keeps what it learns of a log that is files alone in the folder `dir`, which is made when it is needed.
+    #[must_use]
+    pub fn with_cache(mut self, dir: PathBuf) -> Self {
+        self.cache = Some(dir);
+        self
+    }
+
+    /// Shows how far it has come while it reads all entries.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// For sending records: of a log that is files alone, nothing more is read before it says that it takes none.
+    #[must_use]
+    pub fn for_writing(mut self) -> Self {
+        self.is_for_writing = true;
+        self
     }
 
     /// The key that the log is held to.
@@ -166,7 +177,9 @@ impl LogClient {
         let bytes = self.fetch("checkpoint", NOTE_BYTES_MAX)?;
         let text = String::from_utf8(bytes)
             .map_err(|_| self.bad_answer("checkpoint", "it is not UTF-8"))?;
-        Ok(SignedCheckpoint::verify(text, &self.key)?)
+        let checkpoint = SignedCheckpoint::verify(text, &self.key)?;
+        *locked(&self.newest) = Some(checkpoint.clone());
+        Ok(checkpoint)
     }
 
     /// A tile, which nothing vouches for until a proof from it holds.
@@ -204,6 +217,16 @@ impl LogClient {
         if let Some(bundle) = locked(&self.entry_bundles).get(&path) {
             return Ok(bundle.clone());
         }
+        let bundle = self.fetch_entry_bundle(path)?;
+        let mut bundles = locked(&self.entry_bundles);
+        if bundles.len() >= ENTRY_BUNDLES_KEPT_MAX {
+            bundles.clear();
+        }
+        bundles.insert(path, bundle.clone());
+        Ok(bundle)
+    }
+
+    fn fetch_entry_bundle(&self, path: EntryBundlePath) -> Result<EntryBundle, LogError> {
         let full = EntryBundlePath {
             width: TileWidth::FULL,
             ..path
@@ -222,11 +245,6 @@ impl LogClient {
             entries.truncate(path.width.count());
             bundle = EntryBundle::new(entries).expect("a width is 1 to 256");
         }
-        let mut bundles = locked(&self.entry_bundles);
-        if bundles.len() >= ENTRY_BUNDLES_KEPT_MAX {
-            bundles.clear();
-        }
-        bundles.insert(path, bundle.clone());
         Ok(bundle)
     }
 
@@ -431,13 +449,30 @@ impl LogClient {
     /// Sends records. What comes back is for the caller to verify ([`crate::publish`]).
     pub fn send_records(&self, body: &RequestBody) -> Result<PublishedView, LogError> {
         let path = "api/v1/records";
-        let answer = self.ask(path, Some(body), VIEW_BYTES_MAX)?;
-        self.read_json(path, &answer)
+        match self.ask(path, Some(body), VIEW_BYTES_MAX) {
+            Ok(answer) => self.read_json(path, &answer),
+            Err(error) if error.is_no_answer_of_a_log() => {
+                self.require_server()?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn view<T: DeserializeOwned>(&self, path: &str) -> Result<T, LogError> {
-        let body = self.fetch(path, VIEW_BYTES_MAX)?;
-        self.read_json(path, &body)
+        if locked(&self.index).is_some() {
+            return self.answer_from_entries(path);
+        }
+        match self.fetch(path, VIEW_BYTES_MAX) {
+            Ok(body) => self.read_json(path, &body),
+            Err(error) if error.is_missing_file() && self.has_no_api()? => {
+                if self.is_for_writing {
+                    return Err(self.read_only());
+                }
+                self.answer_from_entries(path)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn read_json<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, LogError> {
@@ -469,8 +504,7 @@ impl LogClient {
             Ok(bytes) => Ok((bytes, partial.1)),
             // Tiles may be plain files behind any server, which has words of its own for what is not there.
             Err(error)
-                if (error.is_absence() || matches!(error, LogError::NotALog { .. }))
-                    && !partial.1.is_full() =>
+                if (error.is_absence() || error.is_missing_file()) && !partial.1.is_full() =>
             {
                 // If neither is there, the first error names what was needed.
                 let bytes = self.fetch(&full.0, bytes_max).map_err(|_| error)?;

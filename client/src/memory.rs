@@ -3,6 +3,7 @@
 //! ```text
 //! <state>/<hex SHA-256 of the origin>/
 //!   checkpoint                   the newest, verbatim; always one that its predecessor led to
+//!   index                        what the entries of a log say that is files alone; it may go
 //!   lock                         held while a file here is written
 //!   fork-1.candor-evidence       two checkpoints of two histories, both signed by the log
 //!   unproven-1.candor-evidence   two that the log did not show to be of one history
@@ -297,7 +298,8 @@ impl Memory {
         Ok(true)
     }
 
-    fn dir_of(&self, key: &LogKey) -> PathBuf {
+    /// The folder of one log.
+    pub(crate) fn dir_of(&self, key: &LogKey) -> PathBuf {
         self.dir.join(Sha256::of(key.origin().as_str()).to_string())
     }
 }
@@ -357,7 +359,7 @@ fn is_fork_file(path: &Path) -> bool {
 }
 
 /// Makes the folder, and waits until nobody else writes there. The lock ends with the file.
-fn lock(dir: &Path) -> Result<File, MemoryError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, MemoryError> {
     fs::create_dir_all(dir).map_err(at(dir))?;
     let path = dir.join("lock");
     let lock = OpenOptions::new()
@@ -384,7 +386,7 @@ fn read_if_there(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, Memor
 }
 
 /// Writes beside the file, then puts the new one in its place: whoever reads sees one or the other.
-fn write_atomically(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), MemoryError> {
+pub(crate) fn write_atomically(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), MemoryError> {
     let (new, path) = (dir.join(format!("{name}.new")), dir.join(name));
     let mut file = File::create(&new).map_err(at(&new))?;
     file.write_all(bytes)

@@ -1,10 +1,11 @@
-//! How requests reach a log: one small trait, and its implementation over HTTP.
+//! How requests reach a log: one small trait, and its implementations over HTTP and in a folder.
 //!
 //! Always: an answer has a limit before it is read, and every wait has an end.
 //!
 //! Not here: what a log is asked and what its answers mean ([`crate::log_client`]).
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use crate::problem::PROBLEM_BYTES_MAX;
@@ -181,5 +182,54 @@ impl Transport for HttpTransport {
             retry_after: retry_after.map(Duration::from_secs),
             body,
         })
+    }
+}
+
+/// A folder of this machine, which answers as a web server would that has nothing else.
+#[derive(Debug)]
+pub struct FolderTransport;
+
+impl Transport for FolderTransport {
+    fn send(&self, request: &Request<'_>) -> Result<Response, TransportError> {
+        let path = request.url.strip_prefix("file://").unwrap_or(request.url);
+        let path = path.split('?').next().unwrap_or_default();
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let beyond = request.answer_bytes_max as u64 + 1;
+            File::open(path)?.take(beyond).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let answer = |status, body| {
+            Ok(Response {
+                status,
+                content_type: String::new(),
+                retry_after: None,
+                body,
+            })
+        };
+        if request.body.is_some() {
+            return answer(405, Vec::new());
+        }
+        match read() {
+            Ok(body) if body.len() > request.answer_bytes_max => Err(TransportError::TooLong {
+                url: request.url.to_owned(),
+                bytes_max: request.answer_bytes_max,
+            }),
+            Ok(body) => answer(200, body),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::IsADirectory
+                        | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                answer(404, Vec::new())
+            }
+            Err(error) => Err(TransportError::OutOfReach {
+                url: request.url.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
     }
 }

@@ -86,6 +86,7 @@ impl Exit {
             // A note that the key did not sign says nothing about its log: the key that was typed may be another's.
             LogError::Url { .. }
             | LogError::NoSuchEntry { .. }
+            | LogError::ReadOnly { .. }
             | LogError::Checkpoint(CheckpointError::Note(NoteError::NoTrustedSignature {
                 ..
             })) => Self::BadInput,
@@ -102,7 +103,7 @@ impl Exit {
                 Self::BadInput => Self::CouldNotTell,
                 exit @ (Self::Holds | Self::Refuted | Self::CouldNotTell) => exit,
             },
-            LogError::NotInTree { .. } => Self::Refuted,
+            LogError::NotInTree { .. } | LogError::NotTheTree { .. } => Self::Refuted,
         }
     }
 

@@ -79,7 +79,10 @@ pub fn run_with(
 
 fn run(cli: Cli, around: Surroundings, printer: Printer) -> Exit {
     let mut session = match Settings::new(cli.common, around) {
-        Ok(settings) => Session { settings, printer },
+        Ok(mut settings) => {
+            settings.show_progress(printer.shows_progress());
+            Session { settings, printer }
+        }
         Err(error) => return fail(printer, &error),
     };
     let exit = match dispatch(cli.command, &mut session) {

@@ -1,9 +1,10 @@
-//! A bar while files are read, where somebody watches.
+//! A bar while files or entries are read, where somebody watches.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::printer::Printer;
-use crate::folder::Progress;
+use crate::folder;
+use crate::log_client::Progress;
 
 /// A bar that is drawn only on a terminal, and is gone when the work is done.
 pub struct HashingBar(ProgressBar);
@@ -22,11 +23,26 @@ impl HashingBar {
     }
 
     /// Shows how far it has come.
-    pub fn show(&self, progress: Progress<'_>) {
+    pub fn show(&self, progress: folder::Progress<'_>) {
         self.0.set_length(progress.bytes_total);
         self.0.set_position(progress.bytes);
         self.0.set_message(progress.file.to_string());
     }
+}
+
+/// A bar for the entries of a log that is files alone, gone when all are read.
+pub fn entries() -> Progress {
+    let style = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} entries")
+        .expect("the template is right");
+    let bar =
+        ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style);
+    Box::new(move |read, total| {
+        bar.set_length(total);
+        bar.set_position(read);
+        if read == total {
+            bar.finish_and_clear();
+        }
+    })
 }
 
 impl Drop for HashingBar {

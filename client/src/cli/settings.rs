@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use super::args::Common;
 use super::error::CliError;
+use super::progress;
 use crate::config::Config;
 use crate::keys::{KeyError, KeyPem, SecretKey};
-use crate::log_client::LogClient;
+use crate::log_client::{LogClient, LogUrl};
 use crate::memory::Memory;
-use crate::transport::{HttpTransport, Transport};
+use crate::transport::{FolderTransport, HttpTransport, Transport};
 
 /// The passphrase of encrypted keys, for machines.
 const PASSPHRASE_VARIABLE: &str = "CANDOR_PASSPHRASE";
@@ -51,6 +52,7 @@ pub struct Settings {
     flags: Common,
     config: Config,
     around: Surroundings,
+    shows_progress: bool,
 }
 
 impl Surroundings {
@@ -86,7 +88,13 @@ impl Settings {
             flags,
             config,
             around,
+            shows_progress: false,
         })
+    }
+
+    /// Whether somebody watches, and wants to see how far it has come.
+    pub fn show_progress(&mut self, shows_progress: bool) {
+        self.shows_progress = shows_progress;
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -121,13 +129,26 @@ impl Settings {
             .clone()
             .or_else(|| self.variable("CANDOR_LOG"))
             .or_else(configured);
-        let url = url.ok_or(CliError::NoLog)?.parse()?;
+        let url: LogUrl = url.ok_or(CliError::NoLog)?.parse()?;
         let key = self.log_key()?;
         // Without a place for what was seen, nothing was.
         if let Ok(memory) = self.memory() {
             memory.newest(&key)?;
         }
-        Ok(LogClient::new(url, key, (self.around.transport)()))
+        let transport: Box<dyn Transport> = if url.is_folder() {
+            Box::new(FolderTransport)
+        } else {
+            (self.around.transport)()
+        };
+        let mut client = LogClient::new(url, key, transport);
+        if let Ok(memory) = self.memory() {
+            let dir = memory.dir_of(client.key());
+            client = client.with_cache(dir);
+        }
+        if self.shows_progress {
+            client = client.with_progress(progress::entries());
+        }
+        Ok(client)
     }
 
     /// What was seen of logs before.

@@ -73,6 +73,22 @@ pub enum LogError {
         /// How many there are.
         size: TreeSize,
     },
+    /// All entries together are not those of the checkpoint.
+    #[error(
+        "the {size} entries, as the log serves them, are not those of the tree that the log signed"
+    )]
+    NotTheTree {
+        /// How many they are.
+        size: TreeSize,
+    },
+    /// Files without a server.
+    #[error(
+        "{url} is a read-only copy of the log: its files are there, and no server that takes records"
+    )]
+    ReadOnly {
+        /// Where it is.
+        url: String,
+    },
     /// A document that is not what was asked for.
     #[error("the log serves attachment {asked} with bytes whose digest is {found}")]
     Attachment {
@@ -100,7 +116,10 @@ impl LogError {
                     .to_owned()
             }
             Self::Checkpoint(error) => checkpoint_hint(error).to_owned(),
-            Self::NotInTree { .. } => {
+            Self::ReadOnly { .. } => {
+                "name the address of the log's own server (`--log URL`)".to_owned()
+            }
+            Self::NotInTree { .. } | Self::NotTheTree { .. } => {
                 "try again; if it stays so, the log is damaged or lies: tell its operator and a witness"
                     .to_owned()
             }
@@ -128,6 +147,31 @@ impl LogError {
         self.problem().is_some_and(Problem::is_absence)
     }
 
+    /// Whether a server of files says that there is no such file. Buckets that don't let anybody list them say that it
+    /// is forbidden.
+    pub(super) fn is_missing_file(&self) -> bool {
+        matches!(
+            self,
+            Self::NotALog { .. }
+                | Self::Status {
+                    status: 403 | 410,
+                    ..
+                }
+        )
+    }
+
+    /// Whether what answers refuses in words that are none of a log's.
+    pub(super) fn is_no_answer_of_a_log(&self) -> bool {
+        matches!(
+            self,
+            Self::NotALog { .. }
+                | Self::Status {
+                    status: 400..=499 | 501,
+                    ..
+                }
+        )
+    }
+
     /// The log's own words, if it was the log that refused.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
@@ -139,6 +183,8 @@ impl LogError {
             | Self::Answer { .. }
             | Self::Checkpoint(_)
             | Self::NotInTree { .. }
+            | Self::NotTheTree { .. }
+            | Self::ReadOnly { .. }
             | Self::NoSuchEntry { .. }
             | Self::ListedPastEnd { .. }
             | Self::Attachment { .. } => None,

@@ -47,6 +47,11 @@ impl CompactRange {
             })
     }
 
+    /// The roots of the complete subtrees, in the order of [`CompactRange::nodes`].
+    pub fn edge(&self) -> &[Hash] {
+        &self.edge
+    }
+
     /// How many leaves the tree has.
     pub fn size(&self) -> TreeSize {
         self.size

@@ -252,12 +252,15 @@ fn what_a_log_keeps_silent_about_is_not_refuted() {
     for line in [
         &format!("verify {RELEASE}"),
         "verify 1",
-        "list",
         "show example-lab/tiny",
     ] {
         lied_to(&scene, strange.clone(), line)
             .expect_error(3, "what answers there is not this log");
     }
+    // Where it is silent about everything, the entries say what a list would, and more than that.
+    lied_to(&scene, strange, "list").expect_code(0);
+    let in_between = lie("/api/v1/records", 404, &json!({}));
+    lied_to(&scene, in_between, "list").expect_error(3, "what answers there is not this log");
     // An index that the log made up is no fault of whoever asked for a digest.
     let shown = scene.auditor("show 1 --json").json();
     let row = json!({

@@ -35,7 +35,15 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
         source: (source.uri.is_some() || source.note.is_some()).then_some(&source),
     };
     // Only what a log has to say of other records needs one, if nothing is to be sent.
-    let around = |settings: &Settings| Ok::<_, CliError>((settings.client()?, settings.memory()?));
+    let around = |settings: &Settings| {
+        let client = settings.client()?;
+        let client = if args.dry_run {
+            client
+        } else {
+            client.for_writing()
+        };
+        Ok::<_, CliError>((client, settings.memory()?))
+    };
     let parts = read(&args.file, &said, &mut |release| {
         let (client, memory) = around(&session.settings)?;
         content_in_log(&client, &memory, release)

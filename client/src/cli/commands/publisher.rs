@@ -141,7 +141,10 @@ pub fn update(args: &UpdateArgs, session: &mut Session) -> Result<Exit, CliError
             hint: "say what: `--display-name`, `--url` or `--contact`".to_owned(),
         });
     }
-    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let (client, memory) = (
+        session.settings.client()?.for_writing(),
+        session.settings.memory()?,
+    );
     let (checkpoint, _) = memory.fetch(&client)?;
     let Shown { state, newest, .. } = look_up(&client, &checkpoint, name)?;
     // An empty text takes the field away; one that was not given leaves it.
@@ -198,7 +201,10 @@ pub fn rotate(
     session: &mut Session,
 ) -> Result<Exit, CliError> {
     let new = session.settings.secret_key_in(new_key)?;
-    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let (client, memory) = (
+        session.settings.client()?.for_writing(),
+        session.settings.memory()?,
+    );
     let (checkpoint, _) = memory.fetch(&client)?;
     let Shown { state, newest, .. } = look_up(&client, &checkpoint, name)?;
     let old = session.settings.secret_key()?;
@@ -288,7 +294,10 @@ fn payload(name: &PublisherName, publisher: Publisher) -> Vec<u8> {
 }
 
 fn send(record: &SignedRecord, session: &Session) -> Result<Published, CliError> {
-    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let (client, memory) = (
+        session.settings.client()?.for_writing(),
+        session.settings.memory()?,
+    );
     let mut published = publish::publish(
         &client,
         &memory,

@@ -34,7 +34,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
     } else {
         let settings = &session.settings;
         Some((
-            settings.client()?,
+            settings.client()?.for_writing(),
             settings.memory()?,
             settings.secret_key()?,
         ))

@@ -39,7 +39,7 @@ struct Meant {
 
 /// Runs it.
 pub fn run(args: &WithdrawArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let client = session.settings.client()?;
+    let client = session.settings.client()?.for_writing();
     let meant = find(&args.target, &client, session)?;
     if let Some(by) = meant.by {
         let words = format!("  {}, by entry {by}", meant.words);

@@ -64,6 +64,8 @@ fn what_is_said_of_a_log_that_does_not_answer_as_one() {
         },
         LogError::Checkpoint(_) => LogError::Checkpoint(CheckpointError::TooFewLines { found: 1 }),
         LogError::NotInTree { .. } => LogError::NotInTree { index: index(9), error: root_mismatch() },
+        LogError::NotTheTree { .. } => LogError::NotTheTree { size: size(4) },
+        LogError::ReadOnly { .. } => LogError::ReadOnly { url: url() },
         LogError::NoSuchEntry { .. } => LogError::NoSuchEntry { index: index(9), size: size(4) },
         LogError::ListedPastEnd { .. } => LogError::ListedPastEnd { index: index(9), size: size(4) },
         LogError::Attachment { .. } => LogError::Attachment {
