@@ -3,12 +3,15 @@
 //! A [`TestLog`] is a `candor-server` process with a folder of its own. The programs are those that
 //! `cargo build --workspace` makes; `cargo xtask test` builds them first.
 
+pub mod bucket;
 pub mod cli;
 pub mod disk;
+pub mod fsck;
 pub mod history;
 pub mod http;
 pub mod load;
 pub mod lying;
+pub mod plain_files;
 pub mod postgres;
 pub mod publisher;
 pub mod raw;
@@ -42,6 +45,8 @@ pub struct TestLog {
     /// The Postgres database that the log is in, if it is.
     database: Option<String>,
     flags: Vec<String>,
+    /// What else the server finds in its environment.
+    variables: Vec<(&'static str, String)>,
     /// How many files the server may have open.
     open_files_max: Option<u32>,
 }
@@ -82,9 +87,34 @@ impl TestLog {
         log
     }
 
+    /// Makes a new log and starts it with further flags and variables.
+    pub fn start_with_variables(
+        flags: &[&str],
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        let mut log = Self::make(None);
+        log.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        log.give(variables);
+        log.restart();
+        log
+    }
+
+    /// Gives the server these variables from its next start on.
+    pub fn give(&mut self, variables: impl IntoIterator<Item = (&'static str, String)>) {
+        self.variables = variables.into_iter().collect();
+    }
+
     /// Makes a new log in `data`, a folder that is not there or empty, and starts it.
     pub fn start_in(data: &Path) -> Self {
         let mut log = Self::make(Some(data));
+        log.restart();
+        log
+    }
+
+    /// Starts the log that is in `data`, of which `key` is the key.
+    pub fn start_at(data: &Path, key: LogKey) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test's own files");
+        let mut log = Self::of(folder, data.to_owned(), key);
         log.restart();
         log
     }
@@ -139,6 +169,7 @@ impl TestLog {
             key,
             database: None,
             flags: Vec::new(),
+            variables: Vec::new(),
             open_files_max: None,
         }
     }
@@ -188,7 +219,8 @@ impl TestLog {
         command
             .args(["serve", "--listen", listen, "--data"])
             .arg(self.data())
-            .args(&self.flags);
+            .args(&self.flags)
+            .envs(self.variables.iter().cloned());
         if let Some(database) = &self.database {
             command.args(["--database", database]);
         }
@@ -207,6 +239,25 @@ impl TestLog {
         self.url = url
             .unwrap_or_else(|| panic!("the server did not start:\n{}", self.log_lines()))
             .to_owned();
+    }
+
+    /// Runs the server where it refuses to start, and returns what it says. `flags` take the place of those that it
+    /// was started with.
+    pub fn refusal(&self, flags: &[&str]) -> String {
+        let output = self.server_command(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat());
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Runs another command of `candor-server` on this log's folder.
+    pub fn server_command(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(program("candor-server"))
+            .args(arguments)
+            .arg("--data")
+            .arg(self.data())
+            .envs(self.variables.iter().cloned())
+            .output()
+            .expect("candor-server runs")
     }
 
     /// Kills the server as a power cut of the process would: SIGKILL.

@@ -30,7 +30,8 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
         tests
             .env("CANDOR_EXHAUSTIVE", "1")
             .env("CANDOR_KILLS", "500")
-            .env("CANDOR_FAILOVER_SECONDS", "300");
+            .env("CANDOR_FAILOVER_SECONDS", "300")
+            .env("CANDOR_STATIC_RECORDS", "1000000");
     }
     run(&mut tests)?;
     demo::demo(demo::After::Stop)?;

@@ -27,7 +27,7 @@ const NEEDS: [Need; 6] = [
         program: "go",
         version: &["version"],
         package: "golang-go",
-        what_for: "somebody else's client of the log (golang.org/x/mod/sumdb)",
+        what_for: "somebody else's client of the log (golang.org/x/mod/sumdb), and of whole logs (Tessera's fsck)",
     },
     Need {
         program: "sqlite3",
