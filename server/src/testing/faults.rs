@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use candor_tests::TestPublisher;
 use serde_json::Value;
 
 use super::FaultyLog;
@@ -223,4 +224,36 @@ async fn while_there_is_no_room_for_answers_nothing_is_logged_and_small_ones_go_
     assert!(counted.contains(metrics), "{counted}");
     let published = log.publish("first-lab").await.expect("an answer");
     assert_eq!(published.status, StatusCode::CREATED);
+}
+
+/// Whoever publishes much must not make everybody wait until all of it is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_ends_when_it_has_enough_records() {
+    const REQUESTS: usize = 20;
+    let log = FaultyLog::start_with(REQUESTS, Duration::from_mins(1)).await;
+    let lab = TestPublisher::new("example-lab");
+    let registered = log.send(&lab.register()).await.expect("an answer");
+    assert_eq!(registered.status, StatusCode::CREATED);
+    log.storage.hold_commits(true);
+    let begun = log.send(&lab.api_version("begun", "1", ""));
+    log.until_waiting(0).await;
+    let waiting: Vec<_> = (0..REQUESTS)
+        .map(|request| {
+            let records = (0..256).map(|n| lab.api_version("waits", &format!("{request}.{n}"), ""));
+            log.send(&Value::Array(records.collect()))
+        })
+        .collect();
+    log.until_waiting(REQUESTS).await;
+    log.storage.hold_commits(false);
+    for answer in waiting.into_iter().chain([begun]) {
+        assert_eq!(answer.await.expect("an answer").status, StatusCode::CREATED);
+    }
+    // 1, 1, 4,096 and 1,024.
+    let metrics = log.get("/metrics").await.text();
+    for line in ["count 4", "sum 5122.0", "bucket{le=\"2048.0\"} 3"] {
+        assert!(
+            metrics.contains(&format!("\ncandor_batch_entries_{line}\n")),
+            "{metrics}"
+        );
+    }
 }

@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use candor_core::Sha256;
-use candor_core::merkle::{
-    Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
-};
+use candor_core::merkle::{Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
 
 use super::views::{NAMES, SUBJECT};
 use super::{json_list, row_groups};
-use crate::storage::rows::{from_db, index_from_db, sha256_from_db, to_db};
+use crate::storage::rows::{
+    entries_of, from_db, head_of, identity_of, index_from_db, sha256_from_db, text_from_db,
+    tile_of, to_db,
+};
 use crate::storage::{
     Batch, KnownStatement, LogIdentity, NewAttachment, StorageError, StoredAttachment,
 };
@@ -43,16 +44,7 @@ pub(super) async fn identity(
         .await?;
     let row =
         row.ok_or_else(|| StorageError::NotALog("the database has no log in it".to_owned()))?;
-    Ok(LogIdentity {
-        origin: row
-            .try_get::<&str, _>(0)?
-            .parse()
-            .map_err(StorageError::damaged)?,
-        key: row
-            .try_get::<&str, _>(1)?
-            .parse()
-            .map_err(StorageError::damaged)?,
-    })
+    identity_of(row.try_get(0)?, row.try_get(1)?)
 }
 
 /// Moves what the write-ahead log holds into the database file, and that onto stable storage. Returns whether
@@ -68,14 +60,7 @@ pub(super) async fn head(database: impl SqliteExecutor<'_>) -> Result<TreeHead, 
     let row = sqlx::query("SELECT size, root FROM tree_head")
         .fetch_one(database)
         .await?;
-    let root: [u8; 32] = row
-        .try_get::<&[u8], _>(1)?
-        .try_into()
-        .map_err(StorageError::damaged)?;
-    Ok(TreeHead {
-        size: TreeSize::new(from_db(row.try_get(0)?)?),
-        root: Hash::from_bytes(root),
-    })
+    head_of(row.try_get(0)?, row.try_get(1)?)
 }
 
 pub(super) async fn update_head(
@@ -115,21 +100,15 @@ pub(super) async fn entries(
     first: LeafIndex,
     count: u16,
 ) -> Result<Vec<Entry>, StorageError> {
-    let rows = sqlx::query("SELECT idx, bytes FROM entry WHERE idx >= ?1 ORDER BY idx LIMIT ?2")
-        .bind(to_db(first.get())?)
+    let Ok(from) = i64::try_from(first.get()) else {
+        return Ok(Vec::new());
+    };
+    let rows = sqlx::query_as("SELECT idx, bytes FROM entry WHERE idx >= ?1 ORDER BY idx LIMIT ?2")
+        .bind(from)
         .bind(i64::from(count))
         .fetch_all(pool)
         .await?;
-    let mut entries = Vec::with_capacity(rows.len());
-    for (row, expected) in rows.iter().zip(first.get()..) {
-        if from_db(row.try_get(0)?)? != expected {
-            return Err(StorageError::Damaged(format!(
-                "entry {expected} is missing"
-            )));
-        }
-        entries.push(Entry::new(row.try_get(1)?).map_err(StorageError::damaged)?);
-    }
-    Ok(entries)
+    entries_of(rows, first)
 }
 
 pub(super) async fn upsert_tiles(
@@ -174,15 +153,10 @@ pub(super) async fn tiles(
     let mut found = HashMap::with_capacity(paths.len());
     for path in paths {
         let place = (u64::from(path.level.get()), path.index.get());
-        // A tile only grows, so an older, narrower form is its beginning.
-        if let Some(prefix) = stored
-            .get(&place)
-            .and_then(|hashes| hashes.get(..path.width.count() * 32))
+        if let Some(hashes) = stored.get(&place)
+            && let Some(tile) = tile_of(path, hashes)?
         {
-            found.insert(
-                *path,
-                Tile::parse(prefix, path.width).map_err(StorageError::damaged)?,
-            );
+            found.insert(*path, tile);
         }
     }
     Ok(found)
@@ -262,14 +236,8 @@ pub(super) async fn known_statements(
         if digests.contains(&digest) {
             let statement = KnownStatement {
                 index: index_from_db(row.try_get(1)?)?,
-                kind: row
-                    .try_get::<&str, _>(2)?
-                    .parse()
-                    .map_err(StorageError::damaged)?,
-                publisher: row
-                    .try_get::<&str, _>(3)?
-                    .parse()
-                    .map_err(StorageError::damaged)?,
+                kind: text_from_db(row.try_get(2)?)?,
+                publisher: text_from_db(row.try_get(3)?)?,
                 subject: row.try_get(4)?,
             };
             known.insert(digest, statement);

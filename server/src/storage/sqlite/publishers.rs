@@ -7,12 +7,14 @@ use std::collections::{HashMap, HashSet};
 
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex};
-use candor_core::record::{Kind, PublicKey, PublisherName, PublisherState, RetiredKey};
+use candor_core::record::{Kind, PublisherName, PublisherState, RetiredKey};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::json_list;
-use crate::storage::rows::{index_from_db, sha256_from_db, to_db};
+use crate::storage::rows::{
+    behind, index_from_db, key_from_db, sha256_from_db, text_from_db, to_db,
+};
 use crate::storage::{PublisherPage, PublisherRow, StorageError};
 
 pub(super) async fn upsert(
@@ -80,7 +82,7 @@ pub(super) async fn known(
     .await?;
     let mut known = HashMap::with_capacity(rows.len());
     for row in rows {
-        let name: PublisherName = name_from_db(row.try_get(0)?)?;
+        let name: PublisherName = text_from_db(row.try_get(0)?)?;
         let state = PublisherState {
             name: name.clone(),
             at: index_from_db(row.try_get(1)?)?,
@@ -98,7 +100,7 @@ pub(super) async fn known(
     .fetch_all(&mut *connection)
     .await?;
     for row in current {
-        if let Some(state) = known.get_mut(&name_from_db(row.try_get(0)?)?) {
+        if let Some(state) = known.get_mut(&text_from_db(row.try_get(0)?)?) {
             state.keys.push(key_from_db(row.try_get(1)?)?);
         }
     }
@@ -112,7 +114,7 @@ pub(super) async fn known(
     .fetch_all(&mut *connection)
     .await?;
     for row in retired {
-        if let Some(state) = known.get_mut(&name_from_db(row.try_get(0)?)?) {
+        if let Some(state) = known.get_mut(&text_from_db(row.try_get(0)?)?) {
             state.retired.push(RetiredKey {
                 key: key_from_db(row.try_get(1)?)?,
                 at: index_from_db(row.try_get(2)?)?,
@@ -136,7 +138,7 @@ pub(super) async fn page(
     else {
         return Ok(None);
     };
-    let after = after.map_or(-1, |after| i64::try_from(after.get()).unwrap_or(i64::MAX));
+    let after = behind(after);
     // One more than is asked for says whether there are more.
     let rows = sqlx::query(
         "SELECT idx FROM record
@@ -200,7 +202,7 @@ pub(super) async fn list(
     .await?;
     let row = |row: &SqliteRow| {
         Ok(PublisherRow {
-            name: name_from_db(row.try_get(0)?)?,
+            name: text_from_db(row.try_get(0)?)?,
             display_name: row.try_get(1)?,
             at: index_from_db(row.try_get(2)?)?,
         })
@@ -218,18 +220,5 @@ pub(super) async fn of_key(
     .bind(keyid.as_bytes().as_slice())
     .fetch_optional(pool)
     .await?;
-    row.map(|row| {
-        row.try_get::<&str, _>(0)?
-            .parse()
-            .map_err(StorageError::damaged)
-    })
-    .transpose()
-}
-
-fn name_from_db(name: &str) -> Result<PublisherName, StorageError> {
-    name.parse().map_err(StorageError::damaged)
-}
-
-fn key_from_db(key: &str) -> Result<PublicKey, StorageError> {
-    PublicKey::from_base64_der(key).map_err(StorageError::damaged)
+    row.map(|row| text_from_db(row.try_get(0)?)).transpose()
 }

@@ -2,19 +2,23 @@
 
 use std::collections::{HashMap, HashSet};
 
-use candor_core::merkle::{Entry, LeafIndex};
+use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, FromRow as _, Row as _, SqliteConnection};
 
 use super::digests::{Digests, Key};
 use super::json_list;
-use crate::storage::rows::{from_db, index_from_db, sha256_from_db};
+use crate::storage::rows::{
+    RecordColumns, behind, from_db, index_from_db, logged_record_of, record_of, sha256_from_db,
+    text_from_db,
+};
 use crate::storage::{
     EntriesLimit, KnownRelease, LoggedRecord, ModelRow, RecordFilter, RecordPage, RecordRow,
     ReleasePage, ReleaseRow, StorageError,
 };
+
 /// The releases whose first records are at `entries`, where they are among those that were asked for.
 pub(super) async fn known_releases(
     connection: &mut SqliteConnection,
@@ -32,10 +36,7 @@ pub(super) async fn known_releases(
     .await?;
     let mut known: HashMap<ReleaseName, KnownRelease> = HashMap::new();
     for row in rows {
-        let name: ReleaseName = row
-            .try_get::<&str, _>(0)?
-            .parse()
-            .map_err(StorageError::damaged)?;
+        let name: ReleaseName = text_from_db(row.try_get(0)?)?;
         if !names.contains(&name) {
             continue;
         }
@@ -45,7 +46,7 @@ pub(super) async fn known_releases(
             .map(index_from_db)
             .transpose()?;
         if let Some(kind) = row.try_get::<Option<&str>, _>(2)? {
-            let kind: Kind = kind.parse().map_err(StorageError::damaged)?;
+            let kind: Kind = text_from_db(kind)?;
             let place = (
                 index_from_db(row.try_get(3)?)?,
                 sha256_from_db(row.try_get(4)?)?,
@@ -65,7 +66,7 @@ pub(super) const NAMES: &str =
      LEFT JOIN release ON release.first_idx = record.subject
      LEFT JOIN publisher AS about ON about.first_idx = record.subject";
 
-/// What [`record_of`] reads of `record`, `entry` and the names.
+/// What [`RecordColumns`] are of `record`, `entry` and the names.
 const RECORD: &str =
     "SELECT record.idx, entry.statement, record.kind, signer.name, coalesce(release.name, about.name),
      record.subject_sha256, record.withdrawn_by, entry.accepted_ms";
@@ -84,7 +85,8 @@ pub(super) async fn record(
         .bind(index)
         .fetch_optional(pool)
         .await?;
-    row.as_ref().map(logged_record_of).transpose()
+    row.map(|row| logged_record_of(RecordColumns::from_row(&row)?, row.try_get(8)?))
+        .transpose()
 }
 
 pub(super) async fn records(
@@ -108,7 +110,7 @@ pub(super) async fn records(
         "{RECORD} FROM ({found} LIMIT ?2) AS record CROSS JOIN entry ON entry.idx = record.idx
          {NAMES} ORDER BY record.idx DESC"
     );
-    let mut query = sqlx::query(AssertSqlSafe(query))
+    let mut query = sqlx::query_as(AssertSqlSafe(query))
         .bind(i64::try_from(page.before.get()).unwrap_or(i64::MAX))
         .bind(i64::from(page.limit));
     for index in named {
@@ -118,7 +120,7 @@ pub(super) async fn records(
         query = query.bind(index);
     }
     let rows = query.fetch_all(connection).await?;
-    rows.iter().map(record_of).collect()
+    rows.into_iter().map(record_of).collect()
 }
 
 async fn publisher_index(
@@ -179,35 +181,6 @@ fn found(filter: &RecordFilter, condition: &str, order: &str) -> String {
     format!("{rows} ORDER BY {order}")
 }
 
-fn logged_record_of(row: &SqliteRow) -> Result<LoggedRecord, StorageError> {
-    Ok(LoggedRecord {
-        row: record_of(row)?,
-        entry: Entry::new(row.try_get(8)?).map_err(StorageError::damaged)?,
-    })
-}
-
-fn record_of(row: &SqliteRow) -> Result<RecordRow, StorageError> {
-    Ok(RecordRow {
-        index: index_from_db(row.try_get(0)?)?,
-        statement: sha256_from_db(row.try_get(1)?)?,
-        kind: row
-            .try_get::<&str, _>(2)?
-            .parse()
-            .map_err(StorageError::damaged)?,
-        publisher: row
-            .try_get::<&str, _>(3)?
-            .parse()
-            .map_err(StorageError::damaged)?,
-        subject: row.try_get(4)?,
-        subject_sha256: sha256_from_db(row.try_get(5)?)?,
-        withdrawn_by: row
-            .try_get::<Option<i64>, _>(6)?
-            .map(index_from_db)
-            .transpose()?,
-        accepted_ms: row.try_get(7)?,
-    })
-}
-
 pub(super) async fn models(
     pool: &SqlitePool,
     publisher: Option<&PublisherName>,
@@ -233,15 +206,9 @@ pub(super) async fn models(
     rows.iter()
         .map(|row| {
             Ok(ModelRow {
-                name: row
-                    .try_get::<&str, _>(0)?
-                    .parse()
-                    .map_err(StorageError::damaged)?,
+                name: text_from_db(row.try_get(0)?)?,
                 releases: from_db(row.try_get(1)?)?,
-                latest: row
-                    .try_get::<&str, _>(2)?
-                    .parse()
-                    .map_err(StorageError::damaged)?,
+                latest: text_from_db(row.try_get(2)?)?,
             })
         })
         .collect()
@@ -316,7 +283,7 @@ pub(super) async fn release(
     // One by one: what does not fit is not read.
     let mut rows = query.fetch(&mut *connection);
     while let Some(row) = rows.try_next().await? {
-        let record = logged_record_of(&row)?;
+        let record = logged_record_of(RecordColumns::from_row(&row)?, row.try_get(8)?)?;
         bytes += record.entry.as_bytes().len();
         let full = page.records.len() == limit.items as usize || bytes > limit.bytes;
         if full && !page.records.is_empty() {
@@ -328,20 +295,12 @@ pub(super) async fn release(
     Ok(Some(page))
 }
 
-/// Where a list goes on: -1 is before all rows.
-fn behind(after: Option<LeafIndex>) -> i64 {
-    after.map_or(-1, |after| i64::try_from(after.get()).unwrap_or(i64::MAX))
-}
-
 fn release_of(row: &SqliteRow) -> Result<ReleaseRow, StorageError> {
     let mut kinds: Vec<Kind> =
         serde_json::from_str(row.try_get(3)?).map_err(StorageError::damaged)?;
     kinds.sort_unstable();
     Ok(ReleaseRow {
-        name: row
-            .try_get::<&str, _>(0)?
-            .parse()
-            .map_err(StorageError::damaged)?,
+        name: text_from_db(row.try_get(0)?)?,
         first: index_from_db(row.try_get(1)?)?,
         withdrawn_by: row
             .try_get::<Option<i64>, _>(2)?
