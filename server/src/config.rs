@@ -13,7 +13,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 use crate::data_folder::DataFolder;
 use crate::static_part::Location;
-use crate::storage::postgres::{DatabaseUrl, DatabaseUrlError};
+use crate::storage::postgres::DatabaseUrl;
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -175,7 +175,7 @@ pub enum ConfigError {
     },
     /// The database's address is none.
     #[error("the setting database: {0}")]
-    Database(#[from] DatabaseUrlError),
+    Database(String),
     /// A number that makes no sense.
     #[error("{name} is {found}, and must be from {} to {}", range.start(), range.end())]
     Range {
@@ -224,7 +224,8 @@ impl Settings {
                 .clone()
                 .or(file.database)
                 .map(|Secret(url)| DatabaseUrl::try_from(url))
-                .transpose()?,
+                .transpose()
+                .map_err(|error| ConfigError::Database(error.to_string()))?,
             listen,
             registration: serve
                 .registration

@@ -59,6 +59,10 @@ pub async fn init(
     database: Option<&DatabaseUrl>,
     origin: Origin,
 ) -> Result<VerifierKey, InitError> {
+    if database.is_some() && folder.log_key().exists() {
+        let path = folder.path().to_owned();
+        return Err(DataFolderError::LogExists { path }.into());
+    }
     let leftovers = folder.require_room()?;
     if let Some(database) = database {
         let found = Postgres::identity_at(database).await?;
@@ -90,6 +94,10 @@ pub async fn init(
         let folder = DataFolder::new(aside.path());
         Sqlite::create(&folder.database(), &identity).await?;
         sync_folder(folder.path())?;
+    }
+    if let Some(database) = database {
+        // Nothing is made where another log is: an error there leaves nothing behind here either.
+        Postgres::check_room(database).await?;
     }
     // From here on, what an error leaves is what a crash leaves.
     let aside = DataFolder::new(&aside.keep());

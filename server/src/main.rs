@@ -222,6 +222,7 @@ fn write_static_part(data: &DataOptions, static_part: Option<Location>) -> anyho
         bail!("which static part? Say it with --static-part FOLDER, or s3://bucket/prefix");
     };
     require_log(&settings)?;
+    location.check_apart(settings.data.path())?;
     runtime()?.block_on(async {
         let storage = open_storage(&settings).await?;
         let key = LogKey::from(storage.identity().await?.key);
@@ -243,6 +244,9 @@ fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
     start_logging(settings.log_json)?;
     // Two servers on one file would sign two histories, and each server needs a memory of its own. The lock is held until the process ends.
     require_log(&settings)?;
+    if let Some(location) = &settings.static_part {
+        location.check_apart(settings.data.path())?;
+    }
     let _lock = lock(&settings.data)?;
     runtime()?.block_on(run_until_stopped(settings))
 }
@@ -338,7 +342,9 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         None => None,
     };
     let health = static_part.as_ref().map(StaticPart::health);
-    let keeper = static_part.as_ref().map(StaticPart::keeper);
+    let keeper = static_part
+        .as_ref()
+        .map(|part| part.keeper(Arc::clone(&storage)));
     let parts = SequencerParts {
         storage: Arc::clone(&storage),
         recent: Arc::clone(&recent),

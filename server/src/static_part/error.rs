@@ -86,6 +86,32 @@ pub enum StaticPartError {
         /// How many the checkpoint has.
         shown: TreeSize,
     },
+    /// The folder is not the one that was opened.
+    #[error(
+        "the static part {location} was removed or replaced while the server ran: mount it again, or make the folder and start the server again, which fills it"
+    )]
+    Replaced {
+        /// Which.
+        location: String,
+    },
+    /// What was there is gone.
+    #[error(
+        "the checkpoint is gone from the static part {location}, and more may be: start the server again, which writes all that is missing"
+    )]
+    Emptied {
+        /// Which.
+        location: String,
+    },
+    /// The folder is where the keys are.
+    #[error(
+        "the static part {location} and the data folder {} are in one another, and what is in a static part is served, keys too: name a folder apart", data.display()
+    )]
+    HoldsKeys {
+        /// Which.
+        location: String,
+        /// The data folder.
+        data: PathBuf,
+    },
     /// Others change the checkpoint all the time.
     #[error(
         "the static part {location} changes its checkpoint whenever this server does: are there several logs that write to it?"

@@ -1,35 +1,34 @@
 //! Shows the newest released checkpoint, and removes what its full tiles replaced.
+//!
+//! Always: what a checkpoint needs is there before it, whoever released it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use candor_core::merkle::{TreeHead, TreeSize};
-use candor_core::note::LogKey;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::source::{grown_bundles, grown_tiles};
-use super::store::Store;
-use super::{Health, OBJECTS_AT_ONCE, PAUSE, StaticPartError};
-use crate::metrics::{Metrics, gauge};
+use super::{OBJECTS_AT_ONCE, PAUSE, StaticPart, StaticPartError};
+use crate::metrics::gauge;
 use crate::releases::Released;
+use crate::storage::Storage;
 
 /// How often the checkpoint is read again because somebody else replaced it.
 const REPLACEMENTS_MAX: u32 = 20;
 
-/// Keeps the checkpoint of a static part at the newest that was released.
+/// Keeps the checkpoint of a static part at the newest that was released, by whichever server.
 pub struct Keeper {
-    pub(super) store: Arc<Store>,
-    pub(super) key: LogKey,
-    pub(super) health: Arc<Health>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) part: StaticPart,
+    pub(super) storage: Arc<dyn Storage>,
 }
 
 impl Keeper {
     /// Shows each checkpoint that is released, or the newest of several. Ends when the sequencer has ended and its last
     /// one is shown, or can't be.
-    pub async fn run(self, mut released: watch::Receiver<Arc<Released>>) {
+    pub async fn run(mut self, mut released: watch::Receiver<Arc<Released>>) {
         released.mark_changed();
         let mut failed = false;
         loop {
@@ -43,41 +42,57 @@ impl Keeper {
                 return;
             }
             let newest = Arc::clone(&released.borrow_and_update());
-            let shown = self.show(newest.head, &newest.checkpoint).await;
+            let shown = self.show(&newest).await;
             failed = shown.is_err();
-            self.health
-                .checkpoint_fails
-                .store(failed, Ordering::Relaxed);
+            let health = &self.part.health;
+            health.checkpoint_fails.store(failed, Ordering::Relaxed);
             match shown {
                 Ok(replaced) => self.tidy(replaced, newest.head.size).await,
                 Err(error) => {
-                    self.metrics.static_part_failures.inc();
+                    self.part.metrics.static_part_failures.inc();
                     error!(%error, tree.size = newest.head.size.get(), "the static part does not show the newest checkpoint");
                 }
             }
         }
     }
 
+    /// The sequencer has put there what its own trees need. Another server's may have put nothing, or elsewhere.
+    async fn show(&mut self, newest: &Released) -> Result<Option<TreeSize>, StaticPartError> {
+        let size = newest.head.size;
+        if self.part.known() < size {
+            self.part.bring_others(self.storage.as_ref(), size).await?;
+        }
+        self.part.show(newest.head, &newest.checkpoint).await
+    }
+
     /// Nobody misses what is left over: what could not be removed is removed by `static-part write`.
     async fn tidy(&self, replaced: Option<TreeSize>, size: TreeSize) {
-        self.metrics.static_part_size.set(gauge(size.get()));
+        self.part.metrics.static_part_size.set(gauge(size.get()));
         let Some(replaced) = replaced else { return };
-        if let Err(error) = self.clean_up(replaced, size).await {
-            self.metrics.static_part_failures.inc();
+        if let Err(error) = self.part.clean_up(replaced, size).await {
+            self.part.metrics.static_part_failures.inc();
             warn!(%error, "partial tiles are left in the static part");
         }
     }
+}
 
+impl StaticPart {
     /// Puts the checkpoint of the tree `head` there, unless a larger tree's is there already. Returns the size of the
     /// tree whose checkpoint it replaced, if it did.
-    pub(super) async fn show(
-        &self,
+    pub(crate) async fn show(
+        &mut self,
         head: TreeHead,
         text: &str,
     ) -> Result<Option<TreeSize>, StaticPartError> {
         for _ in 0..REPLACEMENTS_MAX {
+            self.store.check_place()?;
             let _lock = self.store.lock().await?;
             let shown = self.store.checkpoint().await?;
+            if shown.is_none() && self.has_shown {
+                return Err(StaticPartError::Emptied {
+                    location: self.store.location().to_owned(),
+                });
+            }
             let mut replaced = None;
             if let Some(shown) = &shown {
                 let location = || self.store.location().to_owned();
@@ -95,11 +110,13 @@ impl Keeper {
                 }
                 // Another server is ahead, or nothing has changed.
                 if checkpoint.head.size > head.size || shown.text == text.as_bytes() {
+                    self.has_shown = true;
                     return Ok(None);
                 }
                 replaced = Some(checkpoint.head.size);
             }
             if self.store.replace_checkpoint(shown.as_ref(), text).await? {
+                self.has_shown = true;
                 return Ok(replaced);
             }
         }

@@ -1,7 +1,7 @@
 //! Where the static part is: a folder, or a bucket that speaks S3, as settings say it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +100,25 @@ impl fmt::Display for Location {
 }
 
 impl Location {
+    /// Refuses a folder that is the data folder, or holds it, or is in it: all that is in the static part is served, and
+    /// keys are in the data folder.
+    pub fn check_apart(&self, data: &Path) -> Result<(), StaticPartError> {
+        let Self::Folder(folder) = self else {
+            return Ok(());
+        };
+        // One that is not there is refused elsewhere.
+        let (Ok(folder), Ok(data)) = (folder.canonicalize(), data.canonicalize()) else {
+            return Ok(());
+        };
+        if folder.starts_with(&data) || data.starts_with(&folder) {
+            return Err(StaticPartError::HoldsKeys {
+                location: self.to_string(),
+                data,
+            });
+        }
+        Ok(())
+    }
+
     /// The store there. A folder must be there; a bucket is not asked yet.
     pub(super) fn open(&self) -> Result<Store, StaticPartError> {
         match self {
@@ -112,7 +131,10 @@ impl Location {
                     }
                 })?;
                 let folder = folder.with_fsync(true).with_automatic_cleanup(true);
-                Ok(Store::folder(self.to_string(), Arc::new(folder), path))
+                let store = Store::folder(self.to_string(), Arc::new(folder), path);
+                store.map_err(|_| StaticPartError::Replaced {
+                    location: self.to_string(),
+                })
             }
             Self::S3 { bucket, prefix } => {
                 let objects = open_bucket(bucket).map_err(|error| StaticPartError::Bucket {

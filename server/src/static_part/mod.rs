@@ -31,7 +31,7 @@ mod source;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use candor_core::Verified;
@@ -67,6 +67,10 @@ pub struct StaticPart {
     key: LogKey,
     /// The tree whose objects are known to be there.
     published: TreeSize,
+    /// The same, for the keeper: it follows what the sequencer puts there.
+    known: Arc<AtomicU64>,
+    /// Whether a checkpoint was there that should be there still.
+    has_shown: bool,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
 }
@@ -148,6 +152,8 @@ impl StaticPart {
             store: Arc::new(store),
             key,
             published: TreeSize::new(0),
+            known: Arc::default(),
+            has_shown: false,
             health: Arc::default(),
             metrics,
         }
@@ -168,6 +174,8 @@ impl StaticPart {
             self.published = shown.size;
         }
         let begun = Instant::now();
+        self.known
+            .fetch_max(self.published.get(), Ordering::Relaxed);
         let from = self.published;
         let source = Source {
             storage,
@@ -204,9 +212,8 @@ impl StaticPart {
             batch: None,
         };
         let mut report = self.bring_to(source, head.size, Put::IfOther).await?;
-        let keeper = self.keeper();
-        keeper.show(head, text).await?;
-        report.removed = keeper.clean_up(TreeSize::new(0), head.size).await?;
+        self.show(head, text).await?;
+        report.removed = self.clean_up(TreeSize::new(0), head.size).await?;
         Ok(report)
     }
 
@@ -246,6 +253,7 @@ impl StaticPart {
         head: TreeHead,
         batch: Option<&Batch>,
     ) -> Result<(), StaticPartError> {
+        self.store.check_place()?;
         let before = batch.map_or(head.size, |batch| batch.before.size);
         if self.published < before
             && let Some(shown) = self.shown_head().await?
@@ -282,6 +290,8 @@ impl StaticPart {
             })
             .await?;
         self.published = self.published.max(size);
+        self.known
+            .fetch_max(self.published.get(), Ordering::Relaxed);
         Ok(report)
     }
 
@@ -353,14 +363,40 @@ impl StaticPart {
         }
     }
 
-    /// Who shows the checkpoint.
-    pub fn keeper(&self) -> Keeper {
-        Keeper {
+    /// Who shows the checkpoint, of the log in `storage`.
+    pub fn keeper(&self, storage: Arc<dyn Storage>) -> Keeper {
+        let part = Self {
             store: Arc::clone(&self.store),
             key: self.key.clone(),
+            published: self.published,
+            known: Arc::clone(&self.known),
+            has_shown: false,
             health: self.health(),
             metrics: Arc::clone(&self.metrics),
-        }
+        };
+        Keeper { part, storage }
+    }
+
+    /// The tree whose objects this server knows to be there.
+    fn known(&self) -> TreeSize {
+        TreeSize::new(self.known.load(Ordering::Relaxed))
+    }
+
+    /// Puts there what a tree of `size` needs that another server released, unless that has done so.
+    async fn bring_others(
+        &mut self,
+        storage: &dyn Storage,
+        size: TreeSize,
+    ) -> Result<(), StaticPartError> {
+        self.store.check_place()?;
+        let shown = self.shown_head().await?.map(|shown| shown.size.min(size));
+        self.published = self.known().max(shown.unwrap_or(TreeSize::new(0)));
+        let source = Source {
+            storage,
+            batch: None,
+        };
+        self.bring_to(source, size, Put::IfOther).await?;
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! also where two servers write at once.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -32,7 +33,12 @@ pub(super) struct Store {
     objects: Arc<dyn ObjectStore>,
     /// In a folder: what is locked. It has neither attributes nor conditions.
     lock: Option<PathBuf>,
+    /// In a folder: where it is, and which it was when it was opened.
+    place: Option<(PathBuf, FolderId)>,
 }
+
+/// What tells a folder from every other: the device that it is on, and its number there.
+type FolderId = (u64, u64);
 
 /// An object that never changes, and how it is served.
 #[derive(Clone, Debug)]
@@ -71,12 +77,13 @@ impl Store {
         location: String,
         objects: Arc<dyn ObjectStore>,
         folder: &FilePath,
-    ) -> Self {
-        Self {
+    ) -> std::io::Result<Self> {
+        Ok(Self {
             location,
             objects,
             lock: Some(folder.join(LOCK)),
-        }
+            place: Some((folder.to_owned(), id_of(folder)?)),
+        })
     }
 
     /// A store with attributes and conditions.
@@ -85,7 +92,22 @@ impl Store {
             location,
             objects,
             lock: None,
+            place: None,
         }
+    }
+
+    /// Says whether a folder still is the one that was opened: what is written where one was mounted or removed is
+    /// written elsewhere than people read.
+    pub(super) fn check_place(&self) -> Result<(), StaticPartError> {
+        let Some((folder, opened)) = &self.place else {
+            return Ok(());
+        };
+        if id_of(folder).is_ok_and(|found| found == *opened) {
+            return Ok(());
+        }
+        Err(StaticPartError::Replaced {
+            location: self.location.clone(),
+        })
     }
 
     /// For people.
@@ -231,6 +253,11 @@ impl Store {
             error,
         }
     }
+}
+
+fn id_of(folder: &FilePath) -> std::io::Result<FolderId> {
+    let metadata = std::fs::metadata(folder)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn path(name: &str) -> Path {

@@ -161,6 +161,9 @@ fn what_is_said_of_the_static_part() {
         },
         StaticPartError::Behind { .. } => StaticPartError::Behind { location: location(), stored: size(3), shown: size(4) },
         StaticPartError::OtherHistory { .. } => StaticPartError::OtherHistory { location: location(), shown: size(4) },
+        StaticPartError::Replaced { .. } => StaticPartError::Replaced { location: location() },
+        StaticPartError::Emptied { .. } => StaticPartError::Emptied { location: location() },
+        StaticPartError::HoldsKeys { .. } => StaticPartError::HoldsKeys { location: location(), data: path() },
         StaticPartError::Contended { .. } => StaticPartError::Contended { location: location() },
         StaticPartError::Storage(_) => StaticPartError::Storage(storage()),
     });
@@ -172,7 +175,7 @@ fn what_is_said_of_settings() {
     insta::assert_snapshot!(messages! { ConfigError:
         ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
         ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml.to_string() },
-        ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres")),
+        ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres").to_string()),
         ConfigError::Range { .. } => ConfigError::Range { name: "queue-max", found: 0, range: 1..=9 },
     });
 }

@@ -94,7 +94,9 @@ impl FaultyLog {
         let static_part = objects.map(|objects| {
             StaticPart::of_objects(objects, LogKey::from(key.clone()), Arc::clone(&metrics))
         });
-        let keeper = static_part.as_ref().map(StaticPart::keeper);
+        let keeper = static_part
+            .as_ref()
+            .map(|part| part.keeper(storage.clone()));
         let health = static_part.as_ref().map(StaticPart::health);
         let parts = SequencerParts {
             storage: storage.clone(),

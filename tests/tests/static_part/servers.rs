@@ -59,3 +59,30 @@ fn servers_that_take_turns_share_a_static_part() {
     let checked = Fsck::built().check(files.url(), second.key(), second.scratch());
     checked.expect("all is well");
 }
+
+/// One of two servers has no static part: what it releases is in the other one's all the same, before its checkpoint.
+#[test]
+fn what_a_server_without_a_static_part_releases_is_in_that_of_the_others() {
+    let database = postgres::shared().database();
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("static");
+    fs::create_dir(&folder).expect("a folder for the static part");
+    let without = TestLog::start_on(&database.for_server("without"));
+    let mut with = without.join(&database.for_server("with"));
+    with.stop();
+    with.give([("CANDOR_STATIC_PART", text(&folder).to_owned())]);
+    with.restart();
+    Load::register_publishers(&without);
+    for seed in 0..5 {
+        let plan = LoadPlan {
+            name: format!("without-{seed}"),
+            writers: 2,
+            watchers: 0,
+            records_per_request: 1..=40,
+            records_max: 150,
+            seed,
+        };
+        Load::start(&without, plan).finish();
+        assert_complete(&with, &folder);
+    }
+}

@@ -66,19 +66,27 @@ enum Use {
 }
 
 impl Postgres {
-    /// Makes a new, empty log in a database that holds none.
-    pub async fn create(url: &DatabaseUrl, identity: &LogIdentity) -> Result<(), StorageError> {
-        let mut connection = connect_once(url).await?;
-        if let Ok(found) = log::identity(&mut connection).await {
-            return Err(StorageError::NotALog(format!(
+    /// Refuses a database that holds a log.
+    pub async fn check_room(url: &DatabaseUrl) -> Result<(), StorageError> {
+        match Self::identity_at(url).await? {
+            None => Ok(()),
+            Some(found) => Err(StorageError::NotALog(format!(
                 "{url} holds the log {} already, and is left as it is",
                 found.origin
-            )));
+            ))),
         }
-        MIGRATIONS
-            .run(&mut connection)
-            .await
-            .map_err(sqlx::Error::from)?;
+    }
+
+    /// Makes a new, empty log in a database that holds none.
+    pub async fn create(url: &DatabaseUrl, identity: &LogIdentity) -> Result<(), StorageError> {
+        Self::check_room(url).await?;
+        let mut connection = connect_once(url).await?;
+        let made = MIGRATIONS.run(&mut connection).await;
+        made.map_err(|error| {
+            StorageError::NotALog(format!(
+                "no tables can be made in {url}: {error}; its user must own it: createdb --owner USER DATABASE"
+            ))
+        })?;
         let mut transaction = connection.begin().await?;
         log::insert_identity(&mut transaction, identity).await?;
         transaction.commit().await?;
@@ -104,7 +112,9 @@ impl Postgres {
     /// Opens the log in a database. One that holds none is an error: logs are made by [`Postgres::create`] alone.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StorageError> {
         if Self::identity_at(url).await?.is_none() {
-            return Err(StorageError::NotALog(format!("{url} holds no log")));
+            return Err(StorageError::NotALog(format!(
+                "{url} holds no log: is the setting database right? For a new log only: candor-server init"
+            )));
         }
         let writer = pool(url, Use::Turns, 1).await?;
         MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
@@ -136,7 +146,28 @@ impl Use {
 }
 
 async fn connect_once(url: &DatabaseUrl) -> Result<PgConnection, StorageError> {
-    in_time(async { Ok(PgConnection::connect_with(url.options()).await?) }).await
+    let connect = async { Ok(PgConnection::connect_with(url.options()).await) };
+    in_time(connect)
+        .await?
+        .map_err(|error| unreachable(url, &error))
+}
+
+/// Why there is no connection, and what to do: by SQLSTATE, where Postgres itself says it.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn unreachable(url: &DatabaseUrl, error: &sqlx::Error) -> StorageError {
+    let Some(refusal) = error.as_database_error() else {
+        return StorageError::NotALog(format!(
+            "{url} can't be reached: {error}. Is Postgres running, and is the address in the setting database right? What is special in a password is written with percent signs there"
+        ));
+    };
+    let hint = match refusal.code().as_deref() {
+        Some("28P01" | "28000") => {
+            "put the password into PGPASSWORD or ~/.pgpass, and look at the user in the address"
+        }
+        Some("3D000") => "make it first: createdb --owner USER DATABASE",
+        _ => "look at the address in the setting database",
+    };
+    StorageError::NotALog(format!("{url} is refused: {}; {hint}", refusal.message()))
 }
 
 async fn pool(url: &DatabaseUrl, what_for: Use, connections: u32) -> Result<PgPool, StorageError> {

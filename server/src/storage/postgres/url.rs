@@ -26,6 +26,9 @@ impl DatabaseUrl {
 impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        if text.is_empty() {
+            return Err(DatabaseUrlError("it is empty".to_owned()));
+        }
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(DatabaseUrlError(
                 "it must begin with postgres://".to_owned(),
