@@ -15,7 +15,7 @@ use clap::Args;
 use hyper::body::Bytes;
 use serde::Serialize;
 
-use crate::http::{Ask, Connection, load, runtime};
+use crate::http::{Ask, load, runtime};
 use crate::report::Report;
 use crate::server::Target;
 use crate::workload::{Signed, Workload};
@@ -68,14 +68,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     target.init(&data)?;
     let runtime = runtime()?;
     let workload = Workload::new("grow");
-    {
-        let server = target.serve(&data, &[])?;
-        runtime.block_on(async {
-            let mut connection = Connection::open(&server.address).await?;
-            connection.publish(workload.registrations().into()).await
-        })?;
-        server.stop()?;
-    }
+    target.register(&data, &workload, &runtime)?;
     for size in &options.sizes {
         runtime.block_on(fill(target, &data, &workload, *size))?;
         let figures = measure(options, target, &data, &workload, &runtime, *size)?;

@@ -60,6 +60,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     let data = folder.path().join("log");
     target.init(&data)?;
     let workload = Workload::new("read");
+    target.register(&data, &workload, &runtime)?;
     runtime.block_on(fill(target, &data, &workload, options.entries))?;
     let server = target.serve(&data, &[])?;
     let entries = options.entries;

@@ -14,6 +14,9 @@ use candor_server::storage::Storage;
 use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
 
+use crate::http::Connection;
+use crate::workload::Workload;
+
 /// Which server is measured, and on what.
 pub(crate) struct Target {
     /// The program.
@@ -93,6 +96,22 @@ impl Target {
             // A line for each batch is what an operator has too; it goes to a file.
             .stderr(File::create(&lines)?);
         Server::start(&mut command).with_context(|| fs::read_to_string(&lines).unwrap_or_default())
+    }
+
+    /// Registers the publishers of `workload` with the log in `data`, which does not run.
+    pub(crate) fn register(
+        &self,
+        data: &Path,
+        workload: &Workload,
+        runtime: &tokio::runtime::Runtime,
+    ) -> anyhow::Result<()> {
+        let server = self.serve(data, &[])?;
+        runtime.block_on(async {
+            let mut connection = Connection::open(&server.address).await?;
+            connection.publish(workload.registrations().into()).await
+        })?;
+        server.stop()?;
+        Ok(())
     }
 
     /// The storage of the log in `data`, which no server may have open.

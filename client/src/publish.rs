@@ -192,9 +192,10 @@ impl PublishError {
         }
     }
 
-    /// Whether the log says that it took nothing.
+    /// Whether nothing was taken: the log says so, or there is none that takes anything.
     fn is_refusal(&self) -> bool {
-        matches!(self, Self::Log(LogError::Problem(problem)) if (400..500).contains(&problem.status))
+        matches!(self, Self::Log(LogError::ReadOnly { .. }))
+            || matches!(self, Self::Log(LogError::Problem(problem)) if (400..500).contains(&problem.status))
     }
 
     /// Further lines: each violation of the schema, or what else is known.

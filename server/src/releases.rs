@@ -213,6 +213,10 @@ impl Follower {
                     Err(ReleaseError::Storage(error)) => {
                         warn!(%error, "what another server released could not be checked");
                     }
+                    // What is shown is not newer than what is kept; it is tried again.
+                    Err(ReleaseError::LastSigned(error)) if error.is_no_room() => {
+                        warn!(%error, "there is no room to keep what another server released");
+                    }
                     taken => taken?,
                 },
                 Ok(None) => {}

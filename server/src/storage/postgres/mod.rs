@@ -141,7 +141,12 @@ impl Use {
             Self::Reading => "SET default_transaction_read_only = on".to_owned(),
         };
         let time = STATEMENT_TIME_MAX.as_millis();
-        format!("SET statement_timeout = {time}; SET lock_timeout = {time}; {own}")
+        // Every question has its index. What the database knows of the sizes of tables that grow by thousands a second
+        // is old, and leads it to read all of them, or to sort.
+        format!(
+            "SET statement_timeout = {time}; SET lock_timeout = {time};
+             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; {own}"
+        )
     }
 }
 
