@@ -142,10 +142,10 @@ impl Use {
         };
         let time = STATEMENT_TIME_MAX.as_millis();
         // Every question has its index. What the database knows of the sizes of tables that grow by thousands a second
-        // is old, and leads it to read all of them, or to sort.
+        // is old, and leads it to read all of them, or to sort. And none is worth compiling, whatever it is said to cost.
         format!(
             "SET statement_timeout = {time}; SET lock_timeout = {time};
-             SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; {own}"
+             SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; {own}"
         )
     }
 }
