@@ -305,9 +305,11 @@ fn without_secrets(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let number = before.map_or(0, |before| before.matches('\n').count());
     let line = text.lines().nth(number).unwrap_or_default();
-    if line.contains("database") {
+    // Also where the name of the setting is misspelt.
+    if line.contains("database") || line.contains("://") {
+        let name = line.split('=').next().unwrap_or_default().trim();
         format!(
-            "the setting database, line {}: {}",
+            "the setting {name}, line {}: {}",
             number + 1,
             error.message()
         )

@@ -383,6 +383,10 @@ impl Task {
         }
         if planner.entries.is_empty() {
             turn.end().await;
+            // Where nothing but refusals comes, nobody else would release what a server left behind.
+            if self.edge.head().size > self.releases.newest().head.size {
+                self.release(None).await?;
+            }
         } else {
             let mut edge = self.edge.clone();
             let tiles = edge.append(planner.leaves);

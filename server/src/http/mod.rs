@@ -49,6 +49,10 @@ pub use openapi::openapi;
 pub(crate) use outgoing::PIECE_BYTES;
 pub use problem::{Name, Problem};
 
+/// How long an answer waits for what it shows to be released: that takes milliseconds, unless what keeps or publishes
+/// trees fails.
+const RELEASE_TIME_MAX: Duration = Duration::from_secs(3);
+
 /// What every handler has at hand.
 pub struct Log {
     /// Which log this is.
@@ -81,7 +85,9 @@ impl Log {
         let answer = answer.await?;
         let committed = self.storage.head().await?.size;
         if let Some(last) = committed.get().checked_sub(1) {
-            self.sequencer.released_with(LeafIndex::new(last)).await?;
+            let released = self.sequencer.released_with(LeafIndex::new(last));
+            let released = tokio::time::timeout(RELEASE_TIME_MAX, released).await;
+            released.map_err(|_| Problem::not_released())??;
         }
         Ok(answer)
     }

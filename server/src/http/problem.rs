@@ -234,6 +234,15 @@ impl Problem {
             .hint("try again in a few seconds; publishing twice is harmless")
     }
 
+    /// The storage shows what nobody can prove yet.
+    pub(super) fn not_released() -> Self {
+        let detail =
+            "the newest records are stored, and the tree that holds them can't be released yet";
+        Self::new(Name::Overloaded, detail).hint(
+            "try again in a few seconds; /checkpoint and /tile/ have what was released before",
+        )
+    }
+
     /// Something that only the operator can mend; what it is goes to the operator's log alone. Who finds all
     /// connections to the database taken is told to come back.
     fn internal(error: &StorageError) -> Self {

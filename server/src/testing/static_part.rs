@@ -163,3 +163,30 @@ async fn of_two_servers_neither_takes_the_checkpoint_back() {
     let back = objects.wrongs();
     assert!(!back.iter().any(|it| it.contains("goes back")), "{back:?}");
 }
+
+/// What is committed and can't be released keeps nobody waiting who only reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_are_told_to_come_back_while_the_store_fails() {
+    let objects = Arc::new(Objects::default());
+    let log = FaultyLog::start_with_static_part(objects.clone()).await;
+    let before = log.publish("first-lab").await.expect("an answer");
+    assert_eq!(before.status, StatusCode::CREATED);
+    objects.set_objects(Mood::Fails);
+    let waits = log.publish("second-lab");
+    until("the store fails", async || !unready(&log).await.is_empty()).await;
+    let list = tokio::time::timeout(Duration::from_secs(10), log.get("/api/v1/records"));
+    let list = list
+        .await
+        .expect("an answer long before a request may take no longer");
+    assert_eq!(
+        list.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        list.text()
+    );
+    assert!(list.headers.contains_key("retry-after"));
+    assert_eq!(log.get("/checkpoint").await.status, StatusCode::OK);
+    objects.set_objects(Mood::Good);
+    assert_eq!(waits.await.expect("an answer").status, StatusCode::CREATED);
+    assert_eq!(log.get("/api/v1/records").await.status, StatusCode::OK);
+}

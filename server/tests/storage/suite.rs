@@ -48,17 +48,7 @@ async fn listed(storage: &dyn Storage, filter: &RecordFilter) -> Vec<u64> {
 /// A log with `count` records of one publisher about as many releases.
 async fn log_of(bed: &dyn Bed, count: u64) -> (Arc<dyn Storage>, Growing) {
     let storage = bed.open().await;
-    let mut growing = Growing::new();
-    growing.register("a-lab");
-    for n in 1..count {
-        growing.add(
-            Kind::ApiVersion,
-            "a-lab",
-            &format!("a-lab/m@{n}"),
-            Effect::None,
-        );
-    }
-    let batch = growing.batch();
+    let (growing, batch) = grown(count);
     commit(storage.as_ref(), &batch)
         .await
         .expect("it is written");
@@ -371,15 +361,15 @@ pub(crate) async fn a_batch_that_breaks_a_rule_leaves_nothing_behind(bed: &dyn B
             .is_empty()
     );
     // And it is in nobody's way.
-    let (storage, mut growing) = (bed.open().await, regrown(2));
+    let (storage, mut growing) = (bed.open().await, grown(2).0);
     growing.add(Kind::Weights, "a-lab", "a-lab/m@1", Effect::None);
     commit(storage.as_ref(), &growing.batch())
         .await
         .expect("it is written");
 }
 
-/// What [`log_of`] wrote, as a tree to go on from.
-fn regrown(count: u64) -> Growing {
+/// What [`log_of`] writes, and a tree to go on from.
+fn grown(count: u64) -> (Growing, Batch) {
     let mut growing = Growing::new();
     growing.register("a-lab");
     for n in 1..count {
@@ -390,8 +380,8 @@ fn regrown(count: u64) -> Growing {
             Effect::None,
         );
     }
-    growing.batch();
-    growing
+    let batch = growing.batch();
+    (growing, batch)
 }
 
 pub(crate) async fn one_turn_begins_when_the_other_has_ended(bed: &dyn Bed) {

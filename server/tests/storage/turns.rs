@@ -189,3 +189,16 @@ async fn a_turn_is_durable_whatever_the_default_is() {
         1
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_can_not_hold_every_name_is_refused() {
+    let latin1 = "CREATE DATABASE latin1 ENCODING 'LATIN1' TEMPLATE template0";
+    postgres::shared().run("postgres", latin1);
+    let url = url(&postgres::shared().at("latin1"));
+    Postgres::create(&url, &identity())
+        .await
+        .expect("it is made");
+    let log = Postgres::open(&url).await.expect("it opens");
+    let error = log.settle().await.expect_err("names would be refused");
+    assert!(error.to_string().contains("UTF8"), "{error}");
+}

@@ -102,20 +102,22 @@ fn a_password_is_never_repeated() {
         assert!(!error.contains("tell-nobody"), "{error}");
         assert!(!data.join("log-key.pem").exists(), "{url}");
     }
-    // Nor in a file of settings, whether it is an address or not even text.
+    // Nor in a file of settings, whether it is an address, or not even text, or under a name that is misspelt.
     for wrong in [
-        "\"postgres://candor:tell-nobody@host:port/x\"",
-        "\"postgres://candor:tell-nobody@host/x",
+        "database = \"postgres://candor:tell-nobody@host:port/x\"",
+        "database = \"postgres://candor:tell-nobody@host/x",
+        "databse = \"postgres://candor:tell-nobody@host/x\"",
     ] {
         let config = folder.path().join("candor.toml");
-        fs::write(&config, format!("# settings\ndatabase = {wrong}\n")).expect("a file");
+        fs::write(&config, format!("# settings\n{wrong}\n")).expect("a file");
         let output = Command::new(program("candor-server"))
             .args(["serve", "--config"])
             .arg(&config)
             .output()
             .expect("candor-server runs");
         let error = refused(&output);
-        assert!(error.contains("the setting database"), "{error}");
+        let name = wrong.split(' ').next().expect("it has a name");
+        assert!(error.contains(&format!("the setting {name}")), "{error}");
         assert!(!error.contains("tell-nobody"), "{error}");
     }
 }

@@ -239,13 +239,19 @@ impl Storage for Postgres {
     /// What was committed is on stable storage as far as Postgres knows: it stops when a flush fails, and
     /// recovers from its log. What is left is whether it flushes at all.
     async fn settle(&self) -> Result<(), StorageError> {
-        let (fsync, is_standby): (String, bool) =
-            sqlx::query_as("SELECT current_setting('fsync'), pg_is_in_recovery()")
-                .fetch_one(&self.writer)
-                .await?;
+        let (fsync, is_standby, encoding): (String, bool, String) = sqlx::query_as(
+            "SELECT current_setting('fsync'), pg_is_in_recovery(), current_setting('server_encoding')",
+        )
+        .fetch_one(&self.writer)
+        .await?;
         if is_standby {
             return Err(StorageError::NotDurable(
                 "the database is a standby, which takes no records: name its primary",
+            ));
+        }
+        if encoding != "UTF8" {
+            return Err(StorageError::NotDurable(
+                "the database's encoding is not UTF8, so there are names that it can't hold: make it anew with createdb --encoding UTF8 --template template0",
             ));
         }
         if fsync != "on" {

@@ -95,16 +95,19 @@ pub(super) async fn records(
     filter: &RecordFilter,
     page: RecordPage,
 ) -> Result<Vec<RecordRow>, StorageError> {
+    // The subject first: candidates have to be asked for before the snapshot begins.
+    let subject = match &filter.subject {
+        None => None,
+        Some(subject) => Some(match release_index(connection, digests, subject).await? {
+            Some(release) => Some(release),
+            None => publisher_index(connection, subject).await?,
+        }),
+    };
     let mut named = Vec::new();
     if let Some(publisher) = &filter.publisher {
         named.push(publisher_index(connection, publisher.as_str()).await?);
     }
-    if let Some(subject) = &filter.subject {
-        named.push(match release_index(connection, digests, subject).await? {
-            Some(release) => Some(release),
-            None => publisher_index(connection, subject).await?,
-        });
-    }
+    named.extend(subject);
     let found = found(filter, "idx < ?1", "idx DESC");
     let query = format!(
         "{RECORD} FROM ({found} LIMIT ?2) AS record CROSS JOIN entry ON entry.idx = record.idx
