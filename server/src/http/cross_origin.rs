@@ -1,15 +1,11 @@
 //! Pages of other origins may read everything here, and write nothing: what they could send as a browser's
 //! user, nobody signed.
 
-use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-/// Lets pages read, and answers when a browser asks before it does.
-pub(super) async fn allow_reads(request: Request, next: Next) -> Response {
-    let asks = request.method() == Method::OPTIONS;
-    let mut response = next.run(request).await;
+/// Lets pages read, and answers when a browser `asks` before it does.
+pub(super) fn allow_reads(asks: bool, mut response: Response) -> Response {
     // No path has OPTIONS of its own, so those that there are say so, with the methods that they have.
     if asks && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allow = response.headers_mut().remove(header::ALLOW);

@@ -28,14 +28,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
 use candor_core::merkle::LeafIndex;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::accept::Registration;
 use crate::limits::Limits;
@@ -100,11 +100,11 @@ pub fn router(log: Arc<Log>) -> Router {
     let (json, attachments, openapi) = openapi::api();
     let openapi = Arc::new(openapi);
     let hold = middleware::from_fn_with_state(Arc::clone(&log), outgoing::hold);
-    // Hashes and attachments don't get smaller. Attachments take their room before they are loaded.
+    // Hashes and attachments don't get smaller. Attachments take their room before they are loaded, and the others
+    // are so small that they need none.
     let as_they_are = Router::new()
         .route("/checkpoint", routing::get(static_log::checkpoint))
         .route("/tile/{level}/{*path}", routing::get(static_log::tile))
-        .layer(hold.clone())
         .merge(attachments);
     let compressed = Router::new()
         .route(
@@ -124,26 +124,39 @@ pub fn router(log: Arc<Log>) -> Router {
         .route("/healthz", routing::get(operations::healthz))
         .route("/readyz", routing::get(operations::readyz))
         .route("/metrics", routing::get(operations::metrics))
-        .layer(hold)
-        .layer(CompressionLayer::new())
-        .layer(middleware::map_response(refuse_encoding));
+        // Layers by one builder: the router would put each into a box of its own, for every request anew.
+        .layer(
+            ServiceBuilder::new()
+                .layer(CompressionLayer::new())
+                .layer(hold),
+        );
     compressed
         .merge(as_they_are)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&log),
-            limit_and_count,
-        ))
-        .layer(middleware::from_fn(cross_origin::allow_reads))
-        .layer(nosniff())
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(Arc::clone(&log), around))
+                .layer(CatchPanicLayer::custom(problem::panicked)),
+        )
         .with_state(log)
 }
 
+/// What is done around every answer.
+async fn around(State(log): Shared, request: Request, next: Next) -> Response {
+    let asks = request.method() == Method::OPTIONS;
+    let response = limit_and_count(&log, request, next).await;
+    let mut response = cross_origin::allow_reads(asks, response);
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
+}
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// The layer that compresses says in the status alone that a client takes no encoding that there is: the answer
 /// below it would come along, to be cached for good.
-async fn refuse_encoding(response: Response) -> Response {
+fn refuse_encoding(response: Response) -> Response {
     if response.status() == StatusCode::NOT_ACCEPTABLE {
         problem::not_acceptable().into_response()
     } else {
@@ -151,15 +164,10 @@ async fn refuse_encoding(response: Response) -> Response {
     }
 }
 
-fn nosniff() -> SetResponseHeaderLayer<HeaderValue> {
-    const NAME: HeaderName = header::X_CONTENT_TYPE_OPTIONS;
-    SetResponseHeaderLayer::overriding(NAME, HeaderValue::from_static("nosniff"))
-}
-
 /// Ends requests that take too long: by the client's fault as long as its body is awaited, and by the server's
 /// otherwise. Counts answers, and what was refused: all that was to be published, and whatever found the server busy. A request whose records are in the queue by then may still be
 /// logged; publishing again returns the same places.
-async fn limit_and_count(State(log): Shared, mut request: Request, next: Next) -> Response {
+async fn limit_and_count(log: &Log, mut request: Request, next: Next) -> Response {
     let publishes = request.method() == Method::POST;
     let waiting = body::Waiting::default();
     request.extensions_mut().insert(waiting.clone());
@@ -172,6 +180,7 @@ async fn limit_and_count(State(log): Shared, mut request: Request, next: Next) -
         };
         problem.into_response()
     });
+    let response = refuse_encoding(response);
     if let Some(name) = response.extensions().get::<Name>()
         && (publishes || *name == Name::Overloaded)
     {
