@@ -1,5 +1,7 @@
 //! DSSE 1.0.2: the envelope around a statement.
 
+use std::sync::Arc;
+
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet, prelude::BASE64_STANDARD};
@@ -22,10 +24,10 @@ pub const ENVELOPE_BYTES_MAX: usize = 2 * ENTRY_BYTES_MAX;
 /// The most signatures: a publisher's 16 keys all new, one old one, the operator's, and some air.
 const SIGNATURES_MAX: usize = 20;
 
-/// A payload and signatures over it.
+/// A payload and signatures over it. Clones share the payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    payload: Vec<u8>,
+    payload: Arc<[u8]>,
     signatures: Vec<EnvelopeSignature>,
 }
 
@@ -184,7 +186,7 @@ impl Envelope {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            payload,
+            payload: payload.into(),
             signatures,
         })
     }
@@ -192,7 +194,7 @@ impl Envelope {
     /// Signs `payload` with each of `keys`, in that order.
     pub fn sign(payload: Vec<u8>, keys: &[&SigningKey]) -> Result<Self, PublicKeyError> {
         let mut envelope = Self {
-            payload,
+            payload: payload.into(),
             signatures: Vec::new(),
         };
         keys.iter()
@@ -211,7 +213,7 @@ impl Envelope {
     /// The same payload with these signatures only.
     pub(super) fn with_signatures(&self, signatures: Vec<EnvelopeSignature>) -> Self {
         Self {
-            payload: self.payload.clone(),
+            payload: Arc::clone(&self.payload),
             signatures,
         }
     }

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use memchr::memchr2;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -190,10 +191,13 @@ fn check_numbers(text: &str) -> Result<(), JsonError> {
 /// One past the closing quote of the string that opens at `open`.
 fn end_of_string(bytes: &[u8], open: usize) -> usize {
     let mut at = open + 1;
-    while bytes[at] != b'"' {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    loop {
+        at += memchr2(b'"', b'\\', &bytes[at..]).expect("JSON closes its strings");
+        match bytes[at] {
+            b'"' => return at + 1,
+            _ => at += 2,
+        }
     }
-    at + 1
 }
 
 fn check_number(text: &str, at: usize, number: &str) -> Result<(), JsonError> {

@@ -24,6 +24,8 @@ mod schema;
 mod statement;
 mod text;
 
+use std::sync::Arc;
+
 use crate::merkle::{Entry, EntryTooLong};
 use crate::{Sha256, Verified};
 
@@ -43,18 +45,19 @@ pub use statement::{
 };
 pub use text::{UnsafeText, check_plain_text};
 
-/// An envelope and the statement inside it, well-formed; nobody has checked yet who signed it.
+/// An envelope and the statement inside it, well-formed; nobody has checked yet who signed it. Clones share all but
+/// the signatures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedRecord {
     envelope: Envelope,
-    statement: Statement,
+    statement: Arc<Statement>,
 }
 
-/// An envelope, its statement and who signed it. Comes only as `Verified<Record>`.
+/// An envelope, its statement and who signed it. Comes only as `Verified<Record>`. Clones share all but the signatures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     envelope: Envelope,
-    statement: Statement,
+    statement: Arc<Statement>,
     signed_by: Vec<PublicKey>,
     checked_against: Option<Sha256>,
 }
@@ -92,7 +95,7 @@ impl SignedRecord {
 
     /// Reads the statement inside `envelope`.
     pub fn from_envelope(envelope: Envelope) -> Result<Self, RecordError> {
-        let statement = Statement::parse(envelope.payload())?;
+        let statement = Arc::new(Statement::parse(envelope.payload())?);
         Ok(Self {
             envelope,
             statement,
@@ -107,7 +110,7 @@ impl SignedRecord {
         let statement = Statement::parse_by_schema(envelope.payload(), values_max)?;
         Ok(Self {
             envelope,
-            statement,
+            statement: Arc::new(statement),
         })
     }
 
@@ -119,7 +122,7 @@ impl SignedRecord {
     /// Lets go of the statement as JSON ([`Statement::json`]): for whoever holds many records, and needs only what
     /// they say.
     pub fn let_json_go(&mut self) {
-        self.statement.let_json_go();
+        Arc::make_mut(&mut self.statement).let_json_go();
     }
 
     /// The envelope.
