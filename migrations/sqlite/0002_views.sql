@@ -11,8 +11,8 @@ CREATE TABLE record (
     -- What it is about: `publisher.first_idx` or `release.first_idx`. A record is about one or the other, so they differ.
     subject INTEGER NOT NULL,
     subject_sha256 BLOB NOT NULL CHECK (length(subject_sha256) = 32),
-    -- The withdrawal that it fell to.
-    withdrawn_by INTEGER REFERENCES entry (idx)
+    -- The withdrawal that it fell to. Looked at in the end, so that statements of many rows need no way back.
+    withdrawn_by INTEGER REFERENCES entry (idx) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 -- Every question for records, however it is filtered, reads only rows that it answers with, newest first: whoever
 -- fills the log with what a filter leaves out must not make it slow. A row's index is at the end of each index anyway,
@@ -58,6 +58,6 @@ CREATE TABLE release (
     first_idx INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     model TEXT NOT NULL,
-    withdrawn_by INTEGER REFERENCES entry (idx)
+    withdrawn_by INTEGER REFERENCES entry (idx) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 CREATE INDEX release_by_model ON release (model);

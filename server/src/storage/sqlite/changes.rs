@@ -8,10 +8,10 @@ use std::collections::hash_map::{Entry, HashMap};
 
 use candor_core::record::Kind;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::digests::{Digests, Key};
-use super::{json_list, publishers, row_groups};
+use super::{insert_rows, json_list, publishers, row_groups};
 use crate::storage::StorageError;
 use crate::storage::rows::to_db;
 use crate::views::{Effect, ViewChange};
@@ -111,9 +111,7 @@ pub(super) async fn apply(
 ) -> Result<(), StorageError> {
     // Rows first, many to a statement: each statement goes to the connection's own thread and back.
     for rows in row_groups(&with_db_indexes(views)?) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO record (idx, kind, publisher, subject, subject_sha256) ",
-        );
+        let mut insert = insert_rows("record (idx, kind, publisher, subject, subject_sha256)");
         insert.push_values(rows, |mut row, (index, view)| {
             row.push_bind(*index)
                 .push_bind(view.kind.name())
@@ -126,8 +124,7 @@ pub(super) async fn apply(
     let mut first = with_db_indexes(views)?;
     first.retain(|(index, view)| view.release.is_some() && subjects.subject(view) == *index);
     for rows in row_groups(&first) {
-        let mut insert =
-            QueryBuilder::<Sqlite>::new("INSERT INTO release (first_idx, name, model) ");
+        let mut insert = insert_rows("release (first_idx, name, model)");
         insert.push_values(rows, |mut row, (index, view)| {
             let release = view.release.as_ref().expect("the others were left out");
             row.push_bind(*index)

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 
 use super::views::{NAMES, SUBJECT};
-use super::{json_list, row_groups};
+use super::{insert_rows, json_list, row_groups};
 use crate::storage::rows::{
     entries_of, from_db, head_of, identity_of, index_from_db, sha256_from_db, text_from_db,
     tile_of, to_db,
@@ -81,8 +81,7 @@ pub(super) async fn insert_entries(
 ) -> Result<(), StorageError> {
     let mut index = to_db(batch.before.size.get())?;
     for rows in row_groups(&batch.entries) {
-        let mut insert =
-            QueryBuilder::<Sqlite>::new("INSERT INTO entry (idx, statement, accepted_ms, bytes) ");
+        let mut insert = insert_rows("entry (idx, statement, accepted_ms, bytes)");
         insert.push_values(rows, |mut row, new| {
             row.push_bind(index)
                 .push_bind(new.statement.as_bytes().as_slice())

@@ -30,11 +30,11 @@ use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
-use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use sqlx::{Connection as _, QueryBuilder};
 use tracing::warn;
 
 use super::{
@@ -385,6 +385,12 @@ async fn known(
         releases,
         attachments: log::known_attachments(connection, &questions.attachments).await?,
     })
+}
+
+/// The beginning of a statement that inserts many rows `into` a table. One that fails ends the turn, so `SQLite` need
+/// not keep a copy of each page that it touches, to take back this statement alone.
+fn insert_rows(into: &str) -> QueryBuilder<sqlx::Sqlite> {
+    QueryBuilder::new(format!("INSERT OR ROLLBACK INTO {into} "))
 }
 
 /// `rows` in groups, each with as many as a statement inserts.
