@@ -16,6 +16,7 @@
 
 pub mod accept;
 pub mod config;
+mod current_keys;
 pub mod data_folder;
 pub mod http;
 pub mod init;

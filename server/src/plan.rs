@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
+use candor_core::merkle::{Entry, EntryTooLong, LeafHash, LeafIndex, TreeSize};
 use candor_core::record::kinds::Withdrawal;
 use candor_core::record::{
     Admission, AuthorityError, Envelope, Kind, Predicate, PublicKey, PublisherName, PublisherState,
@@ -21,9 +21,34 @@ use crate::views::ViewChange;
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// In the order that they are to have in the log.
-    pub records: Vec<Verified<Record>>,
+    pub records: Vec<NewRecord>,
     /// Documents that they name.
     pub attachments: Vec<NewAttachment>,
+}
+
+/// A record, and what it would be in the log: made on all cores, so that the sequencer has to write only.
+#[derive(Clone, Debug)]
+pub struct NewRecord {
+    record: Verified<Record>,
+    entry: Entry,
+    leaf: LeafHash,
+}
+
+impl NewRecord {
+    /// Fails for a record that no entry can hold.
+    pub fn new(record: Verified<Record>) -> Result<Self, EntryTooLong> {
+        let entry = record.to_entry()?;
+        Ok(Self {
+            leaf: LeafHash::of(&entry),
+            record,
+            entry,
+        })
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Verified<Record> {
+        &self.record
+    }
 }
 
 /// Where a record stands.
@@ -148,10 +173,15 @@ impl Questions {
         if let Predicate::Publisher(update) = &statement.predicate {
             self.keyids.extend(update.keys.iter().map(PublicKey::keyid));
         }
+        self.publishers.insert(statement.publisher().clone());
+        self.about_statement(statement);
+    }
+
+    /// The same without the publisher's keys.
+    pub fn about_statement(&mut self, statement: &Statement) {
         self.statements.insert(statement.digest);
         self.statements
             .extend(statement.references().into_iter().map(|(_, digest)| digest));
-        self.publishers.insert(statement.publisher().clone());
         self.releases.extend(statement.release().cloned());
         let attachments = statement.predicate.attachments();
         self.attachments.extend(
@@ -195,41 +225,30 @@ impl<'a> Planner<'a> {
 
     /// Places all records of a submission, or none.
     pub fn place(&mut self, submission: Submission) -> Result<Vec<Placed>, Refused> {
+        let sent = submission.attachments.iter();
         let mut attempt = Attempt {
-            known: &self.known,
-            newer: Known::default(),
-            first: self.size.get() + self.entries.len() as u64,
-            operator: self.operator,
-            sent: submission
-                .attachments
-                .iter()
-                .map(|attachment| attachment.sha256)
-                .collect(),
-            written: Vec::new(),
+            sent: sent.map(|attachment| attachment.sha256).collect(),
+            first: self.entries.len(),
+            changes: Vec::new(),
+            planner: self,
         };
-        let mut placed = Vec::new();
+        let mut placed = Vec::with_capacity(submission.records.len());
         for (n, record) in submission.records.into_iter().enumerate() {
-            placed.push(attempt.place(record).map_err(|conflict| Refused {
-                record: n,
-                conflict,
-            })?);
-        }
-        // Nothing was refused: the attempt becomes part of the batch.
-        let Attempt { newer, written, .. } = attempt;
-        self.known.absorb(newer);
-        for (entry, view) in written {
-            self.leaves.push(LeafHash::of(&entry.entry));
-            self.entries.push(entry);
-            self.views.push(view);
+            match attempt.place(record) {
+                Ok(place) => placed.push(place),
+                Err(conflict) => {
+                    attempt.take_back();
+                    return Err(Refused {
+                        record: n,
+                        conflict,
+                    });
+                }
+            }
         }
         for attachment in submission.attachments {
             let size = attachment.bytes.len() as u64;
-            if self
-                .known
-                .attachments
-                .insert(attachment.sha256, size)
-                .is_none()
-            {
+            let stored = self.known.attachments.insert(attachment.sha256, size);
+            if stored.is_none() {
                 self.attachments.push(attachment);
             }
         }
@@ -237,44 +256,70 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// One submission on top of what is known: dropped as a whole if one of its records is refused.
-struct Attempt<'a> {
-    known: &'a Known,
-    /// What its records before this one add to that.
-    newer: Known,
-    /// Where its first new record will stand.
-    first: u64,
-    operator: Option<&'a PublicKey>,
+/// One submission in the batch: taken back as a whole if one of its records is refused.
+struct Attempt<'p, 'a> {
+    planner: &'p mut Planner<'a>,
+    /// Where its first new record stands in the batch.
+    first: usize,
     sent: HashSet<Sha256>,
-    written: Vec<(NewEntry, ViewChange)>,
+    /// What its records changed of what is known.
+    changes: Vec<Change>,
 }
 
-impl Attempt<'_> {
-    fn statement(&self, digest: &Sha256) -> Option<&KnownStatement> {
-        let newer = self.newer.statements.get(digest);
-        newer.or_else(|| self.known.statements.get(digest))
+/// A change of what is known, with what was known before.
+enum Change {
+    Statement(Sha256),
+    Publisher(PublisherName, Option<PublisherState>),
+    Release(ReleaseName, Option<KnownRelease>),
+}
+
+impl Attempt<'_, '_> {
+    fn take_back(self) {
+        let Self {
+            planner,
+            first,
+            changes,
+            ..
+        } = self;
+        planner.entries.truncate(first);
+        planner.leaves.truncate(first);
+        planner.views.truncate(first);
+        let Known {
+            statements,
+            publishers,
+            releases,
+            ..
+        } = &mut planner.known;
+        // The newest first: one name can be among them several times.
+        for change in changes.into_iter().rev() {
+            match change {
+                Change::Statement(digest) => statements.remove(&digest).map(drop),
+                Change::Publisher(name, Some(before)) => publishers.insert(name, before).map(drop),
+                Change::Publisher(name, None) => publishers.remove(&name).map(drop),
+                Change::Release(name, Some(before)) => releases.insert(name, before).map(drop),
+                Change::Release(name, None) => releases.remove(&name).map(drop),
+            };
+        }
     }
 
     fn publisher(&self, name: &PublisherName) -> Option<&PublisherState> {
-        let newer = self.newer.publishers.get(name);
-        newer.or_else(|| self.known.publishers.get(name))
+        self.planner.known.publishers.get(name)
     }
 
-    fn release(&self, name: &ReleaseName) -> Option<&KnownRelease> {
-        let newer = self.newer.releases.get(name);
-        newer.or_else(|| self.known.releases.get(name))
-    }
-
-    fn place(&mut self, record: Verified<Record>) -> Result<Placed, Conflict> {
-        let digest = record.statement().digest;
-        if let Some(known) = self.statement(&digest) {
+    fn place(&mut self, new: NewRecord) -> Result<Placed, Conflict> {
+        let digest = new.record.statement().digest;
+        if let Some(known) = self.planner.known.statements.get(&digest) {
             return Ok(Placed {
                 index: known.index,
                 statement: digest,
                 created: false,
             });
         }
-        let record = self.with_current_keys(record)?;
+        let NewRecord {
+            record,
+            entry,
+            leaf,
+        } = self.with_current_keys(new)?;
         let statement = record.statement();
         self.check_references(statement)?;
         self.check_release(statement)?;
@@ -285,20 +330,18 @@ impl Attempt<'_> {
             }
             _ => None,
         };
-        let index = LeafIndex::new(self.first + self.written.len() as u64);
-        let publisher = self.publisher(statement.publisher());
-        let view = ViewChange::of(&record, index, publisher, withdrawn);
-        let entry = record
-            .to_entry()
-            .expect("accept refuses records that are too long for an entry");
+        let planner = &mut *self.planner;
+        let index = LeafIndex::new(planner.size.get() + planner.entries.len() as u64);
+        let publisher = planner.known.publishers.get(statement.publisher());
+        planner
+            .views
+            .push(ViewChange::of(&record, index, publisher, withdrawn));
+        planner.leaves.push(leaf);
+        planner.entries.push(NewEntry {
+            entry,
+            statement: digest,
+        });
         self.remember(&record, index);
-        self.written.push((
-            NewEntry {
-                entry,
-                statement: digest,
-            },
-            view,
-        ));
         Ok(Placed {
             index,
             statement: digest,
@@ -307,7 +350,7 @@ impl Attempt<'_> {
     }
 
     fn place_of(&self, index: LeafIndex) -> Place {
-        if index.get() < self.first {
+        if index.get() < self.planner.size.get() + self.first as u64 {
             Place::Entry(index)
         } else {
             Place::SameRequest
@@ -316,24 +359,21 @@ impl Attempt<'_> {
 
     /// The signatures were checked before the record was queued. If the publisher's keys have changed since,
     /// they are checked again.
-    fn with_current_keys(
-        &self,
-        record: Verified<Record>,
-    ) -> Result<Verified<Record>, AuthorityError> {
-        let publisher = self.publisher(record.statement().publisher());
-        if record.checked_against() == publisher.map(|publisher| publisher.record) {
-            return Ok(record);
+    fn with_current_keys(&self, new: NewRecord) -> Result<NewRecord, AuthorityError> {
+        let publisher = self.publisher(new.record.statement().publisher());
+        if new.record.checked_against() == publisher.map(|publisher| publisher.record) {
+            return Ok(new);
         }
-        let admission = self.operator.map_or(Admission::Open, Admission::ByOperator);
-        record
-            .into_inner()
-            .into_signed()
-            .accept(publisher, admission)
+        let operator = self.planner.operator;
+        let admission = operator.map_or(Admission::Open, Admission::ByOperator);
+        let record = new.record.into_inner().into_signed();
+        let record = record.accept(publisher, admission)?;
+        Ok(NewRecord::new(record).expect("it had an entry with as many signatures or more"))
     }
 
     fn check_references(&self, statement: &Statement) -> Result<(), Conflict> {
         for (pointer, digest) in statement.references() {
-            if self.statement(&digest).is_none() {
+            if !self.planner.known.statements.contains_key(&digest) {
                 return Err(Conflict::UnknownReference { pointer, digest });
             }
         }
@@ -345,7 +385,8 @@ impl Attempt<'_> {
             return Ok(());
         };
         let nothing = KnownRelease::default();
-        let known = self.release(release).unwrap_or(&nothing);
+        let known = self.planner.known.releases.get(release);
+        let known = known.unwrap_or(&nothing);
         if kind.is_once_per_release() {
             if let Some((index, _)) = known.records.get(&kind) {
                 return Err(Conflict::ReleaseExists {
@@ -379,7 +420,8 @@ impl Attempt<'_> {
     fn check_attachments(&self, statement: &Statement) -> Result<(), Conflict> {
         for attachment in statement.predicate.attachments() {
             let sha256 = attachment.digest.sha256;
-            if !self.sent.contains(&sha256) && !self.known.attachments.contains_key(&sha256) {
+            if !self.sent.contains(&sha256) && !self.planner.known.attachments.contains_key(&sha256)
+            {
                 return Err(Conflict::AttachmentMissing {
                     name: attachment.name.clone(),
                     sha256,
@@ -402,7 +444,10 @@ impl Attempt<'_> {
             publisher,
             subject,
         } = self
-            .statement(&digest)
+            .planner
+            .known
+            .statements
+            .get(&digest)
             .expect("check_references found it")
             .clone();
         let place = self.place_of(index);
@@ -420,13 +465,17 @@ impl Attempt<'_> {
 
     /// What later records of this batch will find.
     fn remember(&mut self, record: &Verified<Record>, index: LeafIndex) {
+        let Known {
+            statements,
+            publishers,
+            releases,
+            ..
+        } = &mut self.planner.known;
         let statement = record.statement();
         let (kind, publisher) = (statement.kind(), statement.publisher().clone());
         let subject = statement.subject.name.to_string();
         if let Some(release) = statement.release() {
-            let before = || self.known.releases.get(release).cloned();
-            let known = self.newer.releases.entry(release.clone());
-            let known = known.or_insert_with(|| before().unwrap_or_default());
+            let mut known = releases.get(release).cloned().unwrap_or_default();
             if kind.is_once_per_release() {
                 known
                     .records
@@ -437,26 +486,22 @@ impl Attempt<'_> {
             {
                 known.withdrawn_by = Some(index);
             }
+            let before = releases.insert(release.clone(), known);
+            let change = Change::Release(release.clone(), before);
+            self.changes.push(change);
         }
-        if let Some(state) = PublisherState::after(self.publisher(&publisher), record, index) {
-            self.newer.publishers.insert(publisher.clone(), state);
+        if let Some(state) = PublisherState::after(publishers.get(&publisher), record, index) {
+            let before = publishers.insert(publisher.clone(), state);
+            let change = Change::Publisher(publisher.clone(), before);
+            self.changes.push(change);
         }
-        self.newer.statements.insert(
-            statement.digest,
-            KnownStatement {
-                index,
-                kind,
-                publisher,
-                subject,
-            },
-        );
-    }
-}
-
-impl Known {
-    fn absorb(&mut self, newer: Self) {
-        self.statements.extend(newer.statements);
-        self.publishers.extend(newer.publishers);
-        self.releases.extend(newer.releases);
+        let known = KnownStatement {
+            index,
+            kind,
+            publisher,
+            subject,
+        };
+        statements.insert(statement.digest, known);
+        self.changes.push(Change::Statement(statement.digest));
     }
 }

@@ -25,14 +25,15 @@ use candor_core::record::PublicKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use crate::current_keys::CurrentKeys;
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
-use crate::plan::{Placed, Planner, Refused, Submission};
+use crate::plan::{NewRecord, Placed, Planner, Refused, Submission};
 use crate::recent::Recent;
 use crate::releases::{Follower, ReleaseError, Released, Releases, Shown};
 use crate::static_part::{StaticPart, StaticPartError};
-use crate::storage::{Batch, CommitError, Known, Questions, Storage, StorageError, Turn};
+use crate::storage::{Batch, CommitError, Known, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
 /// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
@@ -152,6 +153,7 @@ impl Sequencer {
         let task = Task {
             parts,
             edge,
+            keys: CurrentKeys::default(),
             releases,
             show,
             waiting,
@@ -277,6 +279,7 @@ fn sign(head: TreeHead, signer: &NoteSigner) -> Released {
 struct Task {
     parts: SequencerParts,
     edge: RightEdge,
+    keys: CurrentKeys,
     releases: Arc<Releases>,
     show: watch::Sender<Vitals>,
     waiting: mpsc::Receiver<Waiting>,
@@ -349,19 +352,13 @@ impl Task {
         turn: Result<Box<dyn Turn>, StorageError>,
         batch: Vec<Waiting>,
     ) -> Result<(), SequencerError> {
-        let mut questions = Questions::default();
-        for waiting in &batch {
-            for record in &waiting.submission.records {
-                questions.about(record.envelope(), record.statement());
-            }
-        }
         let metrics = Arc::clone(&self.parts.metrics);
         let begun = Instant::now();
         for waiting in &batch {
             let waited = begun - waiting.since;
             metrics.queue_wait_seconds.observe(waited.as_secs_f64());
         }
-        let (turn, known) = match self.look_up(turn, &questions).await {
+        let (turn, known) = match self.look_up(turn, &batch).await {
             Ok(found) => found,
             Err(error) => {
                 error!(%error, "the batch is dropped before it was begun");
@@ -410,6 +407,7 @@ impl Task {
                 return self.fail(answers.into_iter().map(|(_, answer)| answer), error.into());
             }
             self.edge = edge;
+            self.keys.committed(&batch);
             // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
             self.release(Some(&batch)).await?;
             self.count(&batch, commit_time);
@@ -426,11 +424,13 @@ impl Task {
     async fn look_up(
         &mut self,
         turn: Result<Box<dyn Turn>, StorageError>,
-        questions: &Questions,
+        batch: &[Waiting],
     ) -> Result<(Box<dyn Turn>, Known), SequencerError> {
         let mut turn = turn?;
         self.follow_to(turn.head()).await?;
-        let known = turn.known(questions).await?;
+        let records = batch.iter().flat_map(|waiting| &waiting.submission.records);
+        let records = records.map(NewRecord::record);
+        let known = self.keys.look_up(turn.as_mut(), records).await?;
         Ok((turn, known))
     }
 

@@ -18,19 +18,19 @@ mod parse;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::Attachment;
 use candor_core::record::{
     Admission, AuthorityError, Envelope, Kind, Predicate, PublicKey, PublisherName, PublisherState,
-    Record, SignedRecord, Statement,
+    SignedRecord, Statement,
 };
-use candor_core::{Sha256, Verified};
 
 pub use error::AcceptError;
 pub use parse::Parsed;
 
 use crate::limits::Limits;
-use crate::plan::Submission;
+use crate::plan::{NewRecord, Submission};
 use crate::recent::Recent;
 use crate::storage::{Known, NewAttachment, Questions, Storage, StorageError};
 
@@ -76,7 +76,7 @@ struct NamedAttachment {
 #[derive(Debug)]
 enum AcceptedRecord {
     /// To be sequenced.
-    New(Box<Verified<Record>>),
+    New(NewRecord),
     /// The very same signature is in the log.
     Known(LeafIndex, Sha256),
 }
@@ -301,6 +301,52 @@ impl NamedAttachment {
     }
 }
 
+/// The new records of a request so far, by their places in it.
+#[derive(Default)]
+struct Before {
+    /// By statement digest: the first with it.
+    statements: HashMap<Sha256, usize>,
+    publishers: HashMap<PublisherName, BeforeOfPublisher>,
+}
+
+struct BeforeOfPublisher {
+    /// The first of all.
+    first: usize,
+    /// The first that changes keys, and is no registration.
+    key_change: Option<usize>,
+}
+
+impl Before {
+    fn add(&mut self, place: usize, record: &SignedRecord) {
+        let statement = record.statement();
+        self.statements.entry(statement.digest).or_insert(place);
+        let name = statement.publisher();
+        if !self.publishers.contains_key(name) {
+            let before = BeforeOfPublisher {
+                first: place,
+                key_change: None,
+            };
+            self.publishers.insert(name.clone(), before);
+        }
+        if let Predicate::Publisher(update) = &statement.predicate
+            && update.previous.is_some()
+            && let Some(before) = self.publishers.get_mut(name)
+        {
+            before.key_change.get_or_insert(place);
+        }
+    }
+
+    /// The record before `record` that can't be published together with it: where one of the two changes the
+    /// keys of their publisher. Only a registration can come first, and be followed by other kinds.
+    fn key_change_beside(&self, record: &SignedRecord) -> Option<usize> {
+        let before = self.publishers.get(record.statement().publisher())?;
+        match record.statement().kind() {
+            Kind::Publisher => Some(before.first),
+            _ => before.key_change,
+        }
+    }
+}
+
 impl Accepted {
     /// `logged` are the statements of records that are in the log, signature and all.
     fn check(
@@ -311,17 +357,19 @@ impl Accepted {
     ) -> Result<Self, Unaccepted> {
         let mut publishers: HashMap<PublisherName, PublisherState> = known.publishers;
         let mut accepted = Self {
-            records: Vec::new(),
+            records: Vec::with_capacity(records.len()),
             named: BTreeMap::new(),
         };
+        let mut before = Before::default();
         for (n, record) in records.into_iter().enumerate() {
             let digest = record.statement().digest;
             accepted.name_attachments(n, record.statement(), &known.attachments)?;
             // Twice in one request is as harmless as in two.
-            if let Some(first) = accepted.new_record(digest)
-                && share_signature(first.envelope(), record.envelope())
+            if let Some(first) = before.statements.get(&digest)
+                && let AcceptedRecord::New(first) = &accepted.records[*first]
+                && share_signature(first.record().envelope(), record.envelope())
             {
-                let again = AcceptedRecord::New(Box::new(first.clone()));
+                let again = AcceptedRecord::New(first.clone());
                 accepted.records.push(again);
                 continue;
             }
@@ -333,7 +381,7 @@ impl Accepted {
                 continue;
             }
             let name = record.statement().publisher().clone();
-            if let Some(other) = accepted.key_change_beside(&record) {
+            if let Some(other) = before.key_change_beside(&record) {
                 let (record, publisher) = (n, name);
                 return Err(AcceptError::KeyChangeNotAlone {
                     record,
@@ -343,6 +391,7 @@ impl Accepted {
                 .into());
             }
             let keyids = record.envelope().keyids().collect();
+            before.add(n, &record);
             let record = record
                 .accept(publishers.get(&name), registration.admission())
                 .map_err(|error| Unaccepted::Authority {
@@ -350,43 +399,17 @@ impl Accepted {
                     error,
                     keyids,
                 })?;
-            record
-                .to_entry()
-                .map_err(|error| AcceptError::EntryTooLong { record: n, error })?;
             // Who registers may publish in the same request. Where the registration will stand is not known
             // yet, and never said: further changes of the keys are refused above.
             let unknown = LeafIndex::new(0);
             if let Some(state) = PublisherState::after(publishers.get(&name), &record, unknown) {
                 publishers.insert(name, state);
             }
-            accepted.records.push(AcceptedRecord::New(Box::new(record)));
+            let new = NewRecord::new(record)
+                .map_err(|error| AcceptError::EntryTooLong { record: n, error })?;
+            accepted.records.push(AcceptedRecord::New(new));
         }
         Ok(accepted)
-    }
-
-    /// The record before `record` that can't be published together with it: where one of the two changes the
-    /// keys of their publisher. Only a registration can come first, and be followed by other kinds.
-    fn key_change_beside(&self, record: &SignedRecord) -> Option<usize> {
-        let publisher = record.statement().publisher();
-        let changes = record.statement().kind() == Kind::Publisher;
-        self.records.iter().position(|other| match other {
-            AcceptedRecord::Known(..) => false,
-            AcceptedRecord::New(other) => match &other.statement().predicate {
-                _ if other.statement().publisher() != publisher => false,
-                Predicate::Publisher(update) => changes || update.previous.is_some(),
-                _ => changes,
-            },
-        })
-    }
-
-    /// The record of this request with this statement digest, if it came before.
-    fn new_record(&self, digest: Sha256) -> Option<&Verified<Record>> {
-        self.records.iter().find_map(|record| match record {
-            AcceptedRecord::New(record) if record.statement().digest == digest => {
-                Some(record.as_ref())
-            }
-            _ => None,
-        })
     }
 
     fn name_attachments(
@@ -484,7 +507,7 @@ impl Accepted {
             let AcceptedRecord::New(record) = record else {
                 return None;
             };
-            match &record.statement().predicate {
+            match &record.record().statement().predicate {
                 Predicate::Weights(weights) => Some((n, weights)),
                 _ => None,
             }
@@ -504,7 +527,7 @@ impl Accepted {
                 }
                 AcceptedRecord::New(record) => {
                     ready.known.push(None);
-                    ready.submission.records.push(*record);
+                    ready.submission.records.push(record);
                 }
             }
         }

@@ -22,6 +22,9 @@ const OBJECT_NODE_MEMBERS_MIN: usize = 5;
 /// The memory of an item of a list: a value takes 32 bytes, and half of a list may be in reserve.
 const ITEM_BYTES: usize = 64;
 
+/// The bytes of a signature and its key ID in an entry, about.
+const SIGNATURE_BYTES: usize = 192;
+
 /// Well-formed records, whose signatures nobody has looked at.
 #[derive(Debug)]
 pub struct Parsed {
@@ -71,8 +74,10 @@ impl Parsed {
         })?;
         let statement = signed.statement().json();
         *values_left -= values(statement);
-        // The payload, the statement as JSON, which goes again, and the types that are made of it.
-        self.bytes += signed.envelope().payload().len() + 2 * bytes_in_memory(statement);
+        // The payload, the types that are made of its JSON and take no more than that, which goes again, and the entry.
+        let payload = signed.envelope().payload().len();
+        let signatures = SIGNATURE_BYTES * signed.envelope().signatures().len();
+        self.bytes += payload + bytes_in_memory(statement) + 4 * payload / 3 + signatures;
         signed.let_json_go();
         self.records.push(signed);
         Ok(())

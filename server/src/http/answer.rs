@@ -1,6 +1,5 @@
 //! Answers that caches understand, pages of lists, and parameters with messages that say what is wrong.
 
-use axum::Json;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -169,10 +168,16 @@ pub(super) fn missing(what: &str, hint: &str) -> Problem {
 
 /// An answer that is made anew each time.
 pub(super) fn fresh(status: StatusCode, body: &impl Serialize) -> Response {
-    (
-        status,
-        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-        Json(body),
-    )
-        .into_response()
+    fresh_of(128, status, body)
+}
+
+/// An answer that is made anew each time, of `bytes` bytes or somewhat more.
+pub(super) fn fresh_of(bytes: usize, status: StatusCode, body: &impl Serialize) -> Response {
+    let mut json = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut json, body).expect("answers are JSON");
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, json).into_response()
 }

@@ -9,6 +9,7 @@
 //! Anybody can register a name and publish under it in one request, so verified means well-formed and signed,
 //! and not trusted: whatever is held has a budget ([`crate::limits`]).
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,12 +19,13 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use candor_core::Sha256;
+use candor_core::bundle::Receipt;
 use candor_core::merkle::LeafIndex;
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::fresh;
+use super::answer::fresh_of;
 use super::body::{BodyError, Incoming, Waiting, innermost};
 use super::outgoing::Taken;
 use super::problem::{Name, Problem};
@@ -164,6 +166,7 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
         )
     });
     let placed: Vec<Placed> = placed.collect();
+    let placed_count = placed.len();
     let indexes: Vec<LeafIndex> = placed.iter().map(|placed| placed.index).collect();
     let receipts = receipts(&log.recent, &released, &indexes).await?;
     let records = placed
@@ -173,7 +176,7 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
             index: placed.index.get(),
             statement: placed.statement.to_string(),
             created: placed.created,
-            receipt: receipt.to_string(),
+            receipt: written(&receipt),
         })
         .collect();
     let status = if created_any {
@@ -181,7 +184,8 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
     } else {
         StatusCode::OK
     };
-    let mut response = fresh(
+    let mut response = fresh_of(
+        placed_count * RECEIPT_BYTES,
         status,
         &Published {
             checkpoint: released.checkpoint.clone(),
@@ -192,6 +196,13 @@ pub(super) async fn publish(State(log): Shared, request: Request) -> Result<Resp
         .extensions_mut()
         .insert(Taken(Arc::new(answer_room)));
     Ok(response)
+}
+
+/// A receipt's text, in one piece.
+fn written(receipt: &Receipt) -> String {
+    let mut text = String::with_capacity(RECEIPT_BYTES);
+    write!(text, "{receipt}").expect("a text takes all that is written");
+    text
 }
 
 /// Counts the record that was refused among all of the request, not only those that were new.

@@ -257,3 +257,35 @@ async fn a_batch_ends_when_it_has_enough_records() {
         );
     }
 }
+
+/// Requests that wait together are planned together, and one that is refused leaves nothing to the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_refused_request_would_have_logged_is_not_there_for_the_next() {
+    let log = FaultyLog::start().await;
+    let lab = TestPublisher::new("example-lab");
+    let registered = log.send(&lab.register()).await.expect("an answer");
+    assert_eq!(registered.status, StatusCode::CREATED);
+    log.storage.hold_commits(true);
+    let begun = log.send(&lab.api_version("begun", "1", ""));
+    log.until_waiting(0).await;
+    let (one, other) = (
+        lab.api_version("assistant", "1", "one"),
+        lab.api_version("assistant", "1", "other"),
+    );
+    let newcomer = TestPublisher::new("newcomer-lab").register();
+    let refused = log.send(&Value::from(vec![newcomer.clone(), one, other.clone()]));
+    log.until_waiting(1).await;
+    let after = log.send(&Value::from(vec![other, newcomer]));
+    log.until_waiting(2).await;
+    log.storage.hold_commits(false);
+    assert_eq!(begun.await.expect("an answer").status, StatusCode::CREATED);
+    let refused = refused.await.expect("an answer");
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    assert_eq!(refused.json()["record"], 2, "{}", refused.text());
+    let after = after.await.expect("an answer").json();
+    for (record, index) in [(0, 2), (1, 3)] {
+        assert_eq!(after["records"][record]["index"], index, "{after}");
+        assert_eq!(after["records"][record]["created"], true, "{after}");
+    }
+    assert_eq!(log.log.sequencer.released().head.size.get(), 4);
+}
