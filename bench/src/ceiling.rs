@@ -13,6 +13,7 @@ use candor_core::record::{PAYLOAD_TYPE, pae, parse_strict};
 use clap::Args;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::report::Report;
 use crate::workload::{Signed, Workload, cores};
@@ -86,7 +87,8 @@ pub(crate) fn measure(records: usize, batch: usize) -> anyhow::Result<Ceiling> {
             scope.spawn(move || {
                 while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                     for record in *batch {
-                        check(record, &keys[record.publisher]);
+                        let envelope = parse_strict(&record.entry).expect("canonical JSON");
+                        check(&envelope, &keys[record.publisher]);
                     }
                     done.send(batch).expect("the writer listens");
                 }
@@ -103,8 +105,7 @@ pub(crate) fn measure(records: usize, batch: usize) -> anyhow::Result<Ceiling> {
 }
 
 /// What every server has to do with an envelope before it may believe a word of it.
-fn check(record: &Signed, key: &VerifyingKey) {
-    let envelope = parse_strict(&record.entry).expect("canonical JSON");
+pub(crate) fn check(envelope: &Value, key: &VerifyingKey) {
     let payload = envelope["payload"].as_str().expect("a payload");
     let payload = base64_of(payload);
     parse_strict(&payload).expect("a statement");

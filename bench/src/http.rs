@@ -1,22 +1,56 @@
 //! Connections that are kept open, and load over them.
+//!
+//! The generator runs on the same cores as the server, so what it takes for itself is missing there: it writes each
+//! request at once, and reads no more of an answer than where it ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use bytes::{Buf as _, Bytes, BytesMut};
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A connection.
+/// The most header lines of an answer.
+const HEADERS_MAX: usize = 32;
+
+/// An HTTP/1.1 connection, for one request at a time.
 pub(crate) struct Connection {
-    send: SendRequest<Full<Bytes>>,
+    stream: TcpStream,
     host: String,
+    /// What was read and belongs to no answer yet.
+    read: BytesMut,
+}
+
+/// What comes before an answer's body.
+struct Head {
+    status: StatusCode,
+    before_body: usize,
+    body_bytes: usize,
+}
+
+impl Head {
+    /// `None` until all of it is there.
+    fn parse(read: &[u8]) -> anyhow::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut head = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(before_body) = head.parse(read)? else {
+            return Ok(None);
+        };
+        let length = head
+            .headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+            .context("the answer does not say how long it is")?;
+        Ok(Some(Self {
+            status: StatusCode::from_u16(head.code.context("the answer has no status")?)?,
+            before_body,
+            body_bytes: str::from_utf8(length.value)?.parse()?,
+        }))
+    }
 }
 
 impl Connection {
@@ -24,11 +58,10 @@ impl Connection {
     pub(crate) async fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("connect")?;
         stream.set_nodelay(true)?;
-        let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         Ok(Self {
-            send,
+            stream,
             host: address.to_owned(),
+            read: BytesMut::new(),
         })
     }
 
@@ -39,16 +72,34 @@ impl Connection {
         path: &str,
         body: Bytes,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", &self.host)
-            .header("content-type", "application/json")
-            .body(Full::new(body))?;
-        self.send.ready().await?;
-        let answer = self.send.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        let mut request = bytes::Buf::chain(head.as_bytes(), body);
+        self.stream.write_all_buf(&mut request).await?;
+        let head = loop {
+            match Head::parse(&self.read)? {
+                Some(head) => break head,
+                None => self.read_more(4 << 10).await?,
+            }
+        };
+        self.read.advance(head.before_body);
+        while let Some(missing) = head.body_bytes.checked_sub(self.read.len())
+            && missing > 0
+        {
+            self.read_more(missing).await?;
+        }
+        Ok((head.status, self.read.split_to(head.body_bytes).freeze()))
+    }
+
+    /// Reads what is there, with room for `bytes`.
+    async fn read_more(&mut self, bytes: usize) -> anyhow::Result<()> {
+        self.read.reserve(bytes);
+        let read = self.stream.read_buf(&mut self.read).await?;
+        ensure!(read > 0, "the server closed the connection");
+        Ok(())
     }
 
     /// `POST /api/v1/records`; anything but success is an error.
@@ -166,10 +217,9 @@ pub(crate) async fn load(
     Ok(all)
 }
 
-/// The load generator's own threads.
+/// The load generator's own thread: one, so that it finds many answers each time that it looks.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(crate::workload::cores())
+    Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?)
 }

@@ -22,6 +22,7 @@
 )]
 
 mod all;
+mod bare;
 mod ceiling;
 mod compare;
 mod grow;
@@ -77,6 +78,9 @@ enum Command {
     Compare(compare::Options),
     /// All of these in turn, and the page of their figures; adds to target/bench-results.jsonl without `--json`
     All(all::Options),
+    /// A server that answers with so many bytes and has no log: a bare part, which measurements start by themselves
+    #[command(hide = true)]
+    Bare(bare::Options),
     /// The tables and plots of the page, from figures that were measured before
     Page(page::Options),
 }
@@ -111,6 +115,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Postgres(options) => postgres::run(&options, target, report),
         Command::Compare(options) => compare::run(&options, target, report),
         Command::All(options) => all::run(&options, target, json),
+        Command::Bare(options) => bare::run(options),
         Command::Page(options) => page::run(&options),
     }
 }

@@ -1,10 +1,7 @@
 //! Proofs and tiles a second, beside an axum handler that sends the same bytes and does nothing else.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
-use axum::routing::get;
 use candor_core::merkle::{LeafIndex, TileIndex, TileLevel, TilePath, TileWidth};
 use clap::Args;
 use hyper::body::Bytes;
@@ -28,9 +25,6 @@ pub(crate) struct Options {
     /// How many connections ask
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Answer with this many bytes to everything: the bare part, which the measurement starts by itself
-    #[arg(long, hide = true)]
-    bare: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -53,9 +47,6 @@ const VARIETY: u64 = 100_000;
 
 pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> anyhow::Result<()> {
     let runtime = runtime()?;
-    if let Some(bytes) = options.bare {
-        return runtime.block_on(serve_bare(bytes));
-    }
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("log");
     target.init(&data)?;
@@ -154,20 +145,4 @@ fn bare_rate(
     let time = Duration::from_secs(options.seconds);
     let load: Load = runtime.block_on(load(&bare.address, options.connections, asks, time))?;
     Ok(load.rate())
-}
-
-/// An axum handler that does nothing but answer.
-async fn serve_bare(bytes: usize) -> anyhow::Result<()> {
-    let body = Bytes::from(vec![b'x'; bytes]);
-    let body = Arc::new(body);
-    let answer = move || {
-        let body = Bytes::clone(&body);
-        async move {
-            let octets = HeaderValue::from_static("application/octet-stream");
-            ([(header::CONTENT_TYPE, octets)], body)
-        }
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, axum::Router::new().route("/", get(answer))).await?)
 }

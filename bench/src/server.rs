@@ -124,10 +124,10 @@ impl Target {
 }
 
 impl Server {
-    /// The bare part of what answers: see [`crate::read`].
+    /// The bare part of what answers, with `bytes` bytes: see [`crate::bare`].
     pub(crate) fn bare(bytes: usize) -> anyhow::Result<Self> {
         let own = std::env::current_exe()?;
-        Self::start(Command::new(own).args(["read", "--bare", &bytes.to_string()]))
+        Self::start(Command::new(own).args(["bare", &bytes.to_string()]))
     }
 
     /// Starts a program that prints where it listens.

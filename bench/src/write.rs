@@ -63,7 +63,13 @@ struct Figures {
     ceiling: Option<f64>,
     /// How many records each of its commits had.
     ceiling_batch: usize,
+    /// Of what a handler reaches that reads and verifies the same requests, answers as much, and stores nothing.
+    of_bare: Option<f64>,
+    bare_records_per_second: Option<f64>,
 }
+
+/// How long the bare handler is measured.
+const BARE_TIME: Duration = Duration::from_secs(4);
 
 /// How many connections, and how many records in a request.
 #[derive(Clone, Copy)]
@@ -147,6 +153,8 @@ struct Measured {
     load: Load,
     server_cores: f64,
     receipts_verified: usize,
+    /// Records a second of the bare handler.
+    bare: Option<f64>,
 }
 
 fn measure(
@@ -164,20 +172,39 @@ fn measure(
         .into_iter()
         .map(Bytes::from)
         .collect();
-    let asks = bodies.iter().cloned().map(Ask::Publish).collect();
+    let asks: Vec<Ask> = bodies.iter().cloned().map(Ask::Publish).collect();
     let before = server.usage()?;
     let time = Duration::from_secs(options.seconds);
-    let load = runtime.block_on(load(&server.address, form.connections, asks, time))?;
+    let load = runtime.block_on(load(&server.address, form.connections, asks.clone(), time))?;
     let used = server.usage()?.cpu_seconds - before.cpu_seconds;
     let mut receipts_verified = 0;
     for (n, answer) in &load.kept {
         receipts_verified += verify_answer(&bodies[*n], answer, key)?;
     }
+    let bare = if options.no_ceiling {
+        None
+    } else {
+        Some(bare_rate(form, &load, asks, runtime)?)
+    };
     Ok(Measured {
+        bare,
         server_cores: used / load.elapsed.as_secs_f64(),
         receipts_verified,
         load,
     })
+}
+
+/// What a handler reaches that reads and verifies the same, and answers as much.
+fn bare_rate(
+    form: Form,
+    measured: &Load,
+    asks: Vec<Ask>,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<f64> {
+    let bytes = measured.answer_bytes / measured.requests.max(1);
+    let bare = Server::bare(usize::try_from(bytes)?)?;
+    let load = runtime.block_on(load(&bare.address, form.connections, asks, BARE_TIME))?;
+    Ok(load.rate() * form.records as f64)
 }
 
 fn report_form(
@@ -207,6 +234,8 @@ fn report_form(
         of_ceiling: ceiling.map(|ceiling| records_per_second / ceiling),
         ceiling,
         ceiling_batch: form.waiting_max(),
+        of_bare: measured.bare.map(|bare| records_per_second / bare),
+        bare_records_per_second: measured.bare,
     };
     let ratio =
         figures
@@ -216,8 +245,12 @@ fn report_form(
                 let batch = figures.ceiling_batch;
                 format!("  {ratio:.2} of {ceiling:.0}/s in commits of {batch}")
             });
+    let bare = figures.of_bare.zip(figures.bare_records_per_second);
+    let bare = bare.map_or_else(String::new, |(ratio, bare)| {
+        format!(", {ratio:.2} of {bare:.0}/s of a handler that only verifies")
+    });
     let line = format!(
-        "{:>5} connections x {:>3}: {:>7.0} records/s  included after p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB  {} receipts hold{ratio}",
+        "{:>5} connections x {:>3}: {:>7.0} records/s  included after p50 {:>7.1} ms  p99 {:>7.1}  p99.9 {:>7.1}  max {:>7.1}  server {:.2} cores, {:.0} MiB  {} receipts hold{ratio}{bare}",
         form.connections,
         form.records,
         figures.records_per_second,
