@@ -26,6 +26,7 @@ pub mod linger;
 pub mod log_key;
 pub mod metrics;
 pub mod open_files;
+mod own_thread;
 pub mod plan;
 pub mod recent;
 pub mod releases;

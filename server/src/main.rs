@@ -358,6 +358,8 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
     let (sequencer, mut task) = Sequencer::start(parts, last_signed, stopping.clone()).await?;
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
+    // What the sequencer opened can be used until the end.
+    let until_the_end = sequencer.clone();
     let released = sequencer.released();
     let request_time_max = settings.request_time_max;
     let log = Arc::new(Log {
@@ -412,6 +414,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         keeper.await?;
     }
     storage.close().await;
+    drop(until_the_end);
     if let Err(error) = ended? {
         error!(%error, "the sequencer could not go on");
         bail!("the log can't go on: {error}");

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tracing::warn;
 
 use crate::last_signed::{LastSigned, LastSignedError};
+use crate::own_thread::block;
 use crate::storage::{Peers, Storage, StorageError};
 use crate::tree::RightEdge;
 
@@ -181,7 +182,7 @@ impl Releases {
 
 /// Puts a checkpoint on stable storage, before anybody sees it.
 fn keep(kept: &mut LastSigned, released: &Released) -> Result<(), LastSignedError> {
-    tokio::task::block_in_place(|| kept.write(released.head, &released.checkpoint))
+    block(|| kept.write(released.head, &released.checkpoint))
 }
 
 /// Lets the other servers know. Where that fails, they find the tree committed, and release it themselves.

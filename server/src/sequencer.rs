@@ -29,6 +29,7 @@ use crate::current_keys::CurrentKeys;
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
+use crate::own_thread::{self, Alive};
 use crate::plan::{NewRecord, Placed, Planner, Refused, Submission};
 use crate::recent::Recent;
 use crate::releases::{Follower, ReleaseError, Released, Releases, Shown};
@@ -84,6 +85,9 @@ pub enum SequencerError {
     /// The static part is not of this log or ahead of it, or fails while the server stops.
     #[error(transparent)]
     StaticPart(#[from] StaticPartError),
+    /// The system has no thread for it.
+    #[error("the system gives the sequencer no thread: {0}")]
+    Thread(std::io::Error),
     /// The log is not where it was, or does not open as it should.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -111,6 +115,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Waiting>,
+    _alive: Alive,
     shown: Shown,
     vitals: watch::Receiver<Vitals>,
 }
@@ -159,20 +164,22 @@ impl Sequencer {
             waiting,
             stop,
         };
-        let task = tokio::spawn(async move {
-            let Some(follower) = follower else {
+        let follower = follower.map(|follower| tokio::spawn(follower.run()));
+        let (alive, task) = own_thread::spawn("sequencer", async move {
+            let Some(mut follower) = follower else {
                 return task.run().await;
             };
-            let mut follower = tokio::spawn(follower.run());
             tokio::select! {
                 ended = task.run() => ended,
                 // It ends first when the database shows another history. What is being written then is in a
                 // transaction that ends with its connection, or committed, and answered by nobody.
                 ended = &mut follower => Ok(ended.expect("the follower does not panic")?),
             }
-        });
+        })
+        .map_err(SequencerError::Thread)?;
         let sequencer = Self {
             queue,
+            _alive: alive,
             shown,
             vitals,
         };
@@ -315,10 +322,8 @@ impl Task {
         while let Some(Waiting { answer, .. }) = self.waiting.recv().await {
             let _ = answer.send(Err(SubmitError::Stopping));
         }
-        info!(
-            tree.size = self.edge.head().size.get(),
-            "the sequencer has stopped"
-        );
+        let size = self.edge.head().size;
+        info!(tree.size = size.get(), "the sequencer has stopped");
         Ok(())
     }
 
@@ -538,7 +543,9 @@ impl Task {
         let release = begun.elapsed().as_secs_f64();
         metrics.release_seconds.observe(release);
         metrics.tree_size.set(gauge(released.head.size.get()));
-        self.show.send_modify(|vitals| vitals.failed = None);
+        // Before anybody is answered, who may ask next whether the log is ready.
+        let (seen, failed) = (Instant::now(), None);
+        self.show.send_replace(Vitals { seen, failed });
         Ok(())
     }
 
@@ -571,6 +578,7 @@ impl SequencerError {
             Self::Commit(CommitError::HeadMoved { .. } | CommitError::Unknown(_))
             | Self::LastSigned(_)
             | Self::Release(_)
+            | Self::Thread(_)
             | Self::StaticPart(_) => false,
         }
     }

@@ -79,6 +79,7 @@ fn what_ends_the_sequencer() {
         SequencerError::Release(_) => SequencerError::Release(ReleaseError::NotOurs(CheckpointError::TooFewLines { found: 1 })),
         SequencerError::StaticPart(_) => SequencerError::StaticPart(StaticPartError::Contended { location: location() }),
         SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
+        SequencerError::Thread(_) => SequencerError::Thread(no_room()),
     });
 }
 
