@@ -10,8 +10,10 @@ CREATE TABLE record (
     publisher INTEGER NOT NULL,
     -- What it is about: `publisher.first_idx` or `release.first_idx`. A record is about one or the other, so they differ.
     subject INTEGER NOT NULL,
-    subject_sha256 BLOB NOT NULL CHECK (length(subject_sha256) = 32),
-    -- The withdrawal that it fell to. Looked at in the end, so that statements of many rows need no way back.
+    -- 32 bytes. Without a CHECK, which calls a function, and what calls one needs a way back: copies of all the pages
+    -- that a statement of many rows changes.
+    subject_sha256 BLOB NOT NULL,
+    -- The withdrawal that it fell to. Looked at in the end, also so that there need be no way back.
     withdrawn_by INTEGER REFERENCES entry (idx) DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
 -- Every question for records, however it is filtered, reads only rows that it answers with, newest first: whoever

@@ -11,7 +11,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::digests::{Digests, Key};
-use super::{insert_rows, json_list, publishers, row_groups};
+use super::insert::Table;
+use super::{json_list, publishers};
 use crate::storage::StorageError;
 use crate::storage::rows::to_db;
 use crate::views::{Effect, ViewChange};
@@ -103,36 +104,32 @@ fn first_indexes(rows: &[SqliteRow]) -> Result<HashMap<String, i64>, StorageErro
         .collect()
 }
 
+const RECORDS: Table = Table::new("record (idx, kind, publisher, subject, subject_sha256)");
+const RELEASES: Table = Table::new("release (first_idx, name, model)");
+
 /// Writes what records change, in their order.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     views: &[ViewChange],
     subjects: &Subjects<'_>,
 ) -> Result<(), StorageError> {
-    // Rows first, many to a statement: each statement goes to the connection's own thread and back.
-    for rows in row_groups(&with_db_indexes(views)?) {
-        let mut insert = insert_rows("record (idx, kind, publisher, subject, subject_sha256)");
-        insert.push_values(rows, |mut row, (index, view)| {
-            row.push_bind(*index)
-                .push_bind(view.kind.name())
-                .push_bind(subjects.publisher(view))
-                .push_bind(subjects.subject(view))
-                .push_bind(view.subject_sha256.as_bytes().as_slice());
-        });
-        insert.build().execute(&mut *connection).await?;
-    }
-    let mut first = with_db_indexes(views)?;
-    first.retain(|(index, view)| view.release.is_some() && subjects.subject(view) == *index);
-    for rows in row_groups(&first) {
-        let mut insert = insert_rows("release (first_idx, name, model)");
-        insert.push_values(rows, |mut row, (index, view)| {
-            let release = view.release.as_ref().expect("the others were left out");
-            row.push_bind(*index)
-                .push_bind(&view.subject)
-                .push_bind(release.model().to_string());
-        });
-        insert.build().execute(&mut *connection).await?;
-    }
+    let mut rows = with_db_indexes(views)?;
+    let insert = RECORDS.insert(connection, &rows, |row, (index, view)| {
+        row.bind(index)
+            .bind(view.kind.name())
+            .bind(subjects.publisher(view))
+            .bind(subjects.subject(view))
+            .bind(view.subject_sha256.as_bytes().as_slice())
+    });
+    insert.await?;
+    rows.retain(|(index, view)| view.release.is_some() && subjects.subject(view) == *index);
+    let insert = RELEASES.insert(connection, &rows, |row, (index, view)| {
+        let release = view.release.as_ref().expect("the others were left out");
+        row.bind(index)
+            .bind(&view.subject)
+            .bind(release.model().to_string())
+    });
+    insert.await?;
     for view in views {
         apply_effect(connection, view, subjects).await?;
     }

@@ -7,14 +7,21 @@ use candor_core::merkle::{Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, SqliteExecutor};
 
+use super::insert::Table;
+use super::json_list;
 use super::views::{NAMES, SUBJECT};
-use super::{insert_rows, json_list, row_groups};
 use crate::storage::rows::{
     entries_of, from_db, head_of, identity_of, index_from_db, sha256_from_db, text_from_db,
     tile_of, to_db,
 };
 use crate::storage::{
     Batch, KnownStatement, LogIdentity, NewAttachment, StorageError, StoredAttachment,
+};
+
+const ENTRIES: Table = Table::new("entry (idx, statement, accepted_ms, bytes)");
+const TILES: Table = Table {
+    into: "tile (level, idx, hashes)",
+    on_conflict: "ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
 };
 
 pub(super) async fn insert_identity(
@@ -79,19 +86,15 @@ pub(super) async fn insert_entries(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<(), StorageError> {
-    let mut index = to_db(batch.before.size.get())?;
-    for rows in row_groups(&batch.entries) {
-        let mut insert = insert_rows("entry (idx, statement, accepted_ms, bytes)");
-        insert.push_values(rows, |mut row, new| {
-            row.push_bind(index)
-                .push_bind(new.statement.as_bytes().as_slice())
-                .push_bind(batch.accepted_ms)
-                .push_bind(new.entry.as_bytes());
-            index += 1;
-        });
-        insert.build().execute(&mut *connection).await?;
-    }
-    Ok(())
+    let first = to_db(batch.before.size.get())?;
+    let rows: Vec<_> = (first..).zip(&batch.entries).collect();
+    let insert = ENTRIES.insert(connection, &rows, |row, (index, new)| {
+        row.bind(index)
+            .bind(new.statement.as_bytes().as_slice())
+            .bind(batch.accepted_ms)
+            .bind(new.entry.as_bytes())
+    });
+    insert.await
 }
 
 pub(super) async fn entries(
@@ -114,18 +117,15 @@ pub(super) async fn upsert_tiles(
     connection: &mut SqliteConnection,
     tiles: &[(TileLevel, TileIndex, Tile)],
 ) -> Result<(), StorageError> {
-    for (level, index, tile) in tiles {
-        sqlx::query(
-            "INSERT INTO tile (level, idx, hashes) VALUES (?1, ?2, ?3)
-             ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
-        )
-        .bind(i64::from(level.get()))
-        .bind(to_db(index.get())?)
-        .bind(tile.to_bytes())
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
+    let row = |(level, index, tile): &(TileLevel, TileIndex, Tile)| {
+        Ok((i64::from(level.get()), to_db(index.get())?, tile.to_bytes()))
+    };
+    let rows = tiles.iter().map(row);
+    let rows = rows.collect::<Result<Vec<_>, StorageError>>()?;
+    let insert = TILES.insert(connection, &rows, |row, (level, index, hashes)| {
+        row.bind(level).bind(index).bind(hashes)
+    });
+    insert.await
 }
 
 pub(super) async fn tiles(

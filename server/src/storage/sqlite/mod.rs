@@ -13,6 +13,7 @@
 
 mod changes;
 mod digests;
+mod insert;
 mod log;
 mod publishers;
 mod reserve;
@@ -30,11 +31,11 @@ use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection as _, QueryBuilder};
 use tracing::warn;
 
 use super::{
@@ -51,10 +52,6 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 
 /// How many connections read at a time.
 const READERS: u32 = 4;
-
-/// A statement inserts at most so many rows. There is one for each power of two up to this, which the connection
-/// keeps: to read a statement of many rows takes longer than to run it.
-const ROWS_PER_INSERT_MAX: usize = 256;
 
 /// A log in an `SQLite` file.
 #[derive(Clone)]
@@ -79,7 +76,7 @@ impl Sqlite {
                 file.display()
             )));
         }
-        let pool = connect(file, true, 1).await?;
+        let pool = connect(writer(file).create_if_missing(true), 1).await?;
         MIGRATIONS.run(&pool).await.map_err(sqlx::Error::from)?;
         log::insert_identity(&pool, identity).await?;
         pool.close().await;
@@ -103,9 +100,9 @@ impl Sqlite {
     async fn open_once(file: &Path) -> Result<Self, StorageError> {
         let opened = FileId::of(file)?;
         check_identity(file).await?;
-        let writer = connect(file, false, 1).await?;
+        let writer = connect(writer(file), 1).await?;
         MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
-        let readers = connect(file, false, READERS).await?;
+        let readers = connect(options(file), READERS).await?;
         let digests = {
             let mut snapshot = writer.begin().await?;
             let head = log::head(&mut *snapshot).await?;
@@ -193,10 +190,10 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     code::of(error) == Some(code::FULL) || code::extended(error) == Some(code::IOERR_SHMSIZE)
 }
 
-async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePool, StorageError> {
-    let options = SqliteConnectOptions::new()
+/// How the log is opened.
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(file)
-        .create_if_missing(create)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -204,7 +201,19 @@ async fn connect(file: &Path, create: bool, connections: u32) -> Result<SqlitePo
         // A batch of single records changes some pages of each record's own publisher and model. Smaller ones make
         // less to write of that, and leave more room unused beside entries of 1.5 KiB.
         .page_size(8_192)
-        .pragma("wal_autocheckpoint", "8000");
+        .pragma("wal_autocheckpoint", "8000")
+}
+
+/// How the connection that writes is opened: with memory for all pages that a batch changes, which would be written
+/// twice if they had to make room for each other. Negative: in KiB.
+fn writer(file: &Path) -> SqliteConnectOptions {
+    options(file).pragma("cache_size", "-16384")
+}
+
+async fn connect(
+    options: SqliteConnectOptions,
+    connections: u32,
+) -> Result<SqlitePool, StorageError> {
     let pool = SqlitePoolOptions::new()
         .min_connections(connections)
         .max_connections(connections)
@@ -384,22 +393,6 @@ async fn known(
         publishers: publishers::known(connection, &questions.publishers, &questions.keyids).await?,
         releases,
         attachments: log::known_attachments(connection, &questions.attachments).await?,
-    })
-}
-
-/// The beginning of a statement that inserts many rows `into` a table. One that fails ends the turn, so `SQLite` need
-/// not keep a copy of each page that it touches, to take back this statement alone.
-fn insert_rows(into: &str) -> QueryBuilder<sqlx::Sqlite> {
-    QueryBuilder::new(format!("INSERT OR ROLLBACK INTO {into} "))
-}
-
-/// `rows` in groups, each with as many as a statement inserts.
-fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let power = rows.len().checked_ilog2()?;
-        let (group, rest) = rows.split_at(ROWS_PER_INSERT_MAX.min(1 << power));
-        rows = rest;
-        Some(group)
     })
 }
 
