@@ -16,7 +16,7 @@
 //! Always: a key is the first 8 bytes of a SHA-256, and only finds candidates. Who asks compares the whole digest, or
 //! the name, with what the entry's row says. Memory is never ahead of what was committed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use candor_core::Sha256;
@@ -70,7 +70,7 @@ struct State {
     /// How many entries it covers.
     size: u64,
     /// One for each complete generation.
-    filters: Vec<Filter>,
+    filters: Filters,
     /// The keys of the generation that is not complete, and their entries.
     open: BTreeSet<(Key, u64)>,
 }
@@ -78,8 +78,9 @@ struct State {
 impl State {
     fn add(&mut self, grown: Grown) {
         self.size = grown.size;
-        self.filters
-            .extend(grown.complete.into_iter().map(|run| run.filter));
+        for run in &grown.complete {
+            self.filters.push(&run.filter);
+        }
         let first = first_open(self.size);
         // They are of one generation, all of them.
         if self.open.first().is_some_and(|(_, index)| *index < first) {
@@ -113,9 +114,9 @@ struct Run {
 /// Entries that may be what was asked for: some by index, others somewhere in buckets on disk.
 #[derive(Default)]
 pub(super) struct Candidates {
-    keys: HashSet<Key>,
     entries: Vec<u64>,
-    buckets: BTreeSet<u64>,
+    /// Which keys to look for in which bucket.
+    buckets: BTreeMap<u64, Vec<Key>>,
 }
 
 impl Digests {
@@ -143,16 +144,16 @@ impl Digests {
             sqlx::query("SELECT generation, filter FROM digest_filter ORDER BY generation")
                 .fetch(&mut *connection);
         while let Some(row) = rows.try_next().await? {
-            let generation = state.filters.len() as u64;
+            let generation = state.filters.count as u64;
             if from_db(row.try_get(0)?)? != generation {
                 let missing = format!("the digest filter of generation {generation} is missing");
                 return Err(StorageError::Damaged(missing));
             }
-            state.filters.push(Filter::from_bytes(row.try_get(1)?)?);
+            state.filters.push(&Filter::from_bytes(row.try_get(1)?)?);
         }
         drop(rows);
-        if state.filters.len() as u64 != size >> GENERATION_BITS {
-            let found = state.filters.len();
+        if state.filters.count as u64 != size >> GENERATION_BITS {
+            let found = state.filters.count;
             let wrong = format!("{found} digest filters do not fit a log of {size} entries");
             return Err(StorageError::Damaged(wrong));
         }
@@ -203,15 +204,12 @@ impl Digests {
             for key in &keys {
                 let open = state.open.range((*key, 0)..=(*key, u64::MAX));
                 candidates.entries.extend(open.map(|(_, index)| *index));
-                for (filter, generation) in state.filters.iter().zip(0_u64..) {
-                    if filter.may_have(*key) {
-                        let bucket = generation * BUCKETS + key.bucket();
-                        candidates.buckets.insert(bucket);
-                    }
+                for generation in state.filters.that_may_have(*key) {
+                    let bucket = generation * BUCKETS + key.bucket();
+                    candidates.buckets.entry(bucket).or_default().push(*key);
                 }
             }
         });
-        candidates.keys = keys;
         candidates
     }
 
@@ -301,14 +299,16 @@ impl Candidates {
         connection: &mut SqliteConnection,
     ) -> Result<Option<String>, StorageError> {
         if !self.buckets.is_empty() {
-            let rows = sqlx::query(
+            let mut rows = sqlx::query(
                 "SELECT bucket, keys FROM digest_run WHERE bucket IN (SELECT value FROM json_each(?1))",
             )
-            .bind(json_list(self.buckets.iter()))
-            .fetch_all(connection)
-            .await?;
-            for row in rows {
-                self.read_bucket(from_db(row.try_get(0)?)?, row.try_get(1)?);
+            .bind(json_list(self.buckets.keys()))
+            .fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                let (bucket, items) = (from_db(row.try_get(0)?)?, row.try_get(1)?);
+                let wanted = self.buckets.get(&bucket).into_iter().flatten();
+                let found = wanted.flat_map(|key| entries_of(*key, bucket, items));
+                self.entries.extend(found);
             }
         }
         if self.entries.is_empty() {
@@ -316,23 +316,26 @@ impl Candidates {
         }
         Ok(Some(json_list(self.entries.iter())))
     }
+}
 
-    fn read_bucket(&mut self, bucket: u64, keys: &[u8]) {
-        let first = (bucket / BUCKETS) << GENERATION_BITS;
-        for item in keys.chunks_exact(ITEM_BYTES) {
-            let (key, place) = item.split_first_chunk().expect("it has 10 bytes");
-            let place = place.try_into().expect("2 bytes are left");
-            if self.keys.contains(&Key(u64::from_be_bytes(*key))) {
-                self.entries
-                    .push(first + u64::from(u16::from_be_bytes(place)));
-            }
-        }
-    }
+/// The entries of `key`, in a bucket whose sorted `items` are as [`Run::buckets`] writes them.
+fn entries_of(key: Key, bucket: u64, items: &[u8]) -> impl Iterator<Item = u64> {
+    let first = (bucket / BUCKETS) << GENERATION_BITS;
+    let key = key.0.to_be_bytes();
+    let (items, _) = items.as_chunks::<ITEM_BYTES>();
+    let from = items.partition_point(|item| item.as_slice() < &key[..]);
+    let of_key = items[from..]
+        .iter()
+        .map_while(move |item| item.strip_prefix(&key)?.try_into().ok());
+    of_key.map(move |place| first + u64::from(u16::from_be_bytes(place)))
 }
 
 /// A split block Bloom filter, as Apache Parquet describes it: a key sets one bit in each of 8 words that are side
 /// by side. With 16 bits for each of two keys an entry, some 1 in 1,000 strangers passes.
-struct Filter(Box<[[u32; 8]]>);
+struct Filter(Box<[Block]>);
+
+/// One key's bits are all in one of these.
+type Block = [u32; 8];
 
 impl Filter {
     /// 32 bytes each.
@@ -348,7 +351,7 @@ impl Filter {
         usize::try_from(block).expect("there are a few thousand")
     }
 
-    fn bits(key: Key) -> [u32; 8] {
+    fn bits(key: Key) -> Block {
         const SALT: [u32; 8] = [
             0x47b6_137b,
             0x4497_4d91,
@@ -370,12 +373,6 @@ impl Filter {
         }
     }
 
-    fn may_have(&self, key: Key) -> bool {
-        let block = &self.0[Self::block(key)];
-        let missing = block.iter().zip(Self::bits(key));
-        missing.fold(0, |all, (word, bit)| all | (bit & !word)) == 0
-    }
-
     fn to_bytes(&self) -> Vec<u8> {
         let words = self.0.iter().flatten();
         words.flat_map(|word| word.to_le_bytes()).collect()
@@ -393,6 +390,47 @@ impl Filter {
     }
 }
 
+/// How many filters are side by side.
+const GROUP: usize = 16;
+
+/// The filters of all complete generations.
+///
+/// A key is in the same block of each, so the same blocks of several filters are side by side: all of them are asked for
+/// each key, and what that costs is waiting for memory.
+#[derive(Default)]
+struct Filters {
+    count: usize,
+    /// What is behind the last filter has no bits, and passes nothing.
+    groups: Vec<Box<[[Block; GROUP]]>>,
+}
+
+impl Filters {
+    fn push(&mut self, filter: &Filter) {
+        let place = self.count % GROUP;
+        if place == 0 {
+            let group = vec![[Block::default(); GROUP]; Filter::BLOCKS];
+            self.groups.push(group.into());
+        }
+        let group = self.groups.last_mut().expect("there is one with room");
+        for (blocks, block) in group.iter_mut().zip(&filter.0) {
+            blocks[place] = *block;
+        }
+        self.count += 1;
+    }
+
+    /// The generations that may have a key: those that do, and few others.
+    fn that_may_have(&self, key: Key) -> impl Iterator<Item = u64> {
+        let (place, bits) = (Filter::block(key), Filter::bits(key));
+        let blocks = self.groups.iter().flat_map(move |group| &group[place]);
+        let passes = move |block: &Block| {
+            let missing = block.iter().zip(bits);
+            missing.fold(0, |all, (word, bit)| all | (bit & !word)) == 0
+        };
+        let generations = (0_u64..).zip(blocks);
+        generations.filter_map(move |(generation, block)| passes(block).then_some(generation))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,18 +440,69 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_passes_its_keys_and_few_strangers() {
-        let mut filter = Filter::empty();
-        let keys = 2 << GENERATION_BITS;
-        for n in 0..keys {
-            filter.add(key(n));
+    fn filters_pass_their_own_keys_and_few_strangers() {
+        // More than stand side by side.
+        let groups = 2 * u32::try_from(GROUP).expect("a few");
+        let generations = groups + 3;
+        let keys_each = 2 << GENERATION_BITS;
+        let mut filters = Filters::default();
+        for generation in 0..generations {
+            let mut filter = Filter::empty();
+            // All but the first and the last few are nearly empty, so that the test does not take long.
+            let is_full = generation == 0 || generation >= groups;
+            let count = if is_full { keys_each } else { 9 };
+            for n in 0..count {
+                filter.add(key(generation * keys_each + n));
+            }
+            filters.push(&Filter::from_bytes(&filter.to_bytes()).expect("a filter"));
         }
-        let filter = Filter::from_bytes(&filter.to_bytes()).expect("a filter");
-        assert!((0..keys).all(|n| filter.may_have(key(n))));
-        let passed = (keys..2 * keys)
-            .filter(|n| filter.may_have(key(*n)))
-            .count();
-        assert!(passed < 300, "{passed} of {keys} strangers pass");
+        for generation in 0..generations {
+            for n in 0..9 {
+                let key = key(generation * keys_each + n);
+                let mut passed = filters.that_may_have(key);
+                assert!(
+                    passed.any(|it| it == u64::from(generation)),
+                    "{generation} {n}"
+                );
+            }
+        }
+        let of_the_first = (0..keys_each).map(|n| filters.that_may_have(key(n)));
+        assert!(of_the_first.map(|mut it| it.next()).all(|it| it == Some(0)));
+        let strangers = generations * keys_each..(generations + 1) * keys_each;
+        let passed: usize = strangers
+            .map(|n| filters.that_may_have(key(n)).count())
+            .sum();
+        assert!(
+            passed < 4 * 300,
+            "{passed} pairs of {keys_each} strangers and 4 full filters pass"
+        );
         Filter::from_bytes(&[0; 32]).err().expect("too short");
+    }
+
+    #[test]
+    fn a_bucket_has_the_entries_of_its_keys() {
+        let generation = 5;
+        let first = generation << GENERATION_BITS;
+        // Three entries with one key, and the neighbours of that key.
+        let [before, twice, behind] = [(7 << 56) - 1, 7 << 56, (7 << 56) + 1].map(Key);
+        let mut keys = vec![
+            (behind, first + 65_535),
+            (twice, first + 300),
+            (before, first),
+            (twice, first + 1),
+            (twice, first + 2),
+        ];
+        keys.sort_unstable();
+        let buckets = Run::new(generation, keys).buckets();
+        let entries = |key: Key| {
+            let bucket = generation * BUCKETS + key.bucket();
+            let items = &buckets[usize::try_from(key.bucket()).expect("below 256")];
+            entries_of(key, bucket, items).collect::<Vec<_>>()
+        };
+        assert_eq!(entries(twice), [first + 1, first + 2, first + 300]);
+        assert_eq!(entries(before), [first]);
+        assert_eq!(entries(behind), [first + 65_535]);
+        assert!(entries(Key(behind.0 + 1)).is_empty());
+        assert!(entries(Key(u64::MAX)).is_empty());
     }
 }

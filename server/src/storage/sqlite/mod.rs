@@ -204,10 +204,10 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .pragma("wal_autocheckpoint", "8000")
 }
 
-/// How the connection that writes is opened: with memory for all pages that a batch changes, which would be written
-/// twice if they had to make room for each other. Negative: in KiB.
+/// How the connection that writes is opened: with memory for most pages that a batch changes, which are written twice if
+/// they have to make room for each other. Negative: in KiB.
 fn writer(file: &Path) -> SqliteConnectOptions {
-    options(file).pragma("cache_size", "-16384")
+    options(file).pragma("cache_size", "-8192")
 }
 
 async fn connect(
