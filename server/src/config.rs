@@ -300,22 +300,20 @@ impl File {
     }
 }
 
-/// What is wrong with a file, with the line that it is about, unless that may hold a password.
+/// What is wrong with a file. Its lines are not repeated: one of them may hold a password, also under a name that is
+/// misspelt.
 fn without_secrets(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let number = before.map_or(0, |before| before.matches('\n').count());
     let line = text.lines().nth(number).unwrap_or_default();
-    // Also where the name of the setting is misspelt.
-    if line.contains("database") || line.contains("://") {
-        let name = line.split('=').next().unwrap_or_default().trim();
-        format!(
-            "the setting {name}, line {}: {}",
-            number + 1,
-            error.message()
-        )
-    } else {
-        error.to_string()
-    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let setting = match line.split_once('=').map(|(name, _)| name.trim()) {
+        Some(name) if !name.is_empty() && name.chars().all(is_name) => {
+            format!(", the setting {name}")
+        }
+        _ => String::new(),
+    };
+    format!("line {}{setting}: {}", number + 1, error.message())
 }
 
 #[cfg(test)]
@@ -334,6 +332,21 @@ mod tests {
             },
             serve,
         )
+    }
+
+    #[test]
+    fn lines_of_the_file_are_not_repeated() {
+        for wrong in [
+            "database \"postgres://candor:tell-nobody@host/x\"",
+            "database = postgres://candor:tell-nobody@host/x",
+            "postgres://candor:tell-nobody@host/x = 1",
+            "dsn = \"password=tell-nobody\"",
+        ] {
+            let error = with_file(wrong, &ServeOptions::default()).expect_err(wrong);
+            let error = error.to_string();
+            assert!(error.contains("line 1"), "{error}");
+            assert!(!error.contains("tell-nobody"), "{error}");
+        }
     }
 
     #[test]

@@ -30,6 +30,14 @@ pub enum StaticPartError {
         /// Why.
         error: object_store::Error,
     },
+    /// Nothing says who this server is to the bucket.
+    #[error(
+        "the static part {location}: no credentials for it are in the environment; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or, where the machine has a role, AWS_METADATA_ENDPOINT to where it is asked for (http://169.254.169.254)"
+    )]
+    NoCredentials {
+        /// Which.
+        location: String,
+    },
     /// The store does not do what it is asked.
     #[error(
         "the static part {location} can't {verb} {name}: {error}; check that it is there, and that this server may do that"

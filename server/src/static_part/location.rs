@@ -57,7 +57,15 @@ impl FromStr for Location {
         let Some(address) = text.strip_prefix(S3) else {
             return match text {
                 "" => Err(error("it is empty")),
-                _ if text.contains("://") => Err(error("of addresses, only s3:// is understood")),
+                _ if text.contains("://") => Err(LocationError {
+                    // What follows may hold a password.
+                    found: text
+                        .split_inclusive("://")
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    rule: "of addresses, only s3:// is understood",
+                }),
                 _ => Ok(Self::Folder(text.into())),
             };
         };
@@ -137,9 +145,14 @@ impl Location {
                 })
             }
             Self::S3 { bucket, prefix } => {
-                let objects = open_bucket(bucket).map_err(|error| StaticPartError::Bucket {
-                    location: self.to_string(),
-                    error,
+                let builder = AmazonS3Builder::from_env();
+                if !has_credentials(&builder) {
+                    let location = self.to_string();
+                    return Err(StaticPartError::NoCredentials { location });
+                }
+                let objects = open_bucket(builder, bucket).map_err(|error| {
+                    let location = self.to_string();
+                    StaticPartError::Bucket { location, error }
                 })?;
                 let objects = PrefixStore::new(objects, prefix.as_str());
                 Ok(Store::objects(self.to_string(), Arc::new(objects)))
@@ -148,17 +161,34 @@ impl Location {
     }
 }
 
+/// Whether it is said where credentials come from. Where nothing is, the library would ask at an address of cloud
+/// providers, which is somebody else's in any other network.
+fn has_credentials(builder: &AmazonS3Builder) -> bool {
+    use AmazonS3ConfigKey as Key;
+    let any_of = [
+        Key::AccessKeyId,
+        Key::SecretAccessKey,
+        Key::WebIdentityTokenFile,
+        Key::ContainerCredentialsRelativeUri,
+        Key::ContainerCredentialsFullUri,
+        Key::MetadataEndpoint,
+    ];
+    let is_set = |key| builder.get_config_value(key).is_some();
+    any_of.iter().any(is_set)
+}
+
 /// Region, endpoint and credentials come from the `AWS_` variables, as other programs read them.
-fn open_bucket(bucket: &str) -> object_store::Result<object_store::aws::AmazonS3> {
+fn open_bucket(
+    builder: AmazonS3Builder,
+    bucket: &str,
+) -> object_store::Result<object_store::aws::AmazonS3> {
     // Of the two libraries of ciphers that there could be, the one that is there. Whoever came first set the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_retry(RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: RETRIES_MAX,
-            retry_timeout: RETRY_TIME,
-        });
+    let mut builder = builder.with_bucket_name(bucket).with_retry(RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: RETRIES_MAX,
+        retry_timeout: RETRY_TIME,
+    });
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
     // Elsewhere, what is sent could be read and changed on the way: AWS_ALLOW_HTTP=true says that it may.
     if endpoint.is_some_and(|endpoint| is_on_loopback(&endpoint)) {

@@ -149,6 +149,7 @@ fn what_is_said_of_the_static_part() {
     insta::assert_snapshot!(messages! { StaticPartError:
         StaticPartError::Folder { .. } => StaticPartError::Folder { path: path(), error: object_store() },
         StaticPartError::Bucket { .. } => StaticPartError::Bucket { location: location(), error: object_store() },
+        StaticPartError::NoCredentials { .. } => StaticPartError::NoCredentials { location: location() },
         StaticPartError::Store { .. } => StaticPartError::Store {
             location: location(),
             verb: "write",

@@ -107,6 +107,7 @@ fn a_password_is_never_repeated() {
         "database = \"postgres://candor:tell-nobody@host:port/x\"",
         "database = \"postgres://candor:tell-nobody@host/x",
         "databse = \"postgres://candor:tell-nobody@host/x\"",
+        "dsn = \"host=localhost password=tell-nobody\"",
     ] {
         let config = folder.path().join("candor.toml");
         fs::write(&config, format!("# settings\n{wrong}\n")).expect("a file");
@@ -117,7 +118,10 @@ fn a_password_is_never_repeated() {
             .expect("candor-server runs");
         let error = refused(&output);
         let name = wrong.split(' ').next().expect("it has a name");
-        assert!(error.contains(&format!("the setting {name}")), "{error}");
+        assert!(
+            error.contains(&format!("line 2, the setting {name}: ")),
+            "{error}"
+        );
         assert!(!error.contains("tell-nobody"), "{error}");
     }
 }

@@ -75,3 +75,20 @@ fn a_bucket_that_does_not_let_the_server_in_is_named_and_no_secret_is() {
             .is_none()
     );
 }
+
+/// Without credentials, the library would ask for them at an address that is somebody else's, and wait.
+#[test]
+fn a_bucket_without_credentials_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = Bucket::start(folder.path());
+    let variables = bucket
+        .variables()
+        .into_iter()
+        .filter(|(name, _)| !matches!(*name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY"));
+    let mut log = TestLog::start_with_variables(&[], variables);
+    log.stop();
+    let refusal = log.refusal(&["--static-part", &bucket.location("log")]);
+    for expected in ["s3://records/log", "AWS_ACCESS_KEY_ID"] {
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
