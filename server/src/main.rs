@@ -346,7 +346,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         .as_ref()
         .map(|part| part.keeper(Arc::clone(&storage)));
     let parts = SequencerParts {
-        storage: Arc::clone(&storage),
+        storage: Arc::clone(&storage).for_writing(),
         recent: Arc::clone(&recent),
         signer,
         static_part,

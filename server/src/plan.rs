@@ -26,6 +26,15 @@ pub struct Submission {
     pub attachments: Vec<NewAttachment>,
 }
 
+impl Submission {
+    /// How many bytes it takes to write it, about.
+    pub fn bytes(&self) -> usize {
+        let entries = self.records.iter().map(|new| new.entry.as_bytes().len());
+        let attachments = self.attachments.iter().map(|new| new.bytes.len());
+        entries.chain(attachments).sum()
+    }
+}
+
 /// A record, and what it would be in the log: made on all cores, so that the sequencer has to write only.
 #[derive(Clone, Debug)]
 pub struct NewRecord {

@@ -70,9 +70,17 @@ impl Postgres {
             "--no-locale",
         ]);
         succeed(initdb.arg("--pgdata").arg(&data));
-        // The pipe to the shell breaks when this process ends: that is what stops Postgres.
-        let script = r#"folder=$1; shift; "$@" >"$folder/log" 2>&1 & pid=$!
-            cat >/dev/null; kill -QUIT $pid; wait $pid; rm -rf "$folder""#;
+        // The pipe to the shell breaks when this process ends: that is what stops Postgres, if nothing did before.
+        let script = r#"folder=$1; shift
+            start() { "$@" >>"$folder/log" 2>&1 & pid=$!; }
+            start "$@"
+            while read -r word; do
+                case $word in
+                    stop) kill -INT $pid; wait $pid ;;
+                    start) start "$@" ;;
+                esac
+            done
+            kill -QUIT $pid 2>/dev/null; wait $pid; rm -rf "$folder""#;
         let mut guard = as_nobody(owner, Path::new("/bin/sh"));
         guard.args(["-c", script, "sh"]).arg(folder.path());
         guard.arg(programs.join("postgres")).arg("-D").arg(&data);
@@ -91,12 +99,33 @@ impl Postgres {
             next_database: AtomicU32::new(0),
             guard,
         };
+        postgres.wait_until(true);
+        postgres
+    }
+
+    /// Stops it, as an administrator does for an upgrade.
+    pub fn stop(&mut self) {
+        self.tell_guard("stop\n");
+        self.wait_until(false);
+    }
+
+    /// Starts it again, after it was stopped.
+    pub fn start_again(&mut self) {
+        self.tell_guard("start\n");
+        self.wait_until(true);
+    }
+
+    fn tell_guard(&mut self, word: &str) {
+        let pipe = self.guard.stdin.as_mut().expect("it is open");
+        pipe.write_all(word.as_bytes()).expect("the shell reads");
+    }
+
+    fn wait_until(&self, runs: bool) {
         let begun = Instant::now();
-        while !postgres.psql("postgres", "SELECT 1").status.success() {
-            assert!(begun.elapsed() < PATIENCE, "{}", postgres.log());
+        while self.psql("postgres", "SELECT 1").status.success() != runs {
+            assert!(begun.elapsed() < PATIENCE, "{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
-        postgres
     }
 
     /// A new, empty database.

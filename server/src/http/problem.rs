@@ -51,6 +51,7 @@ pub enum Name {
     Overloaded,
     Stopping,
     StorageFull,
+    StorageOutOfReach,
     Internal,
 }
 
@@ -159,6 +160,11 @@ impl Name {
             Self::Overloaded => ("overloaded", 503, "Too much waits already"),
             Self::Stopping => ("stopping", 503, "The server is stopping"),
             Self::StorageFull => ("storage-full", 503, "The log's disk is full"),
+            Self::StorageOutOfReach => (
+                "storage-out-of-reach",
+                503,
+                "The log's database does not answer",
+            ),
             Self::Internal => ("internal", 500, "The server failed"),
         }
     }
@@ -244,16 +250,38 @@ impl Problem {
     }
 
     /// Something that only the operator can mend; what it is goes to the operator's log alone. Who finds all
-    /// connections to the database taken is told to come back.
+    /// connections to the database taken, or none to be had, is told to come back.
     fn internal(error: &StorageError) -> Self {
-        if let StorageError::Database(sqlx::Error::PoolTimedOut) = error {
-            warn!("a request waited for the database too long");
-            return Self::new(Name::Overloaded, "the log is busy: too many questions wait")
-                .hint("try again in a few seconds; publishing twice is harmless");
+        match error {
+            StorageError::Database(sqlx::Error::PoolTimedOut) => {
+                warn!("a request waited for the database too long");
+                Self::new(Name::Overloaded, "the log is busy: too many questions wait")
+                    .hint("try again in a few seconds; publishing twice is harmless")
+            }
+            StorageError::OutOfReach(_) | StorageError::Silent(_) => {
+                warn!(%error, "a request could not be answered");
+                Self::out_of_reach("the log's database is out of reach")
+            }
+            StorageError::NotALog(_)
+            | StorageError::Damaged(_)
+            | StorageError::Full(_)
+            | StorageError::NotDurable(_)
+            | StorageError::TurnLost
+            | StorageError::Held { .. }
+            | StorageError::Replaced { .. }
+            | StorageError::Io { .. }
+            | StorageError::Database(_) => {
+                error!(%error, "a request failed");
+                Self::new(Name::Internal, "the log's storage failed")
+                    .hint("try again later; publishing twice is harmless")
+            }
         }
-        error!(%error, "a request failed");
-        Self::new(Name::Internal, "the log's storage failed")
-            .hint("try again later; publishing twice is harmless")
+    }
+
+    /// Nothing is lost, and nothing is to be done but to wait for the operator.
+    fn out_of_reach(detail: impl Into<String>) -> Self {
+        Self::new(Name::StorageOutOfReach, detail)
+            .hint("try again in a minute: the operator has to bring the database back; publishing twice is harmless")
     }
 }
 
@@ -403,6 +431,7 @@ impl From<SubmitError> for Problem {
                 .hint("try again in a few seconds; publishing twice is harmless"),
             SubmitError::Full => Self::new(Name::StorageFull, detail)
                 .hint("try again later: the operator has to make room; reading goes on"),
+            SubmitError::OutOfReach => Self::out_of_reach(detail),
             SubmitError::Failed => Self::new(Name::Internal, detail)
                 .hint("try again later; publishing twice is harmless"),
         }

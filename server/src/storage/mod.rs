@@ -12,6 +12,7 @@ mod turn;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,6 +46,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// How many bytes can still be written where the log is; `None` where the database keeps that to itself.
     fn free_bytes(&self) -> Result<Option<u64>, StorageError>;
+
+    /// The same log, for those who write and release: what they read waits for nobody who answers requests.
+    fn for_writing(self: Arc<Self>) -> Arc<dyn Storage>;
 
     /// The other servers on the same database, if there can be any.
     fn peers(&self) -> Option<&dyn Peers>;
@@ -371,9 +375,14 @@ pub enum StorageError {
     /// The database takes no records, or not for good.
     #[error("{0}")]
     NotDurable(&'static str),
-    /// Others have written since.
-    #[error("this server stood still for too long, and lost its turn to write")]
+    /// Others may have written since.
+    #[error(
+        "this server lost its turn to write: it stood still for too long, or its connection to the database broke"
+    )]
     TurnLost,
+    /// There is no connection to the database, so it was not asked.
+    #[error("the database is out of reach: {0}")]
+    OutOfReach(String),
     /// Nobody knows what the database does.
     #[error("the database has not answered for {} seconds", .0.as_secs())]
     Silent(Duration),
@@ -419,6 +428,8 @@ impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         if sqlite::is_full(&error) || postgres::is_full(&error) {
             Self::Full(error)
+        } else if postgres::is_out_of_reach(&error) {
+            Self::OutOfReach(error.to_string())
         } else {
             Self::Database(error)
         }

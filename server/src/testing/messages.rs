@@ -67,6 +67,7 @@ fn what_publishers_are_told() {
         SubmitError::QueueFull { .. } => SubmitError::QueueFull { waiting: 4_096 },
         SubmitError::Stopping => SubmitError::Stopping,
         SubmitError::Full => SubmitError::Full,
+        SubmitError::OutOfReach => SubmitError::OutOfReach,
         SubmitError::Failed => SubmitError::Failed,
     });
 }
@@ -92,6 +93,7 @@ fn what_a_storage_says() {
             StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
             StorageError::NotDurable(_) => StorageError::NotDurable("the database is a standby, which takes no records: name its primary"),
             StorageError::TurnLost => StorageError::TurnLost,
+            StorageError::OutOfReach(_) => StorageError::OutOfReach("connection refused".to_owned()),
             StorageError::Silent(_) => StorageError::Silent(Duration::from_secs(15)),
             StorageError::Held { .. } => StorageError::Held { path: path() },
             StorageError::Replaced { .. } => StorageError::Replaced { path: path() },

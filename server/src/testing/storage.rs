@@ -130,6 +130,10 @@ impl Storage for FaultyStorage {
         Ok(Some(*self.free_bytes.lock().expect("no test panics here")))
     }
 
+    fn for_writing(self: Arc<Self>) -> Arc<dyn Storage> {
+        self
+    }
+
     fn peers(&self) -> Option<&dyn Peers> {
         None
     }

@@ -2,5 +2,6 @@
 
 mod failover;
 mod making;
+mod out_of_reach;
 mod sharing;
 mod standing_still;

@@ -11,26 +11,29 @@
 
 mod log;
 mod publishers;
+mod readers;
 mod turn;
 mod url;
 mod views;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::{
     EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
-    Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
-    StorageError, StoredAttachment, Turn,
+    Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage, StorageError,
+    StoredAttachment, Turn,
 };
 
+use readers::Readers;
 use turn::{PostgresTurn, SILENCE_MAX};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
@@ -39,20 +42,27 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postg
 /// How many connections read at a time, for each server.
 const READERS: u32 = 8;
 
+/// How many more for those who write: one for the sequencer, one for who follows the other servers.
+const WRITERS_READERS: u32 = 2;
+
 /// How long the database may take to answer, with the wait for a connection and for a lock.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// After this, Postgres itself gives up on a statement or on a lock: before the server does, so that it says why.
 const STATEMENT_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long to wait for a connection that nobody else can have.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// A log in a Postgres database.
 #[derive(Clone)]
 pub struct Postgres {
+    url: DatabaseUrl,
     /// One connection, for turns.
     writer: PgPool,
     /// One connection, for what servers tell each other: it waits for nothing, and for nobody who reads.
     peers: PgPool,
-    readers: PgPool,
+    readers: Arc<Readers>,
 }
 
 /// What a connection is for, and what is set on it.
@@ -119,14 +129,24 @@ impl Postgres {
         let writer = pool(url, Use::Turns, 1).await?;
         MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
         Ok(Self {
+            url: url.clone(),
             writer,
             peers: pool(url, Use::Peers, 1).await?,
-            readers: pool(url, Use::Reading, READERS).await?,
+            readers: Arc::new(Readers::open(url).await?),
         })
     }
 }
 
 impl Use {
+    /// How long to wait for such a connection.
+    fn connect_time_max(self) -> Duration {
+        match self {
+            Self::Turns | Self::Peers => CONNECT_TIME_MAX,
+            // The others may be busy.
+            Self::Reading => STATEMENT_TIME_MAX,
+        }
+    }
+
     /// The settings of such a connection, beyond the database's own.
     fn settings(self) -> String {
         let own = match self {
@@ -176,10 +196,14 @@ fn unreachable(url: &DatabaseUrl, error: &sqlx::Error) -> StorageError {
 }
 
 async fn pool(url: &DatabaseUrl, what_for: Use, connections: u32) -> Result<PgPool, StorageError> {
-    let options: PgConnectOptions = url.options().clone();
-    let pool = PgPoolOptions::new()
+    let options = pool_options(what_for, connections);
+    Ok(options.connect_with(url.options().clone()).await?)
+}
+
+fn pool_options(what_for: Use, connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(STATEMENT_TIME_MAX)
+        .acquire_timeout(what_for.connect_time_max())
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection
@@ -188,9 +212,6 @@ async fn pool(url: &DatabaseUrl, what_for: Use, connections: u32) -> Result<PgPo
                 Ok(())
             })
         })
-        .connect_with(options)
-        .await?;
-    Ok(pool)
 }
 
 /// What the database answers, or an error when it is silent for too long.
@@ -207,6 +228,28 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     let error = error.and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
     error.is_some_and(|error| error.code() == "53100")
+}
+
+/// Whether there is no connection any more: it broke, or the database says that it stops, was stopped or starts.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(super) fn is_out_of_reach(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+            .is_some_and(|error| matches!(error.code(), "57P01" | "57P02" | "57P03")),
+        _ => false,
+    }
+}
+
+/// Asks a connection that reads: `ask!(self, connection, log::head(connection))`.
+macro_rules! ask {
+    ($storage:expr, $connection:ident, $question:expr) => {{
+        let mut reader = $storage.readers.get().await?;
+        let $connection = reader.connection();
+        let answer = in_time($question).await;
+        reader.give_back(answer)
+    }};
 }
 
 /// A column of many rows, as one value of a statement.
@@ -233,7 +276,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[async_trait]
 impl Storage for Postgres {
     async fn identity(&self) -> Result<LogIdentity, StorageError> {
-        log::identity(&self.readers).await
+        ask!(self, connection, log::identity(connection))
     }
 
     /// What was committed is on stable storage as far as Postgres knows: it stops when a flush fails, and
@@ -263,7 +306,7 @@ impl Storage for Postgres {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
+        self.readers.pool().close().await;
         self.peers.close().await;
         self.writer.close().await;
     }
@@ -277,48 +320,61 @@ impl Storage for Postgres {
         Ok(None)
     }
 
+    /// With connections of its own: a turn ends when its server is silent for long.
+    fn for_writing(self: Arc<Self>) -> Arc<dyn Storage> {
+        let readers = self.readers.others(&self.url, WRITERS_READERS);
+        Arc::new(Self {
+            readers: Arc::new(readers),
+            ..Self::clone(&self)
+        })
+    }
+
     fn peers(&self) -> Option<&dyn Peers> {
         Some(self)
     }
 
-    fn readers(&self) -> Readers {
-        let idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
-        Readers {
-            busy: self.readers.size().saturating_sub(idle),
+    fn readers(&self) -> super::Readers {
+        let pool = self.readers.pool();
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        super::Readers {
+            busy: pool.size().saturating_sub(idle),
             idle,
         }
     }
 
     async fn head(&self) -> Result<TreeHead, StorageError> {
-        log::head(&self.readers).await
+        ask!(self, connection, log::head(connection))
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
-        log::tiles(&self.readers, paths).await
+        ask!(self, connection, log::tiles(connection, paths))
     }
 
     async fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Entry>, StorageError> {
-        log::entries(&self.readers, first, count).await
+        ask!(self, connection, log::entries(connection, first, count))
     }
 
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError> {
-        known(&mut *self.readers.begin_with(SNAPSHOT).await?, questions).await
+        ask!(self, connection, async {
+            known(&mut *connection.begin_with(SNAPSHOT).await?, questions).await
+        })
     }
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
+        self.readers.check()?;
         Ok(Box::new(PostgresTurn::begin(&self.writer).await?))
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {
-        log::attachment(&self.readers, sha256).await
+        ask!(self, connection, log::attachment(connection, sha256))
     }
 
     async fn publisher_of_key(&self, keyid: Sha256) -> Result<Option<PublisherName>, StorageError> {
-        publishers::of_key(&self.readers, keyid).await
+        ask!(self, connection, publishers::of_key(connection, keyid))
     }
 
     async fn record(&self, index: LeafIndex) -> Result<Option<LoggedRecord>, StorageError> {
-        views::record(&self.readers, index).await
+        ask!(self, connection, views::record(connection, index))
     }
 
     async fn records(
@@ -326,11 +382,11 @@ impl Storage for Postgres {
         filter: &RecordFilter,
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError> {
-        views::records(&self.readers, filter, page).await
+        ask!(self, connection, views::records(connection, filter, page))
     }
 
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
-        publishers::list(&self.readers, after, limit).await
+        ask!(self, connection, publishers::list(connection, after, limit))
     }
 
     async fn publisher(
@@ -339,8 +395,10 @@ impl Storage for Postgres {
         after: Option<LeafIndex>,
         limit: u32,
     ) -> Result<Option<PublisherPage>, StorageError> {
-        let mut snapshot = self.readers.begin_with(SNAPSHOT).await?;
-        publishers::page(&mut snapshot, name, after, limit).await
+        ask!(self, connection, async {
+            let mut snapshot = connection.begin_with(SNAPSHOT).await?;
+            publishers::page(&mut snapshot, name, after, limit).await
+        })
     }
 
     async fn models(
@@ -349,7 +407,11 @@ impl Storage for Postgres {
         after: &str,
         limit: u32,
     ) -> Result<Vec<ModelRow>, StorageError> {
-        views::models(&self.readers, publisher, after, limit).await
+        ask!(
+            self,
+            connection,
+            views::models(connection, publisher, after, limit)
+        )
     }
 
     async fn releases(
@@ -358,7 +420,11 @@ impl Storage for Postgres {
         after: Option<LeafIndex>,
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError> {
-        views::releases(&self.readers, model, after, limit).await
+        ask!(
+            self,
+            connection,
+            views::releases(connection, model, after, limit)
+        )
     }
 
     async fn release(
@@ -367,15 +433,19 @@ impl Storage for Postgres {
         after: Option<LeafIndex>,
         limit: EntriesLimit,
     ) -> Result<Option<ReleasePage>, StorageError> {
-        let mut snapshot = self.readers.begin_with(SNAPSHOT).await?;
-        views::release(&mut snapshot, name, after, limit).await
+        ask!(self, connection, async {
+            let mut snapshot = connection.begin_with(SNAPSHOT).await?;
+            views::release(&mut snapshot, name, after, limit).await
+        })
     }
 }
 
 #[async_trait]
 impl Peers for Postgres {
     async fn newest(&self) -> Result<Option<String>, StorageError> {
-        in_time(log::released(&self.peers)).await
+        let newest = in_time(log::released(&self.peers)).await;
+        self.readers.saw(newest.is_ok());
+        newest
     }
 
     async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError> {

@@ -36,7 +36,11 @@ pub(super) struct PostgresTurn {
 impl PostgresTurn {
     pub(super) async fn begin(writer: &PgPool) -> Result<Self, StorageError> {
         let mut turn = Self {
-            connection: Some(writer.acquire().await?),
+            // There is one, and nobody else has it: whoever gets none finds no database.
+            connection: Some(writer.acquire().await.map_err(|error| match error {
+                sqlx::Error::PoolTimedOut => StorageError::OutOfReach(error.to_string()),
+                error => error.into(),
+            })?),
             head: TreeHead::empty(),
         };
         let connection = turn.connection();
@@ -47,7 +51,8 @@ impl PostgresTurn {
                 .await?;
             log::lock_head(connection).await
         })
-        .await?;
+        .await
+        .map_err(turn_lost)?;
         Ok(turn)
     }
 
@@ -78,11 +83,17 @@ impl Turn for PostgresTurn {
     }
 
     async fn known(&mut self, questions: &Questions) -> Result<Known, StorageError> {
-        in_time(super::known(self.connection(), questions)).await
+        let known = in_time(super::known(self.connection(), questions)).await;
+        known.map_err(turn_lost)
     }
 
     async fn commit(mut self: Box<Self>, batch: &Batch) -> Result<(), CommitError> {
-        in_time(async { Ok(self.write(batch).await) }).await??;
+        in_time(async { Ok(self.write(batch).await) })
+            .await?
+            .map_err(|error| match error {
+                CommitError::NotWritten(error) => CommitError::NotWritten(turn_lost(error)),
+                error => error,
+            })?;
         let commit = sqlx::query("COMMIT").execute(self.connection());
         in_time(async { Ok(commit.await?) })
             .await
@@ -113,6 +124,14 @@ impl Drop for PostgresTurn {
             // Postgres takes back what a connection that breaks has not committed.
             drop(connection.detach());
         }
+    }
+}
+
+/// What a connection that broke means in a turn: Postgres may have ended it.
+fn turn_lost(error: StorageError) -> StorageError {
+    match error {
+        StorageError::OutOfReach(_) => StorageError::TurnLost,
+        error => error,
     }
 }
 

@@ -261,6 +261,11 @@ impl Storage for Sqlite {
         Ok(Some(room.f_bavail.saturating_mul(room.f_frsize)))
     }
 
+    /// The only server has no other's turns to read about.
+    fn for_writing(self: Arc<Self>) -> Arc<dyn Storage> {
+        self
+    }
+
     fn peers(&self) -> Option<&dyn Peers> {
         None
     }

@@ -16,6 +16,8 @@
 //! Not here: checking signatures ([`crate::accept`]), deciding conflicts ([`crate::plan`]), the static part
 //! ([`crate::static_part`]).
 
+mod error;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -26,72 +28,32 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::current_keys::CurrentKeys;
-use crate::last_signed::{LastSigned, LastSignedError};
+use crate::last_signed::LastSigned;
 use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
 use crate::own_thread::{self, Alive};
-use crate::plan::{NewRecord, Placed, Planner, Refused, Submission};
+use crate::plan::{NewRecord, Placed, Planner, Submission};
 use crate::recent::Recent;
-use crate::releases::{Follower, ReleaseError, Released, Releases, Shown};
+use crate::releases::{Follower, Released, Releases, Shown};
 use crate::static_part::{StaticPart, StaticPartError};
 use crate::storage::{Batch, CommitError, Known, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
+pub use error::{SequencerError, SubmitError};
+
 /// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
 /// transaction would be hardly faster, and everybody would wait longer.
 pub const BATCH_RECORDS: usize = 4_096;
+
+/// Nor when its records and attachments have so many bytes: a database at the other end of a line of 100 Mbit/s takes
+/// them in 3 seconds.
+const BATCH_BYTES: usize = 32 << 20;
 
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long the sequencer waits for room to keep a checkpoint before it tries again.
 const ROOM_PAUSE: Duration = Duration::from_secs(1);
-
-/// Why a submission got no places.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// It conflicts with the log.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// More waits than the server wants to hold.
-    #[error("the log is busy: {waiting} submissions wait already")]
-    QueueFull {
-        /// How many.
-        waiting: usize,
-    },
-    /// The server is going down, and had not begun with it.
-    #[error("the server is stopping, and has not stored this")]
-    Stopping,
-    /// The disk is full.
-    #[error("the log's disk is full, and nothing of this was stored")]
-    Full,
-    /// The storage failed. Whether the records are in the log, the next try will show.
-    #[error("the log could not store this, or can't tell whether it did")]
-    Failed,
-}
-
-/// Why the sequencer can't go on.
-#[derive(Debug, thiserror::Error)]
-pub enum SequencerError {
-    /// A batch may be in the log or not, or somebody else writes to it.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// The tree is not the one that was signed, or what was signed can't be kept.
-    #[error(transparent)]
-    LastSigned(#[from] LastSignedError),
-    /// What another server released does not go with what this one did.
-    #[error(transparent)]
-    Release(#[from] ReleaseError),
-    /// The static part is not of this log or ahead of it, or fails while the server stops.
-    #[error(transparent)]
-    StaticPart(#[from] StaticPartError),
-    /// The system has no thread for it.
-    #[error("the system gives the sequencer no thread: {0}")]
-    Thread(std::io::Error),
-    /// The log is not where it was, or does not open as it should.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
 
 /// What others see of the sequencer's health.
 #[derive(Clone, Copy, Debug)]
@@ -341,11 +303,14 @@ impl Task {
     /// A submission, and those that wait behind it.
     fn take_behind(&mut self, first: Waiting) -> Vec<Waiting> {
         let mut records = first.submission.records.len();
+        let mut bytes = first.submission.bytes();
         let mut batch = vec![first];
         while records < BATCH_RECORDS
+            && bytes < BATCH_BYTES
             && let Ok(next) = self.waiting.try_recv()
         {
             records += next.submission.records.len();
+            bytes += next.submission.bytes();
             batch.push(next);
         }
         batch
@@ -488,14 +453,12 @@ impl Task {
         answers: impl Iterator<Item = Answer>,
         error: SequencerError,
     ) -> Result<(), SequencerError> {
-        self.show_failure();
-        let is_full = error.is_no_room();
+        // Whether the database can be reached is to be seen without another batch.
+        if !matches!(error.told(), SubmitError::OutOfReach) {
+            self.show_failure();
+        }
         for answer in answers {
-            let _ = answer.send(Err(if is_full {
-                SubmitError::Full
-            } else {
-                SubmitError::Failed
-            }));
+            let _ = answer.send(Err(error.told()));
         }
         if error.passes() { Ok(()) } else { Err(error) }
     }
@@ -564,31 +527,6 @@ impl Task {
             commit_ms = u64::try_from(commit_time.as_millis()).unwrap_or(u64::MAX),
             "released"
         );
-    }
-}
-
-impl SequencerError {
-    /// Whether the log can go on: nothing was written, or the next turn shows what was.
-    fn passes(&self) -> bool {
-        match self {
-            Self::Commit(CommitError::NotWritten(_) | CommitError::Lost(_))
-            | Self::Storage(_)
-            | Self::LastSigned(LastSignedError::Storage(_))
-            | Self::Release(ReleaseError::Storage(_)) => true,
-            Self::Commit(CommitError::HeadMoved { .. } | CommitError::Unknown(_))
-            | Self::LastSigned(_)
-            | Self::Release(_)
-            | Self::Thread(_)
-            | Self::StaticPart(_) => false,
-        }
-    }
-
-    fn is_no_room(&self) -> bool {
-        matches!(
-            self,
-            Self::Commit(CommitError::NotWritten(StorageError::Full(_)))
-                | Self::Storage(StorageError::Full(_))
-        )
     }
 }
 
