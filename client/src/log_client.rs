@@ -459,6 +459,12 @@ impl LogClient {
         }
     }
 
+    /// Whether what was asked so far was answered from all entries of the log, as of files alone, and not from lists
+    /// that nobody can prove to be complete.
+    pub fn has_all_entries(&self) -> bool {
+        locked(&self.index).is_some()
+    }
+
     fn view<T: DeserializeOwned>(&self, path: &str) -> Result<T, LogError> {
         if locked(&self.index).is_some() {
             return self.answer_from_entries(path);

@@ -4,7 +4,7 @@
 //!
 //! Not here: what a log is asked and what its answers mean ([`crate::log_client`]).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::time::Duration;
 
@@ -196,6 +196,11 @@ impl Transport for FolderTransport {
         let read = || -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
             let beyond = request.answer_bytes_max as u64 + 1;
+            // A pipe would be waited for, and a device may have no end.
+            let kind = fs::metadata(path)?.file_type();
+            if !kind.is_file() && !kind.is_dir() {
+                return Err(io::Error::other("it is no file"));
+            }
             File::open(path)?.take(beyond).read_to_end(&mut bytes)?;
             Ok(bytes)
         };

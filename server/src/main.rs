@@ -232,7 +232,7 @@ fn write_static_part(data: &DataOptions, static_part: Option<Location>) -> anyho
         let report = static_part.write_anew(storage.as_ref(), &checkpoint, &text).await?;
         storage.close().await;
         print(&format!(
-            "{location} has the tree of {} entries: {} objects were there, {} were missing and {} were damaged and are written, {} that full tiles replaced are removed",
+            "{location} has the tree of {} entries and its checkpoint: beside it, {} objects were there, {} were missing and {} were damaged and are written, {} that full tiles replaced are removed",
             checkpoint.head.size, report.as_they_were, report.new, report.mended, report.removed
         ));
         Ok(())
@@ -383,6 +383,8 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     info!(
         origin = %log.identity.origin,
+        address = %address,
+        static_part = settings.static_part.as_ref().map(tracing::field::display),
         database = settings.database.as_ref().map(tracing::field::display),
         tree.size = released.head.size.get(),
         registration = settings.registration.as_str(),

@@ -25,7 +25,10 @@ pub enum LogError {
     #[error("{0}")]
     Problem(Box<Problem>),
     /// That nothing is there, in other words than a log's.
-    #[error("{url} answers with status 404, and not as a log says that it has no such thing")]
+    #[error("{}", match url.strip_prefix("file://") {
+        Some(path) => format!("{path} is not there"),
+        None => format!("{url} answers with status 404, and not as a log says that it has no such thing"),
+    })]
     NotALog {
         /// What was asked for.
         url: String,
@@ -106,6 +109,10 @@ impl LogError {
             Self::Url { .. } => "write it like https://log.example.org/candor".to_owned(),
             Self::Transport(error) => error.hint().to_owned(),
             Self::Problem(problem) => problem.hint_words(),
+            Self::NotALog { url } if url.starts_with("file://") => {
+                "check the folder (`--log file:///FOLDER`): a log has its `checkpoint` there, and all files that it names; if they are of a copy, copy them again"
+                    .to_owned()
+            }
             Self::NotALog { .. } => {
                 "what answers there is not this log, or not all of it: check the address (`--log URL`), or tell the log's operator"
                     .to_owned()

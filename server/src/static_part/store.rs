@@ -4,10 +4,12 @@
 //! the one that was read: in a bucket by its `ETag`, in a folder under a lock. So it never goes back,
 //! also where two servers write at once.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
@@ -24,6 +26,12 @@ const CHECKPOINT: &str = "checkpoint";
 /// Held in a folder while its checkpoint is replaced. No web server shows files whose names begin with a dot, or
 /// it does no harm: it is empty.
 const LOCK: &str = ".checkpoint-lock";
+
+/// How long to wait for it.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long to wait before it is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where objects are kept.
 #[derive(Debug)]
@@ -198,19 +206,13 @@ impl Store {
         }
     }
 
-    /// In a folder, waits until nobody else replaces the checkpoint; elsewhere there is nothing to wait for.
+    /// In a folder, waits until nobody else replaces the checkpoint, which takes no time to speak of; elsewhere there is
+    /// nothing to wait for.
     pub(super) async fn lock(&self) -> Result<Option<File>, StaticPartError> {
         let Some(path) = self.lock.clone() else {
             return Ok(None);
         };
-        let locked = tokio::task::spawn_blocking({
-            let path = path.clone();
-            move || {
-                let file = OpenOptions::new().create(true).append(true).open(path)?;
-                file.lock().map(|()| file)
-            }
-        });
-        let locked = locked.await.expect("locking does not panic");
+        let locked = lock_file(&path).await;
         let locked = locked.map_err(|error| StaticPartError::Lock {
             location: self.location.clone(),
             path,
@@ -262,4 +264,23 @@ fn id_of(folder: &FilePath) -> std::io::Result<FolderId> {
 
 fn path(name: &str) -> Path {
     Path::parse(name).expect("names of tiles, bundles and digests are plain")
+}
+
+/// Tries again and again, for a while: a program that stands still with the lock must not hold this one up for good.
+async fn lock_file(path: &FilePath) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_TIME_MAX => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let held = "another program has held it for 10 seconds";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, held));
+            }
+        }
+    }
 }

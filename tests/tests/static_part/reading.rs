@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use candor_tests::cli::{Person, Ran, flip_last_byte, write_release};
 use candor_tests::plain_files::PlainFiles;
@@ -64,6 +65,8 @@ const QUESTIONS: [&str; 16] = [
     "log",
 ];
 
+const LISTS_ARE_NOT_CHECKED: &str = "whether the log's lists leave records out";
+
 #[test]
 fn a_folder_behind_a_plain_file_server_answers_as_the_log_did() {
     let mut scene = Scene::new();
@@ -79,7 +82,17 @@ fn a_folder_behind_a_plain_file_server_answers_as_the_log_did() {
             let ran = scene.ask(line, url);
             assert_eq!(ran.code, answer.code, "{line}: {ran:?}");
             let words = |ran: &Ran| ran.stdout.replace(url, &server);
-            assert_eq!(words(&ran), words(answer), "{line}");
+            if line.starts_with("verify") {
+                // What a server lists, nobody can prove to be all.
+                assert!(words(answer).contains(LISTS_ARE_NOT_CHECKED), "{line}");
+                assert!(!words(&ran).contains(LISTS_ARE_NOT_CHECKED), "{line}");
+                assert!(
+                    words(&ran).contains("entries of the log were read"),
+                    "{line}"
+                );
+            } else {
+                assert_eq!(words(&ran), words(answer), "{line}");
+            }
         }
         assert_eq!(scene.ask(&by_digest, url).stdout, shown.stdout);
     }
@@ -115,6 +128,23 @@ fn a_folder_in_which_one_byte_was_changed_is_refuted() {
         flip_last_byte(&attachment.expect("an entry").path());
     }
     scene.ask(verify, files.url()).expect_error(3, "attachment");
+}
+
+#[test]
+fn what_is_no_log_is_named_and_not_waited_for() {
+    let scene = Scene::new();
+    let folder = scene.auditor.home.join("no-log");
+    fs::create_dir(&folder).expect("a folder");
+    let url = format!("file://{}", folder.display());
+    let verify = "verify example-lab/tiny@1.0.0";
+    scene
+        .ask(verify, &url)
+        .expect_error(3, "no-log/checkpoint is not there");
+    let pipe = Command::new("mkfifo")
+        .arg(folder.join("checkpoint"))
+        .status();
+    assert!(pipe.expect("mkfifo runs").success());
+    scene.ask(verify, &url).expect_error(3, "it is no file");
 }
 
 #[test]

@@ -204,7 +204,11 @@ fn models(client: &LogClient, args: &ListArgs, session: &mut Session) -> Result<
     } else {
         session.printer.note(Text::of(
             Tone::Dim,
-            "as the log lists them; `candor show NAME` checks what is behind a name",
+            if client.has_all_entries() {
+                "as all entries of the log have them; `candor show NAME` checks the signatures behind a name"
+            } else {
+                "as the log lists them; `candor show NAME` checks what is behind a name"
+            },
         ));
     }
     if is_more {

@@ -1,7 +1,7 @@
 //! An index in a file, so that the next command reads only what is new.
 //!
 //! ```text
-//! "candor index 1\n"
+//! "candor VERSION index 1\n"          the version of this program
 //! u64  size of the tree
 //! 32 × (one bits of the size)          the edge of the tree, largest subtree first
 //! u32  names,        each: u16 bytes, UTF-8
@@ -10,7 +10,8 @@
 //! 32   SHA-256 of all that
 //! ```
 //!
-//! Numbers are big-endian. A file that is damaged, or of a form that is not this one, is as good as none. The edge ties
+//! Numbers are big-endian. A file that is damaged, or of a form that is not this one, or was written by another version,
+//! which may have other rules for what a record is, is as good as none. The edge ties
 //! it to the log: what is appended to it must lead to a root that the log signed. Who can write here could as well
 //! take away the checkpoint that is remembered beside it.
 
@@ -24,7 +25,7 @@ use candor_core::record::kinds::Scope;
 use super::index::{Index, NameId, Names, Row, Withdrawal};
 use crate::memory::{self, MemoryError};
 
-const MAGIC: &[u8] = b"candor index 1\n";
+const MAGIC: &str = concat!("candor ", env!("CARGO_PKG_VERSION"), " index 1\n");
 
 /// The file's name, in the folder of its log.
 const NAME: &str = "index";
@@ -41,7 +42,7 @@ pub(super) fn load(dir: &Path) -> Option<Index> {
 }
 
 fn to_bytes(index: &Index) -> Vec<u8> {
-    let mut out = MAGIC.to_vec();
+    let mut out = MAGIC.as_bytes().to_vec();
     out.extend(index.range.size().get().to_be_bytes());
     for hash in index.range.edge() {
         out.extend(hash.as_bytes());
@@ -78,7 +79,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Option<Index> {
     if Sha256::of(content).as_bytes() != digest {
         return None;
     }
-    let mut rest = Rest(content.strip_prefix(MAGIC)?);
+    let mut rest = Rest(content.strip_prefix(MAGIC.as_bytes())?);
     let size = TreeSize::new(rest.u64()?);
     let edge = (0..size.get().count_ones()).map(|_| rest.chunk().map(Hash::from_bytes));
     let range = CompactRange::from_edge(size, edge.collect::<Option<_>>()?)?;

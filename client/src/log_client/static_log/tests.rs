@@ -206,6 +206,11 @@ fn a_file_that_is_damaged_or_of_another_history_counts_for_nothing() {
         assert!(cache::from_bytes(&damaged).is_none(), "byte {byte}");
         assert!(cache::from_bytes(&kept[..byte]).is_none(), "{byte} bytes");
     }
+    // Whole, but of another version.
+    let (content, _) = kept.split_last_chunk::<32>().expect("it has a digest");
+    let mut other = [b"candor 9", &content["candor ".len()..]].concat();
+    other.extend(candor_core::Sha256::of(&other).as_bytes());
+    assert!(cache::from_bytes(&other).is_none());
     fs::write(&file, &kept[..40]).expect("written");
     assert_eq!(release_at(&log).expect("read anew"), right);
     assert_eq!(fs::read(&file).expect("it is kept"), kept);

@@ -273,14 +273,11 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
                 is_strict: args.strict,
                 bundle: None,
             };
-            let made = make_bundle(
-                &settings.client()?,
-                &settings.memory()?,
-                &Wanted::all(release),
-            )?;
+            let client = settings.client()?;
+            let made = make_bundle(&client, &settings.memory()?, &Wanted::all(release))?;
             let mut report = Report::new(target_words(folder, release));
             report.leave_open_if_first(made.advance);
-            let from = From::Log(made.others);
+            let from = From::log(&client, made.others);
             judge_folder(
                 folder,
                 &made.verified,
@@ -292,10 +289,12 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
             Ok(report)
         }
         Target::Release(name) => {
-            let made = make_bundle(&settings.client()?, &settings.memory()?, &Wanted::all(name))?;
+            let client = settings.client()?;
+            let made = make_bundle(&client, &settings.memory()?, &Wanted::all(name))?;
             let mut report = Report::new(name.to_string());
             report.leave_open_if_first(made.advance);
-            release::judge(&made.verified, From::Log(made.others), &mut report);
+            let from = From::log(&client, made.others);
+            release::judge(&made.verified, from, &mut report);
             Ok(report)
         }
         Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),

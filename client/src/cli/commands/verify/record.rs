@@ -8,7 +8,7 @@ use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::note::LogKey;
 use candor_core::record::{Envelope, ReleaseName, SignedRecord, parse_strict, to_canonical_json};
 
-use super::release::signers;
+use super::release::{judge_lists, signers};
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::{Wanted, make_bundle};
 use crate::cli::error::CliError;
@@ -210,13 +210,10 @@ fn judge(
     ));
     report.checkpoint = Some((*checkpoint.checkpoint).clone());
     report.signers = signers(std::slice::from_ref(&logged), &[]);
-    report.not_checked.push(
-        "whether the log's lists leave records out: `candor log` walks through all entries"
-            .to_owned(),
-    );
     if let Some(release) = statement.release() {
         judge_standing(&logged, release, client, memory, &mut report)?;
     }
+    judge_lists(client.has_all_entries(), checkpoint.size(), &mut report);
     Ok((report, logged))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use candor_core::Sha256;
 use candor_core::bundle::{LoggedRecord, VerifiedBundle};
-use candor_core::merkle::LeafIndex;
+use candor_core::merkle::{LeafIndex, TreeSize};
 use candor_core::record::kinds::{Strength, Weights};
 use candor_core::record::{Algorithm, Predicate, PublisherName, PublisherState};
 use candor_core::weights::{Change, Comparison, FilePath, Manifest};
@@ -18,6 +18,7 @@ use crate::cli::printer::Printer;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
 use crate::folder::{FolderError, Unlistable, hash_listed};
+use crate::log_client::LogClient;
 use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
 /// Where a release comes from.
@@ -27,6 +28,19 @@ pub(super) enum From {
     Bundle,
     /// The log, as it is now, with what it lists of others.
     Log(Others),
+    /// The log's files, with what its entries say of others: all of them were read.
+    Entries(Others),
+}
+
+impl From {
+    /// What was asked of `client`, and is answered.
+    pub(super) fn log(client: &LogClient, others: Others) -> Self {
+        if client.has_all_entries() {
+            Self::Entries(others)
+        } else {
+            Self::Log(others)
+        }
+    }
 }
 
 /// What a folder is held to.
@@ -74,11 +88,8 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
             "whether anything was withdrawn, or a key taken off its list, after the checkpoint's {size} entries: `candor verify {}` asks the log",
             bundle.release
         )),
-        From::Log(others) => {
-            report.not_checked.push(
-                "whether the log's lists leave records out: `candor log` walks through all entries"
-                    .to_owned(),
-            );
+        From::Log(others) | From::Entries(others) => {
+            judge_lists(matches!(from, From::Entries(_)), size, report);
             report
                 .not_checked
                 .extend(page::others_words(&others, &bundle.release));
@@ -278,6 +289,21 @@ pub(super) fn judge_folder(
     judge_left_out(folder, found.ignored, strictness, report);
     compare(&comparison, manifest, report);
     Ok(())
+}
+
+/// Whether what was looked at is all that there is: a log's lists can leave records out, its entries can't.
+pub(super) fn judge_lists(from_entries: bool, size: TreeSize, report: &mut Report) {
+    if from_entries {
+        let words = format!(
+            "all {size} entries of the log were read, so that no list can leave records out"
+        );
+        report.checked.push(words);
+    } else {
+        report.not_checked.push(
+            "whether the log's lists leave records out: `candor log` walks through all entries"
+                .to_owned(),
+        );
+    }
 }
 
 /// What a release never lists is named, so that nobody takes it for checked.
