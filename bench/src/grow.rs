@@ -4,8 +4,10 @@
 //! signatures (they hold, and others may check them); at each size the real server is started and written to.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use candor_core::merkle::{Entry, LeafHash, LeafIndex};
 use candor_core::record::Kind;
 use candor_server::storage::{Batch, NewEntry, Storage};
@@ -71,6 +73,8 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     target.register(&data, &workload, &runtime)?;
     for size in &options.sizes {
         runtime.block_on(fill(target, &data, &workload, *size))?;
+        // What was filled in is on its way to the disk, and would be measured along.
+        ensure!(Command::new("sync").status()?.success(), "sync failed");
         let figures = measure(options, target, &data, &workload, &runtime, *size)?;
         let line = format!(
             "{:>9} entries: {:>6.0} records/s  {:>5.0} us of a core each  p99 {:>6.1} ms  starts in {:>6.0} ms  {:>4.0} MiB  {:.0} bytes an entry on disk",

@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [64_usize, 1_024])]
     connections: Vec<usize>,
     /// How many records are signed in advance for each second: above what either can take
-    #[arg(long, default_value_t = 25_000)]
+    #[arg(long, default_value_t = 40_000)]
     records_per_second_max: usize,
     /// Tessera's largest batch, where it is tuned
     #[arg(long, default_value_t = 256)]
