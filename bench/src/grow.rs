@@ -106,7 +106,8 @@ fn measure(
             .map(|body| Ask::Publish(Bytes::from(body)))
             .collect()
     };
-    let (warm_up, measured) = (asks(16_384), asks(options.records));
+    // Behind what was filled in, the first seconds are about memory and disk coming to rest.
+    let (warm_up, measured) = (asks(options.records), asks(options.records));
     let server = target.serve(data, &[])?;
     let time = Duration::from_mins(10);
     runtime.block_on(load(&server.address, CONNECTIONS, warm_up, time))?;
