@@ -1,8 +1,10 @@
 //! What appending, starting and memory cost as the log grows.
 //!
 //! Between two sizes the log is filled through the server's own storage, without HTTP and without checking
-//! signatures (they hold, and others may check them); at each size the real server is started and written to.
+//! signatures (they hold, and others may check them); at each size the real server is started and written to. A size
+//! that a log has passed by then is measured on a new one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -31,10 +33,10 @@ pub(crate) struct Options {
         default_values_t = [1_000_u64, 10_000, 100_000, 1_000_000, 10_000_000]
     )]
     sizes: Vec<u64>,
-    /// How many records are published at each size, in requests of 256 over 64 connections
+    /// How many records are published at each size, in requests of 256 over 64 connections, after as many to warm up
     #[arg(long, default_value_t = 65_536)]
     records: usize,
-    /// Where the log is made, and left; a temporary folder that is removed, if left out
+    /// The folder in which the logs are made, and left; a temporary one that is removed, if left out
     #[arg(long)]
     data: Option<PathBuf>,
 }
@@ -62,16 +64,31 @@ struct Figures {
 }
 
 pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> anyhow::Result<()> {
+    let grown = 2 * options.records as u64;
+    ensure!(
+        target.database.is_none()
+            || options
+                .sizes
+                .is_sorted_by(|size, next| size + grown <= *next),
+        "a database has room for one log: pass --sizes that are at least {grown} apart, by which it grows at each"
+    );
     let temporary = tempfile::tempdir()?;
-    let data = options
-        .data
-        .clone()
-        .unwrap_or_else(|| temporary.path().join("log"));
-    target.init(&data)?;
+    let folder = options.data.as_deref().unwrap_or(temporary.path());
+    fs::create_dir_all(folder)?;
     let runtime = runtime()?;
     let workload = Workload::new("grow");
-    target.register(&data, &workload, &runtime)?;
+    let mut log: Option<(PathBuf, u64)> = None;
     for size in &options.sizes {
+        let data = if let Some((data, entries)) = log.take()
+            && entries <= *size
+        {
+            data
+        } else {
+            let data = folder.join(format!("log-{size}"));
+            target.init(&data)?;
+            target.register(&data, &workload, &runtime)?;
+            data
+        };
         runtime.block_on(fill(target, &data, &workload, *size))?;
         // What was filled in is on its way to the disk, and would be measured along.
         ensure!(Command::new("sync").status()?.success(), "sync failed");
@@ -87,6 +104,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
             figures.database_bytes_per_entry,
         );
         report.add(&line, &figures)?;
+        log = Some((data, size + grown));
     }
     Ok(())
 }
@@ -126,7 +144,8 @@ fn measure(
         p99_ms: load.quantile_ms(0.99),
         start_ms,
         rss_mib: after.rss_peak_bytes as f64 / f64::from(1 << 20),
-        database_bytes_per_entry: folder_bytes(data)? as f64 / (size as f64 + records),
+        database_bytes_per_entry: folder_bytes(data)? as f64
+            / (2.0f64.mul_add(records, size as f64)),
     })
 }
 
@@ -197,7 +216,7 @@ async fn append(
 
 fn folder_bytes(folder: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder)? {
         bytes += entry?.metadata()?.len();
     }
     Ok(bytes)
