@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::time::{Instant, Sleep};
 
@@ -30,6 +31,9 @@ const PACE_TIME: Duration = Duration::from_secs(10);
 
 /// How many bytes must come in that time, or all that is left: 6.5 KB/s, which any line can do.
 const PACE_BYTES: usize = 64 << 10;
+
+/// For more than that a body gets its addresses when it comes: who only announces it takes none of them from others.
+const ANNOUNCED_BYTES_MAX: usize = 1 << 20;
 
 /// Says whether a request waits for its client: for whoever ends it when it takes too long.
 #[derive(Clone, Debug, Default)]
@@ -153,6 +157,19 @@ impl Incoming {
     /// Its flow.
     pub(super) fn flow(&self) -> Flow {
         self.flow.clone()
+    }
+
+    /// All of it, in one piece: what is announced gets its addresses at once, and its memory when it comes.
+    pub(super) async fn read(mut self) -> Result<Vec<u8>, BodyError> {
+        let announced = self.body.size_hint().lower();
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED_BYTES_MAX));
+        while let Some(frame) = self.frame().await {
+            if let Ok(piece) = frame?.into_data() {
+                bytes.extend_from_slice(&piece);
+            }
+        }
+        Ok(bytes)
     }
 }
 

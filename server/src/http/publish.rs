@@ -21,7 +21,6 @@ use axum::response::Response;
 use candor_core::Sha256;
 use candor_core::bundle::Receipt;
 use candor_core::merkle::LeafIndex;
-use http_body_util::BodyExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -240,11 +239,8 @@ async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
             let (_, body) = incoming(log, request, limit);
             // Has the room, which is held until the bytes have become records.
             let flow = body.flow();
-            let body = body
-                .collect()
-                .await
-                .map_err(|e| e.problem(limit, FEWER_RECORDS))?
-                .to_bytes();
+            let body = body.read().await;
+            let body = body.map_err(|error| error.problem(limit, FEWER_RECORDS))?;
             let (accepted, room) = accept_records(log, &body).await?;
             drop((body, flow));
             Ok(Received {
