@@ -144,8 +144,7 @@ fn measure(
         p99_ms: load.quantile_ms(0.99),
         start_ms,
         rss_mib: after.rss_peak_bytes as f64 / f64::from(1 << 20),
-        database_bytes_per_entry: folder_bytes(data)? as f64
-            / (2.0f64.mul_add(records, size as f64)),
+        database_bytes_per_entry: folder_bytes(data)? as f64 / (size as f64 + 2.0 * records),
     })
 }
 

@@ -32,9 +32,6 @@ const PACE_TIME: Duration = Duration::from_secs(10);
 /// How many bytes must come in that time, or all that is left: 6.5 KB/s, which any line can do.
 const PACE_BYTES: usize = 64 << 10;
 
-/// For more than that a body gets its addresses when it comes: who only announces it takes none of them from others.
-const ANNOUNCED_BYTES_MAX: usize = 1 << 20;
-
 /// Says whether a request waits for its client: for whoever ends it when it takes too long.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting(Arc<AtomicBool>);
@@ -159,11 +156,9 @@ impl Incoming {
         self.flow.clone()
     }
 
-    /// All of it, in one piece: what is announced gets its addresses at once, and its memory when it comes.
+    /// All of it, in one piece, which grows with what comes: what is only announced takes nothing.
     pub(super) async fn read(mut self) -> Result<Vec<u8>, BodyError> {
-        let announced = self.body.size_hint().lower();
-        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED_BYTES_MAX));
+        let mut bytes = Vec::new();
         while let Some(frame) = self.frame().await {
             if let Ok(piece) = frame?.into_data() {
                 bytes.extend_from_slice(&piece);
