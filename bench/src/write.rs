@@ -42,6 +42,13 @@ pub(crate) struct Options {
     flags: Vec<String>,
 }
 
+impl Options {
+    /// How many records a form is measured with at most.
+    fn records_max(&self) -> anyhow::Result<usize> {
+        Ok(self.records_per_second_max * usize::try_from(self.seconds)?)
+    }
+}
+
 #[derive(Serialize)]
 struct Figures {
     bench: &'static str,
@@ -67,6 +74,9 @@ struct Figures {
     of_bare: Option<f64>,
     bare_records_per_second: Option<f64>,
 }
+
+/// Of so many, each waits for the disk: a few seconds.
+const CEILING_COMMITS_MAX: usize = 20_000;
 
 /// How long the bare handler is measured.
 const BARE_TIME: Duration = Duration::from_secs(4);
@@ -140,7 +150,8 @@ fn ceiling_rate(
         return Ok(None);
     }
     let batch = form.waiting_max();
-    let records = (2_000 * batch).min(60_000);
+    // As many as the log is offered: over fewer, SQLite would not once have copied its write-ahead log.
+    let records = options.records_max()?.min(CEILING_COMMITS_MAX * batch);
     let rate = match &target.database {
         Some(url) => runtime.block_on(postgres::measure(url, records, batch))?,
         None => ceiling::measure(records, batch)?.rate,
@@ -165,8 +176,7 @@ fn measure(
     key: &LogKey,
     runtime: &tokio::runtime::Runtime,
 ) -> anyhow::Result<Measured> {
-    let seconds = usize::try_from(options.seconds)?;
-    let bodies = (options.records_per_second_max * seconds).div_ceil(form.records);
+    let bodies = options.records_max()?.div_ceil(form.records);
     let bodies: Vec<Bytes> = workload
         .bodies(bodies, form.records)
         .into_iter()
