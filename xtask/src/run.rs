@@ -44,7 +44,13 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 /// Builds all programs. Always the whole workspace: parts of it would be built with other features of the
 /// crates they share, and so again.
 pub(crate) fn build() -> anyhow::Result<()> {
-    run(&mut cargo(&["build", "--workspace", "--bins", "--locked"]))
+    run(&mut cargo(&[
+        "build",
+        "--workspace",
+        "--bins",
+        "--lib",
+        "--locked",
+    ]))
 }
 
 /// Whether a program is there and says so.

@@ -1,0 +1,298 @@
+//! What must hold for any bytes that come from outside: one function for each parser, which panics where it does not.
+//!
+//! ```text
+//! bytes ──► parser ──► refused: fine, as long as the error has an end
+//!             │
+//!             └──► accepted: it is written as it was read, or as another implementation reads it
+//! ```
+//!
+//! The test run gives each of them a few seconds of mutated examples (`tests/bounded.rs`); cargo-fuzz gives it as long as
+//! one likes (`targets/`).
+
+mod independent;
+
+use candor_core::Sha256;
+use candor_core::bundle::{Bundle, Receipt};
+use candor_core::merkle::{
+    EntryBundlePath, Hash, InclusionProof, LeafHash, LeafIndex, TilePath, TreeHead, TreeSize,
+};
+use candor_core::note::{Checkpoint, LogKey, NoteSigner, SignedNote};
+use candor_core::record::{Envelope, Statement, parse_strict, to_canonical_json};
+use candor_core::weights::Manifest;
+use ed25519_dalek::SigningKey;
+use serde_json::Value;
+
+/// No error repeats what it is about without bounds.
+const MESSAGE_BYTES_MAX: usize = 4_096;
+
+/// What must hold for bytes.
+pub type Target = fn(&[u8]);
+
+/// By name, all that is here.
+pub const TARGETS: [(&str, Target); 13] = [
+    ("note", note),
+    ("checkpoint", checkpoint),
+    ("tile_path", tile_path),
+    ("proof", proof),
+    ("receipt", receipt),
+    ("envelope", envelope),
+    ("statement", statement),
+    ("canonical_json", canonical_json),
+    ("bundle", bundle),
+    ("manifest", manifest),
+    ("front_matter", front_matter),
+    ("checksum_list", checksum_list),
+    ("configuration", configuration),
+];
+
+fn has_an_end(error: &impl std::fmt::Display) {
+    let message = error.to_string();
+    assert!(
+        message.len() <= MESSAGE_BYTES_MAX,
+        "the message has {} bytes",
+        message.len()
+    );
+}
+
+/// Signed notes: what is accepted is written just as it was read.
+pub fn note(bytes: &[u8]) {
+    match SignedNote::parse(bytes) {
+        Ok(note) => {
+            assert_eq!(note.to_string().as_bytes(), bytes);
+            assert!(note.unverified_text().ends_with('\n'));
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+fn signer() -> NoteSigner {
+    let name = "example.org/fuzz".parse().expect("a key's name");
+    NoteSigner::new(name, SigningKey::from_bytes(&[7; 32]))
+}
+
+/// Checkpoints: the log's key signs any text, and what is accepted then says what another reader reads in it. Without the
+/// signature, nothing is accepted.
+pub fn checkpoint(bytes: &[u8]) {
+    let signer = signer();
+    let key = LogKey::from(signer.verifier_key().clone());
+    assert!(
+        key.verify_checkpoint(bytes).is_err(),
+        "nobody has signed this"
+    );
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    // Nothing else is a note's text, and nothing else is ever signed.
+    if !text.ends_with('\n') || text.chars().any(|c| c < ' ' && c != '\n') {
+        return;
+    }
+    let note = signer.sign(text.to_owned()).to_string();
+    let read = independent::checkpoint(text, "example.org/fuzz");
+    match key.verify_checkpoint(note.as_bytes()) {
+        Ok(checkpoint) => {
+            let head = checkpoint.head;
+            assert_eq!(read, Some((head.size.get(), *head.root.as_bytes())));
+            // And what this log writes of it reads the same.
+            let again = Checkpoint::sign(head, &signer).to_string();
+            let again = key.verify_checkpoint(again.as_bytes()).expect("it is one");
+            assert_eq!(again.head, head);
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Paths of tiles and bundles: one path for each tile, and no other text for it.
+pub fn tile_path(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(rest) = text.strip_prefix("tile/entries/") {
+        match EntryBundlePath::parse(rest) {
+            Ok(path) => assert_eq!(path.to_string(), text),
+            Err(error) => has_an_end(&error),
+        }
+    } else if let Some((level, rest)) = text
+        .strip_prefix("tile/")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        match TilePath::parse(level, rest) {
+            Ok(path) => assert_eq!(path.to_string(), text),
+            Err(error) => has_an_end(&error),
+        }
+    }
+}
+
+/// Inclusion proofs: what the recursion that defines them says, the loop of RFC 9162 says too.
+pub fn proof(bytes: &[u8]) {
+    let Some((numbers, rest)) = bytes.split_first_chunk::<16>() else {
+        return;
+    };
+    let number = |n: usize| {
+        let part = numbers[8 * n..].first_chunk::<8>().expect("16 bytes");
+        u64::from_le_bytes(*part)
+    };
+    // Mostly small trees, in which proofs have a length.
+    let size = number(0) % 300;
+    let index = number(1) % (size + 1);
+    let Some(at) = TreeSize::new(size).leaf(LeafIndex::new(index)) else {
+        return;
+    };
+    let leaf = LeafHash::of_bytes(&numbers[..]);
+    let path: Vec<[u8; 32]> = rest
+        .chunks(32)
+        .map(|part| *Sha256::of(part).as_bytes())
+        .collect();
+    let leaf_bytes = *leaf.to_hash().as_bytes();
+    let root = independent::root_of_proof(index, size, leaf_bytes, &path);
+    let proof = InclusionProof {
+        at,
+        path: path.iter().copied().map(Hash::from_bytes).collect(),
+    };
+    // The root that the one says the proof leads to, the other accepts, and no other root.
+    let head = |root| TreeHead {
+        size: TreeSize::new(size),
+        root: Hash::from_bytes(root),
+    };
+    let accepted = root.is_some_and(|root| proof.verify(leaf, &head(root)).is_ok());
+    assert_eq!(accepted, root.is_some());
+    let other = *Sha256::of(b"another").as_bytes();
+    assert!(proof.verify(leaf, &head(other)).is_err());
+}
+
+/// Receipts: what is accepted is written just as it was read.
+pub fn receipt(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match text.parse::<Receipt>() {
+        Ok(receipt) => assert_eq!(receipt.to_string(), text),
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Envelopes: the canonical form reads as the same envelope, and has itself as its canonical form.
+pub fn envelope(bytes: &[u8]) {
+    match Envelope::parse(bytes) {
+        Ok(envelope) => {
+            let canonical = envelope.to_canonical_json();
+            let again = Envelope::parse(&canonical).expect("it was accepted before");
+            assert_eq!(again, envelope);
+            assert_eq!(again.to_canonical_json(), canonical);
+            let json: Value = serde_json::from_slice(&canonical).expect("it is JSON");
+            assert_eq!(json, envelope.to_json());
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Statements: what the log takes by its schema, every verifier reads.
+pub fn statement(bytes: &[u8]) {
+    let by_rules = Statement::parse(bytes);
+    if let Ok(by_schema) = Statement::parse_by_schema(bytes, 10_000) {
+        let by_rules = by_rules.as_ref().expect("the log took it");
+        assert_eq!(by_rules.digest, by_schema.digest);
+        assert_eq!(by_rules.predicate, by_schema.predicate);
+        assert_eq!(by_rules.digest, Sha256::of(bytes));
+    }
+    if let Err(error) = by_rules {
+        has_an_end(&error);
+    }
+}
+
+/// Canonical JSON: strict JSON is JSON, its canonical form reads the same, and has itself as its canonical form.
+pub fn canonical_json(bytes: &[u8]) {
+    match parse_strict(bytes) {
+        Ok(value) => {
+            let other: Value = serde_json::from_slice(bytes).expect("strict JSON is JSON");
+            assert_eq!(other, value);
+            let canonical = to_canonical_json(&value);
+            let again = parse_strict(&canonical).expect("canonical JSON is strict");
+            assert_eq!(to_canonical_json(&again), canonical);
+            independent::check_canonical(&canonical);
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Bundles: what is accepted reads the same when it is written; without the log's signature, nothing holds.
+pub fn bundle(bytes: &[u8]) {
+    match Bundle::parse(bytes) {
+        Ok(bundle) => {
+            let written = bundle.to_json();
+            let again = Bundle::parse(written.as_bytes()).expect("it was accepted before");
+            assert_eq!(again.to_json(), written);
+            let key = LogKey::from(signer().verifier_key().clone());
+            assert!(bundle.verify(&key).is_err(), "this log has signed nothing");
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Manifests: what is accepted has one canonical form, and its root follows from its files.
+pub fn manifest(bytes: &[u8]) {
+    match Manifest::parse(bytes) {
+        Ok(manifest) => {
+            let canonical = manifest.to_bytes();
+            let again = Manifest::parse(&canonical).expect("it was one before");
+            assert_eq!(again.to_bytes(), canonical);
+            assert_eq!(again.root(), manifest.root());
+            let made = Manifest::new(manifest.files().to_vec()).expect("it was one before");
+            assert_eq!(made.root(), manifest.root());
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Model cards with their front matter: what is read of one goes through the schema of its kind.
+pub fn front_matter(bytes: &[u8]) {
+    let release = "example-lab/tiny@1.0.0".parse().expect("a release");
+    match candor_client::sources::model_card::draft("README.md", bytes, &release) {
+        Ok(drafts) => drop(drafts),
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Lists of checksums: what is read of one is a manifest that reads the same.
+pub fn checksum_list(bytes: &[u8]) {
+    match candor_client::sources::checksums::manifest("SHA256SUMS", bytes) {
+        Ok(manifest) => {
+            let written = manifest.to_bytes();
+            let again = Manifest::parse(&written).expect("it was one before");
+            assert_eq!(again.to_bytes(), written);
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Settings files: nothing repeats the database's address, which may hold a password.
+pub fn configuration(bytes: &[u8]) {
+    use candor_server::config::{DataOptions, ServeOptions, Settings};
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("candor.toml");
+    let secret = "postgres://candor:tell-nobody@db.example.org/candor";
+    // Where it stands in its own setting, and not in a text of several lines of another one.
+    let is_plain = !text.contains("\"\"\"") && !text.contains("'''");
+    let lines = text.lines().map(|line| {
+        if is_plain && line.trim_start().starts_with("database") {
+            line.replace("SECRET", secret)
+        } else {
+            line.to_owned()
+        }
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    std::fs::write(&file, text).expect("it is written");
+    let data = DataOptions {
+        config: Some(file),
+        ..DataOptions::default()
+    };
+    match Settings::resolve(&data, &ServeOptions::default()) {
+        Ok(settings) => assert!(!format!("{settings:?}").contains("tell-nobody")),
+        Err(error) => {
+            has_an_end(&error);
+            assert!(!error.to_string().contains("tell-nobody"), "{error}");
+        }
+    }
+}
