@@ -189,6 +189,7 @@ async fn append(
         entries.push(NewEntry {
             entry,
             statement: record.statement,
+            accepted_ms: None,
         });
         views.push(ViewChange {
             index: LeafIndex::new(index),
@@ -208,7 +209,6 @@ async fn append(
         tiles,
         attachments: Vec::new(),
         views,
-        accepted_ms: 0,
     };
     Ok(storage.turn().await?.commit(&batch).await?)
 }

@@ -33,8 +33,9 @@ CREATE TABLE entry (
     statement BYTEA NOT NULL CHECK (octet_length(statement) = 32),
     -- Its first 8 bytes as an integer, to find candidates by: an index of these is a third as large.
     statement_key BIGINT NOT NULL,
-    -- When the server took it, by its own clock, in milliseconds since 1970. Not proven by anything.
-    accepted_ms BIGINT NOT NULL,
+    -- When the server took it, by its own clock, in milliseconds since 1970. Not proven by anything; null where the log
+    -- was read from files that do not say.
+    accepted_ms BIGINT,
     bytes BYTEA NOT NULL CHECK (octet_length(bytes) BETWEEN 1 AND 65535)
 );
 CREATE INDEX entry_by_statement_key ON entry (statement_key);

@@ -19,8 +19,9 @@ CREATE TABLE entry (
     idx INTEGER PRIMARY KEY CHECK (idx >= 0),
     -- SHA-256 of the statement: what decides whether it was published before.
     statement BLOB NOT NULL CHECK (length(statement) = 32),
-    -- When the server took it, by its own clock, in milliseconds since 1970. Not proven by anything.
-    accepted_ms INTEGER NOT NULL,
+    -- When the server took it, by its own clock, in milliseconds since 1970. Not proven by anything; null where the log
+    -- was read from files that do not say.
+    accepted_ms INTEGER,
     bytes BLOB NOT NULL CHECK (length(bytes) BETWEEN 1 AND 65535)
 ) STRICT;
 

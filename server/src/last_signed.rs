@@ -67,7 +67,7 @@ pub enum LastSignedError {
     },
     /// The file is not there.
     #[error(
-        "{} is missing, and without it nobody can tell whether the database was set back: put it back, or put there the newest checkpoint of this log that a client or a backup keeps",
+        "{} is missing, and without it nobody can tell whether the database was set back: put it back, or put there, as it is, the newest checkpoint of this log that anybody has: a client keeps it as `checkpoint` in a folder of ~/.local/state/candor",
         path.display()
     )]
     Missing {
@@ -84,8 +84,8 @@ pub enum LastSignedError {
     },
     /// The database is behind what was signed.
     #[error(
-        "the database has {stored} entries, and this log signed a tree of {signed}: it was set back, and going on would fork the log. Put the newest database back; {} holds the checkpoint",
-        path.display()
+        "the database has {stored} entries, and this log signed a tree of {signed} ({}): it was set back, and going on would fork the log. Put the newest database back; or an older one, and what it lacks from where it was published to: candor-server restore --data {} --from BACKUP --entries-from FOLDER|URL (where the log is in Postgres: candor-server import)",
+        path.display(), folder(path)
     )]
     Behind {
         /// Which file.
@@ -97,8 +97,8 @@ pub enum LastSignedError {
     },
     /// The database holds another history.
     #[error(
-        "the first {signed} entries of the database are not those that this log signed: going on would fork the log. Put the log's own database back; {} holds the checkpoint",
-        path.display()
+        "the first {signed} entries of the database are not those that this log signed ({}): going on would fork the log. Put the log's own database back: candor-server restore --data {} --from BACKUP; what is wrong with this one, candor-server fsck --data {} says",
+        path.display(), folder(path), folder(path)
     )]
     OtherHistory {
         /// Which file.
@@ -211,6 +211,11 @@ impl Slot {
             Self::Second => Self::First,
         }
     }
+}
+
+/// The data folder.
+fn folder(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
 }
 
 fn io_error(path: &Path, error: io::Error) -> LastSignedError {

@@ -18,6 +18,7 @@ pub mod accept;
 pub mod config;
 mod current_keys;
 pub mod data_folder;
+mod failpoint;
 pub mod http;
 pub mod init;
 pub mod last_signed;
@@ -30,11 +31,13 @@ mod own_thread;
 pub mod plan;
 pub mod recent;
 pub mod releases;
+pub mod replay;
 pub mod sequencer;
 pub mod serve;
 pub mod static_part;
 pub mod storage;
 pub mod tree;
+pub mod upkeep;
 pub mod views;
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `candor-server`: make a log, and run it.
 
 mod manual;
+mod operator;
 
 use std::env::VarError;
 use std::fs::{self, File};
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -65,6 +66,37 @@ enum Command {
         #[command(flatten)]
         serve: ServeOptions,
     },
+    /// Check all of a log: derive everything from its entries again, and compare; a server may run meanwhile
+    ///
+    /// Exit code 0: all is as it must be; 1: something is not, and each thing is named; 2: it could not be checked.
+    Fsck(operator::FsckOptions),
+    /// Derive tiles and views from the entries again, where `fsck` finds these damaged; no server may run
+    Rebuild {
+        #[command(flatten)]
+        data: DataOptions,
+    },
+    /// Copy the database while a server runs
+    Backup {
+        #[command(flatten)]
+        data: DataOptions,
+        /// A folder that is not there yet, or empty
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// Put a copy that `backup` made in the place of a lost database; no server may run
+    ///
+    /// Refused where the log would go on from less than anybody has seen of it: that would fork it.
+    Restore(operator::RestoreOptions),
+    /// Write the log as files, which can be read, checked and taken in anywhere; a server may run meanwhile
+    Export {
+        #[command(flatten)]
+        data: DataOptions,
+        /// A folder that is there, or `s3://bucket/prefix`; what is there already is compared
+        #[arg(long, value_name = "FOLDER|URL")]
+        to: Location,
+    },
+    /// Take in a log that is files, or what of it is not here yet; no server may run
+    Import(operator::ImportOptions),
     /// Look after the log's static part: plain files that a web server or a CDN serves
     #[command(subcommand)]
     StaticPart(StaticPartCommand),
@@ -105,6 +137,15 @@ enum StaticPartCommand {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Fsck(options) => match operator::fsck(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::Rebuild { data } => operator::rebuild(&data),
+        Command::Backup { data, to } => operator::backup(&data, &to),
+        Command::Restore(options) => operator::restore(&options),
+        Command::Export { data, to } => operator::export(&data, &to),
+        Command::Import(options) => operator::import(&options),
         Command::Init { data, origin } => init(&data, origin),
         Command::Serve { data, serve } => run(&data, &serve),
         Command::StaticPart(StaticPartCommand::Write { data, static_part }) => {
@@ -278,16 +319,39 @@ fn require_log(settings: &Settings) -> Result<(), DataFolderError> {
     }
 }
 
-fn lock(folder: &DataFolder) -> anyhow::Result<File> {
+/// What keeps others from writing to a log, for as long as it is held.
+struct Locks {
+    _folder: File,
+    /// The same database may be in two folders, by a link.
+    _database: Option<File>,
+}
+
+fn lock(folder: &DataFolder) -> anyhow::Result<Locks> {
+    let taken = |path: &Path| {
+        format!(
+            "another candor-server runs the log in {} ({} is locked); stop it first, or give each server a folder of its own where they share a database",
+            folder.path().display(),
+            path.display()
+        )
+    };
     let path = folder.lock();
-    let file = File::create(&path).with_context(|| path.display().to_string())?;
-    if file.try_lock().is_err() {
-        bail!(
-            "another candor-server runs the log in {}; stop it first, or give each server a folder of its own where they share a database",
-            folder.path().display()
-        );
+    let in_folder = File::create(&path).with_context(|| path.display().to_string())?;
+    if in_folder.try_lock().is_err() {
+        bail!(taken(&path));
     }
-    Ok(file)
+    // SQLite's own locks are of another kind. They end when any handle of the file is closed, so this one never is before
+    // the program ends.
+    let path = folder.database();
+    let database = match File::open(&path) {
+        Ok(file) if file.try_lock().is_err() => bail!(taken(&path)),
+        Ok(file) => Some(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    Ok(Locks {
+        _folder: in_folder,
+        _database: database,
+    })
 }
 
 async fn open_storage(settings: &Settings) -> anyhow::Result<Arc<dyn Storage>> {

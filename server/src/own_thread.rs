@@ -20,6 +20,10 @@ pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     task: impl Future<Output = T> + Send + 'static,
 ) -> io::Result<(Alive, JoinHandle<T>)> {
+    #[cfg(test)]
+    if simulated::is_on() {
+        return Ok((mpsc::channel(1).0, tokio::spawn(task)));
+    }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let (alive, mut gone) = mpsc::channel(1);
     let (end, ended) = oneshot::channel();
@@ -42,5 +46,25 @@ pub(crate) fn block<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::CurrentThread => work(),
         _ => tokio::task::block_in_place(work),
+    }
+}
+
+/// In a simulation, one thread runs everything.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    thread_local! {
+        static IS_ON: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether tasks that should have a thread of their own stay on this one.
+    pub(super) fn is_on() -> bool {
+        IS_ON.get()
+    }
+
+    /// From now on, they do.
+    pub(crate) fn turn_on() {
+        IS_ON.set(true);
     }
 }

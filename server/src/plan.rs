@@ -54,6 +54,15 @@ impl NewRecord {
         })
     }
 
+    /// A record that was read from this entry.
+    pub(crate) fn of_entry(record: Verified<Record>, entry: Entry, leaf: LeafHash) -> Self {
+        Self {
+            record,
+            entry,
+            leaf,
+        }
+    }
+
     /// The record.
     pub fn record(&self) -> &Verified<Record> {
         &self.record
@@ -206,6 +215,8 @@ pub struct Planner<'a> {
     known: Known,
     size: TreeSize,
     operator: Option<&'a PublicKey>,
+    /// The clock when the next record was accepted, in milliseconds since 1970, where that is known.
+    pub accepted_ms: Option<i64>,
     /// What is to be written.
     pub entries: Vec<NewEntry>,
     /// The hashes of those entries.
@@ -218,13 +229,19 @@ pub struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// Begins a batch on a tree of `size` entries. `operator` admits publishers, where that is asked for.
-    pub fn new(known: Known, size: TreeSize, operator: Option<&'a PublicKey>) -> Self {
+    pub fn new(
+        known: Known,
+        size: TreeSize,
+        operator: Option<&'a PublicKey>,
+        accepted_ms: Option<i64>,
+    ) -> Self {
         let (entries, leaves, attachments, views) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             known,
             size,
             operator,
+            accepted_ms,
             entries,
             leaves,
             attachments,
@@ -349,6 +366,7 @@ impl Attempt<'_, '_> {
         planner.entries.push(NewEntry {
             entry,
             statement: digest,
+            accepted_ms: planner.accepted_ms,
         });
         self.remember(&record, index);
         Ok(Placed {

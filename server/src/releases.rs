@@ -20,6 +20,7 @@ use candor_core::note::{CheckpointError, LogKey};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tracing::warn;
 
+use crate::failpoint::failpoint;
 use crate::last_signed::{LastSigned, LastSignedError};
 use crate::own_thread::block;
 use crate::storage::{Peers, Storage, StorageError};
@@ -125,6 +126,7 @@ impl Releases {
             return Ok(());
         }
         keep(&mut kept, &released)?;
+        failpoint("kept");
         if let Some(peers) = self.storage.peers() {
             tell(peers, &released).await;
         }
@@ -274,6 +276,7 @@ impl Shown {
                 }
             };
             tokio::select! {
+                biased;
                 changed = released.changed() => changed.ok()?,
                 () = asked => {}
             }

@@ -6,6 +6,7 @@
 pub mod bucket;
 pub mod cli;
 pub mod disk;
+pub mod everything;
 pub mod fsck;
 pub mod history;
 pub mod http;
@@ -13,6 +14,7 @@ pub mod load;
 pub mod lying;
 pub mod plain_files;
 pub mod postgres;
+pub mod power;
 pub mod publisher;
 pub mod raw;
 pub mod statements;
@@ -97,6 +99,20 @@ impl TestLog {
         log.give(variables);
         log.restart();
         log
+    }
+
+    /// Gives the server these flags from its next start on.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Sends the server a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
     }
 
     /// Gives the server these variables from its next start on.
@@ -297,6 +313,16 @@ impl TestLog {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Whether the server has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        let server = self.server.as_mut().expect("the server was started");
+        let ended = server.try_wait().expect("the server can be waited for");
+        if ended.is_some() {
+            self.server = None;
+        }
+        ended.is_some()
     }
 
     /// The process ID of the server.

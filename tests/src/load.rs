@@ -29,6 +29,9 @@ const FILLER_BYTES: usize = 600;
 /// How many publishers the records are from.
 const PUBLISHERS: usize = 4;
 
+/// How long a writer waits that was sent away.
+const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long a watcher waits between two checkpoints.
 const WATCHER_PAUSE: Duration = Duration::from_millis(5);
 
@@ -115,6 +118,8 @@ struct Shared {
     server_dies: AtomicBool,
     /// Set when the server may say that it does not know what became of records.
     may_not_know: AtomicBool,
+    /// Set when the server may send publishers away.
+    may_refuse: AtomicBool,
     /// Set when the watchers should end.
     enough: AtomicBool,
 }
@@ -136,6 +141,7 @@ impl Load {
             taken: AtomicU64::new(0),
             server_dies: AtomicBool::new(false),
             may_not_know: AtomicBool::new(false),
+            may_refuse: AtomicBool::new(false),
             enough: AtomicBool::new(false),
             plan,
         });
@@ -162,6 +168,16 @@ impl Load {
         self.shared.server_dies.store(true, Ordering::SeqCst);
         log.kill();
         self.end()
+    }
+
+    /// From now on, the server may send publishers away. They come back a little later.
+    pub fn server_may_refuse(&self) {
+        self.shared.may_refuse.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on, the server may end by itself.
+    pub fn server_may_die(&self) {
+        self.shared.server_dies.store(true, Ordering::SeqCst);
     }
 
     /// Waits until all records are acknowledged.
@@ -221,6 +237,10 @@ impl Shared {
         while !request.is_empty() {
             match publish(&agent, &self.url, &request, &mut seen.checkpoints) {
                 Ok(acknowledged) => seen.acknowledged.extend(acknowledged),
+                Err(NoAnswer::ServerGone(told)) if self.may_refuse(&told) => {
+                    std::thread::sleep(REFUSED_PAUSE);
+                    continue;
+                }
                 Err(NoAnswer::ServerGone(_)) if self.server_dies.load(Ordering::SeqCst) => {
                     seen.unanswered.push(request);
                     break;
@@ -234,6 +254,11 @@ impl Shared {
             request = self.next_request(writer, &mut random);
         }
         seen
+    }
+
+    /// Whether it is an answer, and one that the server may give.
+    fn may_refuse(&self, told: &str) -> bool {
+        self.may_refuse.load(Ordering::SeqCst) && told.contains("\"status\":503")
     }
 
     /// The next records of a writer; none when it is enough.

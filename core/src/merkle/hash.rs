@@ -67,6 +67,11 @@ impl LeafHash {
         Self::of_bytes(entry.as_bytes())
     }
 
+    /// One of the hashes in a tile of level 0, which are those of leaves.
+    pub fn from_tile(hash: Hash) -> Self {
+        Self(hash)
+    }
+
     /// `SHA-256(0x00 || bytes)`, for leaves that are not log entries.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Hash(

@@ -41,8 +41,8 @@ struct Listed {
     row: RecordRow,
     /// Where its subject is shown.
     subject_path: String,
-    /// When the server took it.
-    accepted_at: String,
+    /// When the server took it, for people.
+    accepted_at: Option<String>,
 }
 
 impl Listed {
@@ -56,14 +56,14 @@ impl Listed {
             | Kind::Evaluation
             | Kind::Withdrawal => "releases",
         };
-        let accepted_at = humantime::format_rfc3339_seconds(accepted_at(&row));
+        let accepted_at = accepted_at(&row).map(|at| {
+            let at = humantime::format_rfc3339_seconds(at).to_string();
+            at.replace('T', " ").replace('Z', " UTC")
+        });
         Self {
             // A plus sign means itself in a path, but some servers and proxies read it as a space.
             subject_path: format!("/api/v1/{list}/{}", row.subject.replace('+', "%2B")),
-            accepted_at: accepted_at
-                .to_string()
-                .replace('T', " ")
-                .replace('Z', " UTC"),
+            accepted_at,
             row,
         }
     }

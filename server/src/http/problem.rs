@@ -264,6 +264,7 @@ impl Problem {
             }
             StorageError::NotALog(_)
             | StorageError::Damaged(_)
+            | StorageError::Elsewhere(_)
             | StorageError::Full(_)
             | StorageError::NotDurable(_)
             | StorageError::TurnLost

@@ -35,8 +35,9 @@ pub(super) struct Summary {
     subject: SubjectAnswer,
     /// The withdrawal that it fell to.
     withdrawn_by: Option<u64>,
-    /// When the server took it, by its own clock, which nothing proves.
-    accepted_at: String,
+    /// When the server took it, by its own clock, which nothing proves; null where the log was read from files that do
+    /// not say.
+    accepted_at: Option<String>,
 }
 
 /// What a record is about.
@@ -61,16 +62,16 @@ impl Summary {
                 sha256: row.subject_sha256.to_string(),
             },
             withdrawn_by: row.withdrawn_by.map(LeafIndex::get),
-            accepted_at: humantime::format_rfc3339_millis(accepted_at(row)).to_string(),
+            accepted_at: accepted_at(row)
+                .map(|at| humantime::format_rfc3339_millis(at).to_string()),
         }
     }
 }
 
 /// When the server took a record, by its own clock.
-pub(super) fn accepted_at(row: &RecordRow) -> std::time::SystemTime {
-    let since =
-        std::time::Duration::from_millis(u64::try_from(row.accepted_ms).unwrap_or_default());
-    std::time::SystemTime::UNIX_EPOCH + since
+pub(super) fn accepted_at(row: &RecordRow) -> Option<std::time::SystemTime> {
+    let since = u64::try_from(row.accepted_ms?).unwrap_or_default();
+    Some(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(since))
 }
 
 /// A page of records.

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::current_keys::CurrentKeys;
+use crate::failpoint::failpoint;
 use crate::last_signed::LastSigned;
 use crate::limits::Room;
 use crate::metrics::{Metrics, gauge};
@@ -132,6 +133,7 @@ impl Sequencer {
                 return task.run().await;
             };
             tokio::select! {
+                biased;
                 ended = task.run() => ended,
                 // It ends first when the database shows another history. What is being written then is in a
                 // transaction that ends with its connection, or committed, and answered by nobody.
@@ -336,11 +338,17 @@ impl Task {
                 return self.fail(answers, error);
             }
         };
+        failpoint("turn");
         let look_up = begun.elapsed().as_secs_f64();
         metrics.look_up_seconds.observe(look_up);
         let begun = Instant::now();
         let before = self.edge.head();
-        let mut planner = Planner::new(known, before.size, self.parts.operator.as_ref());
+        let mut planner = Planner::new(
+            known,
+            before.size,
+            self.parts.operator.as_ref(),
+            Some(now_ms()),
+        );
         // Refusals wait for the commit too: they may be due to records of this very batch.
         let mut rooms = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
@@ -364,10 +372,10 @@ impl Task {
                 entries: planner.entries,
                 attachments: planner.attachments,
                 views: planner.views,
-                accepted_ms: now_ms(),
             };
             let integrate = begun.elapsed().as_secs_f64();
             metrics.integrate_seconds.observe(integrate);
+            failpoint("planned");
             let begun = Instant::now();
             let committed = turn.commit(&batch).await;
             let commit_time = begun.elapsed();
@@ -376,6 +384,7 @@ impl Task {
                 error!(%error, tree.size = before.size.get(), "the commit failed");
                 return self.fail(answers.into_iter().map(|(_, answer)| answer), error.into());
             }
+            failpoint("committed");
             self.edge = edge;
             self.keys.committed(&batch);
             // Who waits when this fails is answered by nobody: that is `SubmitError::Failed`.
@@ -487,9 +496,11 @@ impl Task {
     /// The tree is committed: sign it, and let everybody see.
     async fn release(&mut self, batch: Option<&Batch>) -> Result<(), SequencerError> {
         self.publish(batch).await?;
+        failpoint("published");
         self.parts.storage.check_place()?;
         let begun = Instant::now();
         let released = sign(self.edge.head(), &self.parts.signer);
+        failpoint("signed");
         let mut stop = self.stop.clone();
         // Nobody has seen it, so there is nothing to lose by waiting, where it is only room that is missing.
         loop {
@@ -502,6 +513,7 @@ impl Task {
                 released => break released?,
             }
         }
+        failpoint("released");
         let metrics = &self.parts.metrics;
         let release = begun.elapsed().as_secs_f64();
         metrics.release_seconds.observe(release);

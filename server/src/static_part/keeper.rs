@@ -12,6 +12,7 @@ use tracing::{error, warn};
 
 use super::source::{grown_bundles, grown_tiles};
 use super::{OBJECTS_AT_ONCE, PAUSE, StaticPart, StaticPartError};
+use crate::failpoint::failpoint;
 use crate::metrics::gauge;
 use crate::releases::Released;
 use crate::storage::Storage;
@@ -116,6 +117,7 @@ impl StaticPart {
                 replaced = Some(checkpoint.head.size);
             }
             if self.store.replace_checkpoint(shown.as_ref(), text).await? {
+                failpoint("shown");
                 self.has_shown = true;
                 return Ok(replaced);
             }

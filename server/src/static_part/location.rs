@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use serde::Deserialize;
 
 use super::error::StaticPartError;
@@ -37,6 +38,15 @@ pub enum Location {
         /// Empty, or path segments with slashes between them.
         prefix: String,
     },
+}
+
+/// Where a log is read that is files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A folder or a bucket.
+    Files(Location),
+    /// What a web server serves: a static part, or a whole `candor-server`.
+    Web(String),
 }
 
 /// Text that names neither a folder nor a bucket.
@@ -94,6 +104,48 @@ impl TryFrom<String> for Location {
     type Error = LocationError;
     fn try_from(text: String) -> Result<Self, LocationError> {
         text.parse()
+    }
+}
+
+impl FromStr for Place {
+    type Err = LocationError;
+    fn from_str(text: &str) -> Result<Self, LocationError> {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Ok(Self::Web(text.trim_end_matches('/').to_owned()));
+        }
+        let folder = text.strip_prefix("file://").unwrap_or(text);
+        folder.parse().map(Self::Files)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(location) => location.fmt(f),
+            Self::Web(url) => url.fmt(f),
+        }
+    }
+}
+
+impl Place {
+    /// What is there, to be read.
+    pub(super) fn open(&self) -> Result<Store, StaticPartError> {
+        let url = match self {
+            Self::Files(location) => return location.open(),
+            Self::Web(url) => url,
+        };
+        install_ciphers();
+        let options = ClientOptions::new().with_allow_http(true);
+        let objects = HttpBuilder::new()
+            .with_url(url)
+            .with_client_options(options)
+            .with_retry(retries())
+            .build()
+            .map_err(|error| StaticPartError::Bucket {
+                location: url.clone(),
+                error,
+            })?;
+        Ok(Store::objects(url.clone(), Arc::new(objects)))
     }
 }
 
@@ -161,6 +213,19 @@ impl Location {
     }
 }
 
+/// Of the two libraries of ciphers that there could be, the one that is there. Whoever came first set the same.
+fn install_ciphers() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: RETRIES_MAX,
+        retry_timeout: RETRY_TIME,
+    }
+}
+
 /// Whether it is said where credentials come from. Where nothing is, the library would ask at an address of cloud
 /// providers, which is somebody else's in any other network.
 fn has_credentials(builder: &AmazonS3Builder) -> bool {
@@ -182,13 +247,8 @@ fn open_bucket(
     builder: AmazonS3Builder,
     bucket: &str,
 ) -> object_store::Result<object_store::aws::AmazonS3> {
-    // Of the two libraries of ciphers that there could be, the one that is there. Whoever came first set the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = builder.with_bucket_name(bucket).with_retry(RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: RETRIES_MAX,
-        retry_timeout: RETRY_TIME,
-    });
+    install_ciphers();
+    let mut builder = builder.with_bucket_name(bucket).with_retry(retries());
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
     // Elsewhere, what is sent could be read and changed on the way: AWS_ALLOW_HTTP=true says that it may.
     if endpoint.is_some_and(|endpoint| is_on_loopback(&endpoint)) {

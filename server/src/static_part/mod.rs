@@ -25,6 +25,7 @@
 //! Not here: how objects are written (`store`), what they are made of (`source`).
 
 mod error;
+mod files;
 mod keeper;
 mod location;
 mod source;
@@ -46,10 +47,11 @@ use crate::storage::{Batch, Storage};
 use crate::tree;
 
 pub use error::StaticPartError;
+pub use files::{Files, FilesError};
 pub use keeper::Keeper;
-pub use location::{Location, LocationError};
+pub use location::{Location, LocationError, Place};
 use source::{Source, bundle, grown_bundles, grown_tiles};
-use store::{Object, Store, Written};
+use store::{Object, Store, Written, bytes_of_accepted};
 
 /// How many objects are written at a time. Each may wait for a machine far away, so their waits should overlap;
 /// each takes memory, of which an entry bundle has at worst 16 MiB.
@@ -215,6 +217,14 @@ impl StaticPart {
         self.show(head, text).await?;
         report.removed = self.clean_up(TreeSize::new(0), head.size).await?;
         Ok(report)
+    }
+
+    /// Writes down when the entries were accepted, for a copy of the log.
+    pub async fn write_accepted(
+        &self,
+        accepted: impl IntoIterator<Item = Option<i64>>,
+    ) -> Result<(), StaticPartError> {
+        self.store.put_accepted(bytes_of_accepted(accepted)).await
     }
 
     /// Puts what the committed tree `head` needs there, and tries again until that is done or the server stops. Nobody

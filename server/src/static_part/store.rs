@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,13 @@ use super::error::StaticPartError;
 
 /// The one object that changes.
 const CHECKPOINT: &str = "checkpoint";
+
+/// In a copy of a log: when its entries were accepted, 8 bytes for each (a big-endian `i64` of milliseconds since 1970;
+/// the least one where nobody knows). It is no part of what the log signed.
+pub(super) const ACCEPTED: &str = "accepted-ms";
+
+/// The bytes of a time in it.
+pub(super) const ACCEPTED_BYTES: usize = 8;
 
 /// Held in a folder while its checkpoint is replaced. No web server shows files whose names begin with a dot, or
 /// it does no harm: it is empty.
@@ -70,6 +78,15 @@ pub(super) enum Written {
     Mended,
     /// It was there.
     AsItWas,
+}
+
+/// What is read of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) bytes: Vec<u8>,
+    /// Where the store says it.
+    pub(super) media_type: Option<String>,
+    version: UpdateVersion,
 }
 
 /// The checkpoint that is there, and what tells it from every other.
@@ -142,9 +159,23 @@ impl Store {
         Ok(())
     }
 
+    /// Puts [`ACCEPTED`] there, which grows with the log.
+    pub(super) async fn put_accepted(&self, bytes: Vec<u8>) -> Result<(), StaticPartError> {
+        let options = PutOptions {
+            attributes: self.attributes("application/octet-stream", "no-cache"),
+            ..PutOptions::default()
+        };
+        let (path, payload) = (path(ACCEPTED), PutPayload::from(bytes));
+        self.objects
+            .put_opts(&path, payload, options)
+            .await
+            .map_err(|error| self.failed("write", ACCEPTED, error))?;
+        Ok(())
+    }
+
     /// Puts an object there, unless it is there just so.
     pub(super) async fn put_if_other(&self, object: Object) -> Result<Written, StaticPartError> {
-        let there = self.read(&object.name).await?.map(|(bytes, _)| bytes);
+        let there = self.read(&object.name).await?.map(|read| read.bytes);
         match there {
             Some(there) if there == object.bytes => Ok(Written::AsItWas),
             Some(_) => self.put(object).await.map(|()| Written::Mended),
@@ -174,7 +205,10 @@ impl Store {
     /// The checkpoint that is there.
     pub(super) async fn checkpoint(&self) -> Result<Option<Shown>, StaticPartError> {
         let read = self.read(CHECKPOINT).await?;
-        Ok(read.map(|(text, version)| Shown { text, version }))
+        Ok(read.map(|read| Shown {
+            text: read.bytes,
+            version: read.version,
+        }))
     }
 
     /// Replaces the checkpoint if it still is `seen`; else returns false.
@@ -221,7 +255,8 @@ impl Store {
         Ok(Some(locked))
     }
 
-    async fn read(&self, name: &str) -> Result<Option<(Vec<u8>, UpdateVersion)>, StaticPartError> {
+    /// An object, if it is there.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Read>, StaticPartError> {
         let failed = |error| self.failed("read", name, error);
         let got = match self.objects.get(&path(name)).await {
             Ok(got) => got,
@@ -232,8 +267,34 @@ impl Store {
             e_tag: got.meta.e_tag.clone(),
             version: got.meta.version.clone(),
         };
+        let media_type = got.attributes.get(&Attribute::ContentType);
+        let media_type = media_type.map(|media_type| media_type.to_string());
         let bytes = got.bytes().await.map_err(failed)?;
-        Ok(Some((bytes.into(), version)))
+        Ok(Some(Read {
+            bytes: bytes.into(),
+            media_type,
+            version,
+        }))
+    }
+
+    /// A part of an object, if it is there; less of it, if it ends before.
+    pub(super) async fn read_range(
+        &self,
+        name: &str,
+        range: Range<u64>,
+    ) -> Result<Option<Vec<u8>>, StaticPartError> {
+        let meta = match self.objects.head(&path(name)).await {
+            Ok(meta) => meta,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(self.failed("read", name, error)),
+        };
+        let end = range.end.min(meta.size);
+        if range.start >= end {
+            return Ok(Some(Vec::new()));
+        }
+        let read = self.objects.get_range(&path(name), range.start..end).await;
+        let read = read.map_err(|error| self.failed("read", name, error))?;
+        Ok(Some(read.into()))
     }
 
     /// As candor-server's own answers have them. Files have none; their server says it for them.
@@ -255,6 +316,21 @@ impl Store {
             error,
         }
     }
+}
+
+/// The times in a part of [`ACCEPTED`].
+pub(super) fn accepted_of(bytes: &[u8]) -> Vec<Option<i64>> {
+    let (times, _) = bytes.as_chunks::<ACCEPTED_BYTES>();
+    let times = times.iter().map(|time| i64::from_be_bytes(*time));
+    times
+        .map(|time| (time != i64::MIN).then_some(time))
+        .collect()
+}
+
+/// The bytes of times in [`ACCEPTED`].
+pub(super) fn bytes_of_accepted(times: impl IntoIterator<Item = Option<i64>>) -> Vec<u8> {
+    let times = times.into_iter().map(|time| time.unwrap_or(i64::MIN));
+    times.flat_map(i64::to_be_bytes).collect()
 }
 
 fn id_of(folder: &FilePath) -> std::io::Result<FolderId> {

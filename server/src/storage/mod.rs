@@ -6,7 +6,9 @@
 
 mod peers;
 pub mod postgres;
+mod rebuild;
 mod rows;
+pub mod snapshot;
 pub mod sqlite;
 mod turn;
 
@@ -25,6 +27,7 @@ use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, Releas
 
 use crate::views::ViewChange;
 pub use peers::Peers;
+pub use rebuild::Rebuild;
 pub use turn::{CommitError, Turn};
 
 /// Keeps a log. Every method sees only what was committed.
@@ -71,6 +74,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Waits for its turn to write, and begins it.
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError>;
+
+    /// Waits for its turn to write, and begins to derive again all that follows from the entries.
+    async fn rebuild(&self) -> Result<Box<dyn Rebuild>, StorageError>;
 
     /// A document that an entry names.
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError>;
@@ -209,8 +215,6 @@ pub struct Batch {
     pub attachments: Vec<NewAttachment>,
     /// What the entries change in the views, in their order.
     pub views: Vec<ViewChange>,
-    /// The server's clock, in milliseconds since 1970.
-    pub accepted_ms: i64,
 }
 
 /// An entry to be written.
@@ -220,6 +224,8 @@ pub struct NewEntry {
     pub entry: Entry,
     /// Digest of the statement in it.
     pub statement: Sha256,
+    /// The server's clock when it was accepted, in milliseconds since 1970; none where nobody knows.
+    pub accepted_ms: Option<i64>,
 }
 
 /// A document to be written.
@@ -259,8 +265,9 @@ pub struct RecordRow {
     pub subject_sha256: Sha256,
     /// The withdrawal that it fell to.
     pub withdrawn_by: Option<LeafIndex>,
-    /// The server's clock, in milliseconds since 1970.
-    pub accepted_ms: i64,
+    /// The server's clock when it was accepted, in milliseconds since 1970; none where the log was read from files that
+    /// do not say.
+    pub accepted_ms: Option<i64>,
 }
 
 /// A record as the views have it, and as it is logged.
@@ -369,6 +376,9 @@ pub enum StorageError {
     /// What was read is not what was written.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// A log that is read from elsewhere can't be.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Nothing more can be written until there is room.
     #[error("the disk is full: {0}")]
     Full(sqlx::Error),
@@ -418,6 +428,16 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether what is stored is at fault, and not the way to it.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_)
+            | Self::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => true,
+            Self::Database(error) => sqlite::is_damage(error),
+            _ => false,
+        }
+    }
+
     /// For values read from the database that no version of this program would have written.
     pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Damaged(what.to_string())

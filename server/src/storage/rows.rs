@@ -101,7 +101,7 @@ pub(super) type RecordColumns = (
     String,
     Vec<u8>,
     Option<i64>,
-    i64,
+    Option<i64>,
 );
 
 pub(super) fn record_of(columns: RecordColumns) -> Result<RecordRow, StorageError> {

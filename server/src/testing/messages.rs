@@ -90,6 +90,7 @@ fn what_a_storage_says() {
         messages! { StorageError:
             StorageError::NotALog(_) => StorageError::NotALog("there is no log at /var/lib/candor/log.db".to_owned()),
             StorageError::Damaged(_) => storage(),
+            StorageError::Elsewhere(_) => StorageError::Elsewhere("s3://bucket/log can't be read".to_owned()),
             StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
             StorageError::NotDurable(_) => StorageError::NotDurable("the database is a standby, which takes no records: name its primary"),
             StorageError::TurnLost => StorageError::TurnLost,

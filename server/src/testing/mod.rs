@@ -6,6 +6,7 @@ mod faults;
 mod messages;
 mod objects;
 mod recent;
+mod simulation;
 mod static_part;
 mod storage;
 

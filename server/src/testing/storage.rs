@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
     Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers,
-    PublisherPage, PublisherRow, Questions, Readers, RecordFilter, RecordPage, RecordRow,
+    PublisherPage, PublisherRow, Questions, Readers, Rebuild, RecordFilter, RecordPage, RecordRow,
     ReleasePage, ReleaseRow, Storage, StorageError, StoredAttachment, Turn,
 };
 
@@ -166,6 +166,10 @@ impl Storage for FaultyStorage {
             inner: self.inner.turn().await?,
             commits: Arc::clone(&self.commits),
         }))
+    }
+
+    async fn rebuild(&self) -> Result<Box<dyn Rebuild>, StorageError> {
+        self.inner.rebuild().await
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {

@@ -98,7 +98,13 @@ impl Growing {
             release,
             effect,
         });
-        self.entries.push(NewEntry { entry, statement });
+        self.entries.push(NewEntry {
+            entry,
+            statement,
+            // A time of its own for each, and none for some.
+            accepted_ms: (!self.next().is_multiple_of(5))
+                .then(|| 1_700_000_000_000 + self.next().cast_signed()),
+        });
     }
 
     /// Registers a publisher with one key of its own name.
@@ -137,7 +143,6 @@ impl Growing {
             tiles,
             attachments: std::mem::take(&mut self.attachments),
             views: std::mem::take(&mut self.views),
-            accepted_ms: 1_700_000_000_000,
         }
     }
 }

@@ -65,6 +65,19 @@ pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<TreeHead,
     head_of(size, &root)
 }
 
+/// Puts a head on record, whatever is there.
+pub(super) async fn set_head(
+    connection: &mut PgConnection,
+    head: &TreeHead,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE tree_head SET size = $1, root = $2")
+        .bind(to_db(head.size.get())?)
+        .bind(head.root.as_bytes().as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Moves the head from `before` to `after`. Returns whether it was at `before`.
 pub(super) async fn move_head(
     connection: &mut PgConnection,
@@ -92,13 +105,20 @@ pub(super) async fn insert_entries(
         let (entries, behind) = rest.split_at(fit(rest));
         sqlx::query(
             "INSERT INTO entry (idx, statement, statement_key, accepted_ms, bytes)
-             SELECT $1 + n - 1, statement, key, $2, bytes
-             FROM unnest($3::bytea[], $4::bigint[], $5::bytea[]) WITH ORDINALITY AS new (statement, key, bytes, n)",
+             SELECT $1 + n - 1, statement, key, accepted_ms, bytes
+             FROM unnest($2::bigint[], $3::bytea[], $4::bigint[], $5::bytea[]) WITH ORDINALITY
+                 AS new (accepted_ms, statement, key, bytes, n)",
         )
         .bind(first)
-        .bind(batch.accepted_ms)
-        .bind(column(entries.iter().map(|new| new.statement.as_bytes().as_slice())))
-        .bind(column(entries.iter().map(|new| statement_key(new.statement))))
+        .bind(column(entries.iter().map(|new| new.accepted_ms)))
+        .bind(column(
+            entries
+                .iter()
+                .map(|new| new.statement.as_bytes().as_slice()),
+        ))
+        .bind(column(
+            entries.iter().map(|new| statement_key(new.statement)),
+        ))
         .bind(column(entries.iter().map(|new| new.entry.as_bytes())))
         .execute(&mut *connection)
         .await?;
@@ -323,6 +343,7 @@ mod tests {
         let new = |bytes: usize| NewEntry {
             entry: Entry::new(vec![b'x'; bytes]).expect("not too long"),
             statement: Sha256::of(b"x"),
+            accepted_ms: None,
         };
         let many = vec![new(60_000); 100];
         let fitting = fit(&many);

@@ -12,6 +12,8 @@
 mod log;
 mod publishers;
 mod readers;
+mod rebuild;
+mod snapshot;
 mod turn;
 mod url;
 mod views;
@@ -29,11 +31,13 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::{
     EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
-    Questions, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage, StorageError,
-    StoredAttachment, Turn,
+    Questions, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
+    StorageError, StoredAttachment, Turn,
 };
 
 use readers::Readers;
+use rebuild::PostgresRebuild;
+pub use snapshot::PostgresSnapshots;
 use turn::{PostgresTurn, SILENCE_MAX};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 
@@ -363,6 +367,10 @@ impl Storage for Postgres {
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
         self.readers.check()?;
         Ok(Box::new(PostgresTurn::begin(&self.writer).await?))
+    }
+
+    async fn rebuild(&self) -> Result<Box<dyn Rebuild>, StorageError> {
+        Ok(Box::new(PostgresRebuild::begin(&self.writer).await?))
     }
 
     async fn attachment(&self, sha256: Sha256) -> Result<Option<StoredAttachment>, StorageError> {

@@ -20,6 +20,7 @@ use sqlx::{PgConnection, PgPool};
 use tracing::debug;
 
 use super::{in_time, log, views};
+use crate::failpoint::failpoint;
 use crate::storage::{Batch, CommitError, Known, Questions, StorageError, Turn};
 
 /// How long a server may keep its turn without a word to the database: with some thousand records, it plans for
@@ -56,8 +57,25 @@ impl PostgresTurn {
         Ok(turn)
     }
 
-    fn connection(&mut self) -> &mut PgConnection {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
         self.connection.as_mut().expect("the turn has not ended")
+    }
+
+    /// Commits what was written on the turn's connection.
+    pub(super) async fn commit_as_it_is(mut self) -> Result<(), CommitError> {
+        let commit = sqlx::query("COMMIT").execute(self.connection());
+        in_time(async { Ok(commit.await?) })
+            .await
+            .map_err(|error| {
+                if has_written_nothing(&error) {
+                    CommitError::NotWritten(error)
+                } else {
+                    CommitError::Lost(error)
+                }
+            })?;
+        // It goes back into the pool.
+        self.connection = None;
+        Ok(())
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<(), CommitError> {
@@ -94,19 +112,8 @@ impl Turn for PostgresTurn {
                 CommitError::NotWritten(error) => CommitError::NotWritten(turn_lost(error)),
                 error => error,
             })?;
-        let commit = sqlx::query("COMMIT").execute(self.connection());
-        in_time(async { Ok(commit.await?) })
-            .await
-            .map_err(|error| {
-                if has_written_nothing(&error) {
-                    CommitError::NotWritten(error)
-                } else {
-                    CommitError::Lost(error)
-                }
-            })?;
-        // It goes back into the pool.
-        self.connection = None;
-        Ok(())
+        failpoint("written");
+        self.commit_as_it_is().await
     }
 
     async fn end(mut self: Box<Self>) {

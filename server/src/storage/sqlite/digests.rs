@@ -120,12 +120,23 @@ pub(super) struct Candidates {
 }
 
 impl Digests {
+    /// Of a log without entries.
+    pub(super) fn empty() -> Self {
+        Self(RwLock::default())
+    }
+
+    /// Takes over what `other` has, which was derived anew.
+    pub(super) fn replace(&self, other: Self) {
+        let other = other.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = other;
+    }
+
     /// Reads the filters, and the entries of the open generation.
     pub(super) async fn load(
         connection: &mut SqliteConnection,
         size: TreeSize,
     ) -> Result<Self, StorageError> {
-        let digests = Self(RwLock::default());
+        let digests = Self::empty();
         digests.reload(connection, size).await?;
         Ok(digests)
     }

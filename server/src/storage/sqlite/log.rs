@@ -91,14 +91,14 @@ pub(super) async fn insert_entries(
     let insert = ENTRIES.insert(connection, &rows, |row, (index, new)| {
         row.bind(index)
             .bind(new.statement.as_bytes().as_slice())
-            .bind(batch.accepted_ms)
+            .bind(new.accepted_ms)
             .bind(new.entry.as_bytes())
     });
     insert.await
 }
 
 pub(super) async fn entries(
-    pool: &SqlitePool,
+    database: impl SqliteExecutor<'_>,
     first: LeafIndex,
     count: u16,
 ) -> Result<Vec<Entry>, StorageError> {
@@ -108,7 +108,7 @@ pub(super) async fn entries(
     let rows = sqlx::query_as("SELECT idx, bytes FROM entry WHERE idx >= ?1 ORDER BY idx LIMIT ?2")
         .bind(from)
         .bind(i64::from(count))
-        .fetch_all(pool)
+        .fetch_all(database)
         .await?;
     entries_of(rows, first)
 }
@@ -129,7 +129,7 @@ pub(super) async fn upsert_tiles(
 }
 
 pub(super) async fn tiles(
-    pool: &SqlitePool,
+    database: impl SqliteExecutor<'_>,
     paths: &[TilePath],
 ) -> Result<HashMap<TilePath, Tile>, StorageError> {
     // A level or an index beyond what the database can hold is of a tile that is not there.
@@ -142,7 +142,7 @@ pub(super) async fn tiles(
          CROSS JOIN tile ON tile.level = wanted.value ->> 0 AND tile.idx = wanted.value ->> 1",
     )
     .bind(json_list(wanted))
-    .fetch_all(pool)
+    .fetch_all(database)
     .await?;
     let mut stored = HashMap::with_capacity(rows.len());
     for row in &rows {
@@ -179,12 +179,12 @@ pub(super) async fn insert_attachments(
 }
 
 pub(super) async fn attachment(
-    pool: &SqlitePool,
+    database: impl SqliteExecutor<'_>,
     sha256: Sha256,
 ) -> Result<Option<StoredAttachment>, StorageError> {
     let row = sqlx::query("SELECT media_type, bytes FROM attachment WHERE sha256 = ?1")
         .bind(sha256.as_bytes().as_slice())
-        .fetch_optional(pool)
+        .fetch_optional(database)
         .await?;
     row.map(|row| {
         Ok(StoredAttachment {

@@ -16,7 +16,9 @@ mod digests;
 mod insert;
 mod log;
 mod publishers;
+mod rebuild;
 mod reserve;
+mod snapshot;
 mod turn;
 mod views;
 
@@ -40,12 +42,14 @@ use tracing::warn;
 
 use super::{
     EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
-    Questions, Readers, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
-    StorageError, StoredAttachment, Turn,
+    Questions, Readers, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
+    Storage, StorageError, StoredAttachment, Turn,
 };
 
 use digests::{Digests, Key};
+use rebuild::SqliteRebuild;
 use reserve::Reserve;
+pub use snapshot::SqliteSnapshots;
 use turn::SqliteTurn;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -83,6 +87,12 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Makes a new, empty log in a file that need not outlive the program: nothing waits for the disk.
+    pub async fn scratch(file: &Path, identity: &LogIdentity) -> Result<Self, StorageError> {
+        Self::create(file, identity).await?;
+        Self::open_with(file, SqliteSynchronous::Off).await
+    }
+
     /// Opens the log in `file`. A missing file is an error: logs are made by [`Sqlite::create`] alone.
     pub async fn open(file: &Path) -> Result<Self, StorageError> {
         let reserve = Reserve::beside(file);
@@ -98,15 +108,34 @@ impl Sqlite {
     }
 
     async fn open_once(file: &Path) -> Result<Self, StorageError> {
+        Self::open_with(file, SqliteSynchronous::Full).await
+    }
+
+    /// Opens a log whose views may be damaged, to derive them again.
+    pub async fn open_damaged(file: &Path) -> Result<Self, StorageError> {
+        Self::open_parts(file, SqliteSynchronous::Full, false).await
+    }
+
+    async fn open_with(file: &Path, synchronous: SqliteSynchronous) -> Result<Self, StorageError> {
+        Self::open_parts(file, synchronous, true).await
+    }
+
+    async fn open_parts(
+        file: &Path,
+        synchronous: SqliteSynchronous,
+        loads_digests: bool,
+    ) -> Result<Self, StorageError> {
         let opened = FileId::of(file)?;
         check_identity(file).await?;
-        let writer = connect(writer(file), 1).await?;
+        let writer = connect(writer(file).synchronous(synchronous), 1).await?;
         MIGRATIONS.run(&writer).await.map_err(sqlx::Error::from)?;
         let readers = connect(options(file), READERS).await?;
-        let digests = {
+        let digests = if loads_digests {
             let mut snapshot = writer.begin().await?;
             let head = log::head(&mut *snapshot).await?;
             Digests::load(&mut snapshot, head.size).await?
+        } else {
+            Digests::empty()
         };
         let log = Self {
             file: file.to_owned(),
@@ -167,6 +196,7 @@ mod code {
     pub(super) const ERROR: u32 = 1;
     pub(super) const BUSY: u32 = 5;
     pub(super) const LOCKED: u32 = 6;
+    pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
     pub(super) const CONSTRAINT: u32 = 19;
     pub(super) const NOT_A_DATABASE: u32 = 26;
@@ -188,6 +218,11 @@ mod code {
 /// Whether there is no room for more.
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     code::of(error) == Some(code::FULL) || code::extended(error) == Some(code::IOERR_SHMSIZE)
+}
+
+/// Whether the file is not what `SQLite` wrote.
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(code::of(error), Some(code::CORRUPT | code::NOT_A_DATABASE))
 }
 
 /// How the log is opened.
@@ -297,7 +332,13 @@ impl Storage for Sqlite {
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
         Ok(Box::new(
-            SqliteTurn::begin(&self.writer, &self.digests).await?,
+            SqliteTurn::begin_to_write(&self.writer, &self.digests).await?,
+        ))
+    }
+
+    async fn rebuild(&self) -> Result<Box<dyn Rebuild>, StorageError> {
+        Ok(Box::new(
+            SqliteRebuild::begin(&self.writer, &self.digests).await?,
         ))
     }
 

@@ -30,11 +30,14 @@ fn batch() -> Batch {
     Batch {
         before,
         after: range.head(),
-        entries: vec![NewEntry { entry, statement }],
+        entries: vec![NewEntry {
+            entry,
+            statement,
+            accepted_ms: None,
+        }],
         tiles: Vec::new(),
         attachments: Vec::new(),
         views: Vec::new(),
-        accepted_ms: 0,
     }
 }
 
@@ -132,7 +135,6 @@ mod filling {
                 tiles: Vec::new(),
                 attachments: Vec::new(),
                 views: indexes.map(view).collect(),
-                accepted_ms: 0,
             };
             turn.commit(&batch).await.expect("it is written");
         }
@@ -142,6 +144,7 @@ mod filling {
         NewEntry {
             entry: Entry::new(n.to_be_bytes().to_vec()).expect("short enough"),
             statement: statement(n),
+            accepted_ms: None,
         }
     }
 

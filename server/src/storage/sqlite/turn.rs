@@ -11,6 +11,7 @@ use tracing::debug;
 use super::changes::Subjects;
 use super::digests::{Digests, Grown, Key};
 use super::{changes, code, log};
+use crate::failpoint::failpoint;
 use crate::storage::{Batch, CommitError, Known, Questions, StorageError, Turn};
 
 /// A transaction that holds the database's only lock for writing.
@@ -39,48 +40,89 @@ impl SqliteTurn {
             .execute(turn.connection())
             .await?;
         turn.head = log::head(turn.connection()).await?;
+        Ok(turn)
+    }
+
+    /// The same, with the digests of all that was committed.
+    pub(super) async fn begin_to_write(
+        writer: &SqlitePool,
+        digests: &Arc<Digests>,
+    ) -> Result<Self, StorageError> {
+        let mut turn = Self::begin(writer, digests).await?;
         let size = turn.head.size;
         digests.cover(turn.connection(), size).await?;
         Ok(turn)
     }
 
-    fn connection(&mut self) -> &mut SqliteConnection {
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         self.connection.as_mut().expect("the turn has not ended")
     }
 
     async fn write_and_commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         let grown = self.write(batch).await?;
+        failpoint("written");
+        self.commit_written().await?;
+        self.digests.committed(grown);
+        Ok(())
+    }
+
+    async fn commit_written(&mut self) -> Result<(), CommitError> {
         let committed = sqlx::query("COMMIT").execute(self.connection()).await;
-        committed.map_err(|error| {
+        committed.map(drop).map_err(|error| {
             if has_written_nothing(&error) {
                 CommitError::NotWritten(error.into())
             } else {
                 CommitError::Unknown(error.into())
             }
-        })?;
-        self.digests.committed(grown);
-        Ok(())
+        })
+    }
+
+    /// Commits what was written on the turn's connection.
+    pub(super) async fn commit_as_it_is(mut self) -> Result<(), CommitError> {
+        let committed = self.commit_written().await;
+        self.let_go(&committed).await;
+        committed
+    }
+
+    /// Gives the connection back, if its transaction ended in order.
+    async fn let_go(&mut self, committed: &Result<(), CommitError>) {
+        let connection = self.connection.take().expect("the turn ends here");
+        if committed.is_err()
+            && let Err(error) = connection.close().await
+        {
+            debug!(%error, "the connection that failed did not close in order");
+        }
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<Grown, StorageError> {
         let digests = Arc::clone(&self.digests);
         let connection = self.connection();
-        let subjects = Subjects::of(connection, &digests, &batch.views).await?;
         log::insert_entries(connection, batch).await?;
-        log::upsert_tiles(connection, &batch.tiles).await?;
         log::insert_attachments(connection, &batch.attachments).await?;
-        changes::apply(connection, &batch.views, &subjects).await?;
-        let statements = batch
-            .entries
-            .iter()
-            .map(|new| Key::of_statement(new.statement));
-        let statements = statements.zip(batch.before.size.get()..);
-        let keys = statements.chain(subjects.new_releases()).collect();
-        let grown = digests.grow(batch.before.size, batch.after.size, keys);
-        grown.write(connection).await?;
+        let grown = write_derived(connection, &digests, batch).await?;
         log::update_head(connection, &batch.after).await?;
         Ok(grown)
     }
+}
+
+/// Writes what follows from a batch's entries: tiles, views, and what finds them.
+pub(super) async fn write_derived(
+    connection: &mut SqliteConnection,
+    digests: &Digests,
+    batch: &Batch,
+) -> Result<Grown, StorageError> {
+    let subjects = Subjects::of(connection, digests, &batch.views).await?;
+    log::upsert_tiles(connection, &batch.tiles).await?;
+    changes::apply(connection, &batch.views, &subjects).await?;
+    let statements = batch
+        .entries
+        .iter()
+        .map(|new| Key::of_statement(new.statement));
+    let statements = statements.zip(batch.before.size.get()..);
+    let keys = statements.chain(subjects.new_releases()).collect();
+    let grown = digests.grow(batch.before.size, batch.after.size, keys);
+    grown.write(connection).await?;
+    Ok(grown)
 }
 
 #[async_trait]
@@ -102,12 +144,7 @@ impl Turn for SqliteTurn {
             });
         }
         let committed = self.write_and_commit(batch).await;
-        let connection = self.connection.take().expect("the turn ends here");
-        if committed.is_err()
-            && let Err(error) = connection.close().await
-        {
-            debug!(%error, "the connection that failed did not close in order");
-        }
+        self.let_go(&committed).await;
         committed
     }
 

@@ -1,0 +1,343 @@
+//! Putting a copy of a log in the place of what was lost, without a second history.
+//!
+//! ```text
+//! copy ──► is it the beginning of every tree that anybody is known to have seen?
+//!              │ yes, and it has all of them ─────────────────────────────┐
+//!              └ yes, and it lacks entries ──► from elsewhere, proven ────┴──► in place, the old database beside it
+//! ```
+//!
+//! Always: a log whose newest checkpoint was seen by somebody never goes on from less than that: the next entry would
+//! get an index that another entry had. What is missing comes from where it was published to (a static part, a mirror,
+//! another copy), or the log does not go on under its name. Nothing of the data folder is changed before all of that is
+//! certain.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candor_core::Verified;
+use candor_core::merkle::TreeSize;
+use candor_core::note::{Checkpoint, LogKey};
+
+use super::{ImportError, Progress, import, make_private_folder};
+use crate::data_folder::DataFolder;
+use crate::last_signed::{self, LastSigned, LastSignedError};
+use crate::static_part::{Files, FilesError, Place};
+use crate::storage::snapshot::Snapshots as _;
+use crate::storage::sqlite::{Sqlite, SqliteSnapshots};
+use crate::storage::{LogIdentity, Storage as _, StorageError};
+use crate::tree::{self, RightEdge};
+
+/// Where a restored log is made until it is certain.
+const ASIDE: &str = ".candor-restore";
+
+/// What is put in place, and what is known of the log.
+#[derive(Debug)]
+pub struct Restore {
+    /// The folder that `backup` made.
+    pub from: PathBuf,
+    /// Where entries come from that the copy lacks.
+    pub entries_from: Option<Place>,
+    /// Places whose checkpoints people may have seen: the static part, other servers.
+    pub shown_at: Vec<Place>,
+    /// Files with checkpoints that somebody has seen.
+    pub seen: Vec<PathBuf>,
+    /// Whether the operator is sure that nobody saw more than all this says.
+    pub nothing_else_was_seen: bool,
+}
+
+/// What was done.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// How many entries the copy had.
+    pub copied: TreeSize,
+    /// How many there are now.
+    pub entries: TreeSize,
+    /// Where the database is that was there before.
+    pub replaced: Option<PathBuf>,
+}
+
+/// Why nothing was restored: the data folder is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A file or a folder can't be used.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The copy can't be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A kept checkpoint can't be read.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
+    /// What a place shows can't be read.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// What the copy lacks can't be had.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Nobody can tell how far the log had come.
+    #[error(
+        "nothing says how far this log had come: {} is not there, and no --seen CHECKPOINT was given. Find the newest checkpoint that anybody has (a client keeps it as `checkpoint` in ~/.local/state/candor; a static part, a mirror and a witness have one) and name it with --seen; only where nobody can have seen the log since the copy was made: --nothing-else-was-seen",
+        path.display()
+    )]
+    NobodyKnows {
+        /// Where the newest signed checkpoint should be.
+        path: PathBuf,
+    },
+    /// The copy lacks entries that people have seen.
+    #[error(
+        "the copy in {} has {copied} entries, and {seen_at} has a checkpoint of {seen}: {} entries are missing, and going on without them would fork the log. They may be in its static part, at a mirror, or in a newer copy that was exported; take them from there: candor-server restore --data {} --from {} --entries-from FOLDER|URL. If they are nowhere, this log must not go on: begin a new one with `candor-server init` and another origin, and publish there",
+        from.display(), seen.get() - copied.get(), data.display(), from.display()
+    )]
+    Behind {
+        /// The copy.
+        from: PathBuf,
+        /// The data folder.
+        data: PathBuf,
+        /// How many entries the copy has.
+        copied: TreeSize,
+        /// Where it was seen that there were more.
+        seen_at: String,
+        /// How many there were.
+        seen: TreeSize,
+    },
+    /// Not even the place that entries should come from has them all.
+    #[error(
+        "with what {entries_from} has, the log has {entries} entries, and {seen_at} has a checkpoint of {seen}: {} entries are missing still; name a place that has more of them with --entries-from",
+        seen.get() - entries.get()
+    )]
+    StillBehind {
+        /// Where entries came from.
+        entries_from: String,
+        /// How many there are with these.
+        entries: TreeSize,
+        /// Where it was seen that there were more.
+        seen_at: String,
+        /// How many there were.
+        seen: TreeSize,
+    },
+    /// The copy is of another history.
+    #[error(
+        "the copy in {} and the checkpoint of {seen} entries in {seen_at} are not of one history: going on from this copy would fork the log. Take another copy",
+        from.display()
+    )]
+    OtherHistory {
+        /// The copy.
+        from: PathBuf,
+        /// Where another one was seen.
+        seen_at: String,
+        /// Its size.
+        seen: TreeSize,
+    },
+}
+
+/// A checkpoint that somebody can have seen, and where that was learned.
+struct Seen {
+    checkpoint: Verified<Checkpoint>,
+    text: String,
+    at: String,
+}
+
+/// Restores the log in `data`, whose lock the caller holds.
+pub async fn restore(
+    data: &DataFolder,
+    plan: &Restore,
+    progress: Progress<'_>,
+) -> Result<Restored, RestoreError> {
+    let copy = DataFolder::new(&plan.from);
+    let identity = SqliteSnapshots::open(&copy.database()).await?;
+    let identity = identity.identity().await?;
+    let seen = all_seen(data, &copy, plan, &identity).await?;
+    let aside = DataFolder::new(&data.path().join(ASIDE));
+    let restored = try_restore(data, &aside, plan, &identity, &seen, progress).await;
+    if restored.is_err() {
+        let _ = fs::remove_dir_all(aside.path());
+    }
+    restored
+}
+
+/// All checkpoints of the log that are known to have been signed.
+async fn all_seen(
+    data: &DataFolder,
+    copy: &DataFolder,
+    plan: &Restore,
+    identity: &LogIdentity,
+) -> Result<Vec<Seen>, RestoreError> {
+    let key = LogKey::from(identity.key.clone());
+    let mut seen = Vec::new();
+    if data.last_signed().exists() {
+        seen.push(Seen::kept(data, &key)?);
+    }
+    for path in &plan.seen {
+        seen.push(Seen::in_file(path, &key)?);
+    }
+    for place in &plan.shown_at {
+        match Files::open(place, &key).await {
+            Ok(files) => seen.push(Seen {
+                checkpoint: files.checkpoint().clone(),
+                text: files.text().to_owned(),
+                at: place.to_string(),
+            }),
+            // Nobody has seen anything there yet.
+            Err(FilesError::NoCheckpoint { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if seen.is_empty() && !plan.nothing_else_was_seen {
+        return Err(RestoreError::NobodyKnows {
+            path: data.last_signed(),
+        });
+    }
+    // The copy's own is no sign of how far the log had come, and must fit all the same.
+    seen.push(Seen::kept(copy, &key)?);
+    Ok(seen)
+}
+
+async fn try_restore(
+    data: &DataFolder,
+    aside: &DataFolder,
+    plan: &Restore,
+    identity: &LogIdentity,
+    seen: &[Seen],
+    progress: Progress<'_>,
+) -> Result<Restored, RestoreError> {
+    let _ = fs::remove_dir_all(aside.path());
+    make_private_folder(aside.path()).map_err(io_error(aside.path()))?;
+    // A copy of the copy: what is made of it is never the only one.
+    let from = DataFolder::new(&plan.from).database();
+    fs::copy(&from, aside.database()).map_err(io_error(&from))?;
+    let log = Sqlite::open(&aside.database()).await?;
+    let copied = RightEdge::load(&log).await?.head().size;
+    let newest = seen.iter().max_by_key(|seen| seen.checkpoint.head.size);
+    let newest = newest.expect("the copy's own is there");
+    if newest.checkpoint.head.size > copied && plan.entries_from.is_none() {
+        return Err(RestoreError::Behind {
+            from: plan.from.clone(),
+            data: data.path().to_owned(),
+            copied,
+            seen_at: newest.at.clone(),
+            seen: newest.checkpoint.head.size,
+        });
+    }
+    let mut signed = newest.text.clone();
+    let mut signed_head = newest.checkpoint.head;
+    if let Some(place) = &plan.entries_from {
+        let key = LogKey::from(identity.key.clone());
+        let mut files = Files::open(place, &key).await?;
+        import(&log, &mut files, progress).await?;
+        if files.checkpoint().head.size > signed_head.size {
+            signed = files.text().to_owned();
+            signed_head = files.checkpoint().head;
+        }
+    }
+    let entries = log.head().await?.size;
+    for seen in seen {
+        let head = seen.checkpoint.head;
+        if head.size > entries {
+            let place = plan.entries_from.as_ref();
+            return Err(RestoreError::StillBehind {
+                entries_from: place.map(ToString::to_string).unwrap_or_default(),
+                entries,
+                seen_at: seen.at.clone(),
+                seen: head.size,
+            });
+        }
+        if tree::head_at(&log, head.size).await? != head {
+            return Err(RestoreError::OtherHistory {
+                from: plan.from.clone(),
+                seen_at: seen.at.clone(),
+                seen: head.size,
+            });
+        }
+    }
+    debug_assert!(signed_head.size <= entries);
+    log.settle().await?;
+    log.close().await;
+    LastSigned::create(&aside.last_signed(), &signed)?;
+    let replaced = put_in_place(data, aside)?;
+    Ok(Restored {
+        copied,
+        entries,
+        replaced,
+    })
+}
+
+/// Moves the restored files to where they belong. A crash in between leaves a folder that can be restored again: the
+/// newest checkpoint is there first, and whatever database is beside it must have that tree.
+fn put_in_place(data: &DataFolder, aside: &DataFolder) -> Result<Option<PathBuf>, RestoreError> {
+    sync(&aside.database())?;
+    fs::rename(aside.last_signed(), data.last_signed()).map_err(io_error(&data.last_signed()))?;
+    sync(data.path())?;
+    let mut replaced = None;
+    if data.database().exists() {
+        let to = unused_name(&data.database());
+        fs::rename(data.database(), &to).map_err(io_error(&to))?;
+        // What belongs to it goes with it: with another database, it would be taken for that one's.
+        for suffix in ["-wal", "-shm"] {
+            let from = with_suffix(&data.database(), suffix);
+            if from.exists() {
+                let to = with_suffix(&to, suffix);
+                fs::rename(&from, &to).map_err(io_error(&from))?;
+            }
+        }
+        replaced = Some(to);
+        sync(data.path())?;
+    }
+    fs::rename(aside.database(), data.database()).map_err(io_error(&data.database()))?;
+    sync(data.path())?;
+    let _ = fs::remove_dir_all(aside.path());
+    Ok(replaced)
+}
+
+/// `log.db.replaced-1`, or the first such name that is free.
+fn unused_name(database: &Path) -> PathBuf {
+    (1..=u32::MAX)
+        .map(|n| with_suffix(database, &format!(".replaced-{n}")))
+        .find(|path| !path.exists())
+        .expect("some number is free")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn sync(path: &Path) -> Result<(), RestoreError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(io_error(path))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> RestoreError {
+    let path = path.to_owned();
+    move |error| RestoreError::Io { path, error }
+}
+
+impl Seen {
+    /// A checkpoint by itself, or what another server of the log kept.
+    fn in_file(path: &Path, key: &LogKey) -> Result<Self, RestoreError> {
+        match last_signed::newest_in(path, key) {
+            Ok((checkpoint, text)) => Ok(Self {
+                checkpoint,
+                text,
+                at: path.display().to_string(),
+            }),
+            Err(LastSignedError::Missing { path }) => Err(RestoreError::Io {
+                path,
+                error: io::ErrorKind::NotFound.into(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What a data folder or a copy keeps.
+    fn kept(folder: &DataFolder, key: &LogKey) -> Result<Self, RestoreError> {
+        Self::in_file(&folder.last_signed(), key)
+    }
+}
