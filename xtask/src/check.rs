@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::run::{build, cargo, root, run, target};
-use crate::{demo, needs, tidy};
+use crate::{demo, mutations, needs, tidy};
 
 /// How long the tests may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
         tests
             .env("CANDOR_EXHAUSTIVE", "1")
             .env("CANDOR_KILLS", "500")
+            .env("CANDOR_FAULT_ROUNDS", "50")
             .env("CANDOR_FAILOVER_SECONDS", "300")
             .env("CANDOR_STATIC_RECORDS", "1000000");
     }
@@ -73,6 +74,7 @@ impl Advisories {
 pub(crate) fn check() -> anyhow::Result<Advisories> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     tidy::tidy(&root())?;
+    mutations::check()?;
     run(&mut cargo(&[
         "clippy",
         "--workspace",

@@ -7,6 +7,7 @@
 
 mod check;
 mod demo;
+mod mutations;
 mod needs;
 mod run;
 mod tidy;
@@ -20,6 +21,8 @@ cargo xtask VERB
                  (--once: stop after the checks)
   test [--long]  install what the tests need, then run every check and every test
                  (--long: the forms that take an hour as well)
+  mutations [NAME]
+                 break a copy of the log in each way of tests/mutations, and expect that a test fails
   check          formatting, lints, licences, house rules
   gen            write the files that are made from code: schemas/openapi.json
 ";
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         ["demo", "--once"] => demo::demo(demo::After::Stop),
         ["test"] => check::test(check::Length::Normal),
         ["test", "--long"] => check::test(check::Length::Long),
+        ["mutations"] => mutations::run_all(None),
+        ["mutations", name] => mutations::run_all(Some(name)),
         ["check"] => check::check().map(check::Advisories::say),
         ["gen"] => check::generate(),
         _ => {
