@@ -435,7 +435,11 @@ async fn open_or_make(
     } else {
         let database = settings.data.database();
         if !database.exists() {
-            Sqlite::create(&database, identity).await?;
+            // Whole, or not there.
+            let making = settings.data.path().join("log.db.making");
+            let _ = std::fs::remove_file(&making);
+            Sqlite::create(&making, identity).await?;
+            std::fs::rename(&making, &database).with_context(|| database.display().to_string())?;
         }
         Arc::new(Sqlite::open(&database).await?)
     };

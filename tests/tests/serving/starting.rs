@@ -436,3 +436,23 @@ fn the_operator_admits_publishers_where_that_is_asked_for() {
     let output = server(&["admit", nonsense], &log.data(), &[]);
     assert_refused(&output, &["nonsense.json", "/payloadType"]);
 }
+
+/// Each folder has a lock of its own, and the database has one too.
+#[test]
+fn two_servers_do_not_run_on_one_database_by_way_of_two_folders() {
+    let mut log = stopped_log();
+    let parent = tempfile::tempdir().expect("a folder");
+    let other = parent.path().join("other");
+    fs::create_dir(&other).expect("a folder");
+    for file in ["log-key.pem", "operator-key.pem", "last-signed"] {
+        fs::copy(log.data().join(file), other.join(file)).expect("it is copied");
+    }
+    std::os::unix::fs::symlink(log.data().join("log.db"), other.join("log.db")).expect("a link");
+    log.restart();
+    let refused = server(&SERVE, &other, &[]);
+    assert_refused(
+        &refused,
+        &["another candor-server runs the log", "log.db is locked"],
+    );
+    assert!(log.stop().success());
+}
