@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use candor_core::merkle::{Entry, LeafHash, LeafIndex};
-use candor_core::record::Kind;
+use candor_core::record::{Kind, SignedRecord};
 use candor_server::storage::{Batch, NewEntry, Storage};
 use candor_server::tree::RightEdge;
 use candor_server::views::{Effect, ViewChange};
@@ -185,6 +185,7 @@ async fn append(
     let (mut entries, mut views, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
     for (record, index) in records.iter().zip(before.size.get()..) {
         let entry = Entry::new(record.entry.clone())?;
+        let subject = SignedRecord::from_entry(&entry)?.statement().subject.sha256;
         leaves.push(LeafHash::of(&entry));
         entries.push(NewEntry {
             entry,
@@ -196,7 +197,7 @@ async fn append(
             kind: Kind::ApiVersion,
             publisher: workload.publishers()[record.publisher].name.parse()?,
             subject: record.subject.clone(),
-            subject_sha256: record.statement,
+            subject_sha256: subject,
             release: Some(record.subject.parse()?),
             effect: Effect::None,
         });
