@@ -35,7 +35,7 @@ pub(crate) struct FsckOptions {
     #[arg(long, value_name = "FOLDER|URL")]
     files: Option<Place>,
     /// The log's key, where no data folder of it is here
-    #[arg(long, env = "CANDOR_LOG_KEY", value_name = "KEY", requires = "files")]
+    #[arg(long, env = "CANDOR_LOG_KEY", value_name = "KEY")]
     key: Option<VerifierKey>,
     /// Where to keep what is derived meanwhile, some 500 bytes for each entry [default: the system's folder for such
     /// files]
