@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::load::Random;
+use crate::power::{self, Survives};
+
 /// Postgres does not run as root; this is nobody.
 const NOBODY: u32 = 65_534;
 
@@ -25,6 +28,15 @@ pub struct Postgres {
     next_database: AtomicU32,
     /// The shell that stops it when this end of the pipe is closed.
     guard: std::process::Child,
+    /// What was on its disk before the trace of it began.
+    before: Option<power::Disk>,
+}
+
+/// What a cluster is kept on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Real,
+    Traced,
 }
 
 /// A database of its own.
@@ -52,6 +64,15 @@ impl Database {
 impl Postgres {
     /// Makes a cluster and starts it, with further settings such as `fsync=off`.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_on(Disk::Real, settings)
+    }
+
+    /// Makes a cluster on a disk whose power can be cut, and starts it.
+    pub fn start_traced(settings: &[&str]) -> Self {
+        Self::start_on(Disk::Traced, settings)
+    }
+
+    fn start_on(disk: Disk, settings: &[&str]) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new()
             .prefix("candor-pg-")
@@ -77,6 +98,7 @@ impl Postgres {
             while read -r word; do
                 case $word in
                     stop) kill -INT $pid; wait $pid ;;
+                    crash) kill -QUIT $pid; wait $pid ;;
                     start) start "$@" ;;
                 esac
             done
@@ -92,12 +114,24 @@ impl Postgres {
         for setting in settings {
             guard.args(["-c", setting]);
         }
+        let mut before = None;
+        if disk == Disk::Traced {
+            // Where nobody may read it, wherever the sources are.
+            let library = folder.path().join("libcandor_faults.so");
+            fs::copy(crate::program("libcandor_faults.so"), &library).expect("it is copied");
+            guard
+                .env("LD_PRELOAD", &library)
+                .env("CANDOR_FAULTS_DIR", &data)
+                .env("CANDOR_FAULTS_TRACE", folder.path().join("trace"));
+            before = Some(power::Disk::load(&data));
+        }
         let guard = guard.stdin(Stdio::piped()).spawn().expect("a shell");
         let postgres = Self {
             folder,
             programs,
             next_database: AtomicU32::new(0),
             guard,
+            before,
         };
         postgres.wait_until(true);
         postgres
@@ -107,6 +141,23 @@ impl Postgres {
     pub fn stop(&mut self) {
         self.tell_guard("stop\n");
         self.wait_until(false);
+    }
+
+    /// Ends all of its processes at once, and cuts the power of its disk. Returns how many changes of files there were.
+    pub fn cut_power(&mut self, survives: Survives, random: &mut Random) -> usize {
+        self.tell_guard("crash\n");
+        self.wait_until(false);
+        let data = self.folder.path().join("data");
+        let trace = self.folder.path().join("trace");
+        let mut disk = self.before.take().expect("its disk is traced");
+        let changes = disk.apply(&trace);
+        disk.cut(survives, random, &data);
+        if fs::metadata(self.folder.path()).expect("it is there").uid() == NOBODY {
+            succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(&data));
+        }
+        fs::remove_file(&trace).expect("it is removed");
+        self.before = Some(power::Disk::load(&data));
+        changes
     }
 
     /// Starts it again, after it was stopped.

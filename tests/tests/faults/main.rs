@@ -14,5 +14,6 @@
 mod clock;
 mod disk;
 mod points;
+mod postgres;
 mod power;
 mod world;
