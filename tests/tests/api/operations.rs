@@ -101,3 +101,44 @@ fn a_log_that_is_well_is_healthy_and_ready() {
         })
     );
 }
+
+/// What operators are given to watch the log with speaks of what the log says, and of what its documentation explains.
+#[test]
+fn alerts_and_dashboard_name_metrics_and_sections_that_are_there() {
+    let world = World::new();
+    // What was never counted is not there.
+    world.log.post("application/json", b"{").expect_status(400);
+    let metrics = world.log.get("/metrics").text();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |name: &str| std::fs::read_to_string(repository.join(name)).expect(name);
+    let operating = read("docs/operating.md").to_lowercase();
+    let mut named = std::collections::BTreeSet::new();
+    for file in ["deploy/alerts.yml", "deploy/grafana.json"] {
+        let text = read(file);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        named.extend(
+            words
+                .filter(|word| word.starts_with("candor_"))
+                .map(str::to_owned),
+        );
+        for section in text.split("docs/operating.md#").skip(1) {
+            let section: String = section
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .collect();
+            assert!(
+                operating.contains(&format!("### {section}\n")),
+                "{file}: docs/operating.md has no section {section}"
+            );
+        }
+    }
+    assert!(named.len() > 12, "{named:?}");
+    for name in named {
+        // A histogram's buckets are described under its own name, a counter's total without its ending.
+        let described = name.trim_end_matches("_bucket").trim_end_matches("_total");
+        assert!(
+            metrics.contains(&format!("# HELP {described} ")),
+            "{name} is not in:\n{metrics}"
+        );
+    }
+}
