@@ -3,10 +3,15 @@
 //! Always: what no version of this program would have written is [`StorageError::Damaged`], and never a panic.
 
 use candor_core::Sha256;
-use candor_core::merkle::{Entry, Hash, LeafIndex, Tile, TilePath, TreeHead, TreeSize};
+use candor_core::merkle::{
+    Entry, Hash, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
+};
 use candor_core::record::{Kind, PublicKey};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 
-use super::{LogIdentity, LoggedRecord, RecordRow, StorageError};
+use super::snapshot::{StoredEntry, TilePlace};
+use super::{EntriesLimit, LogIdentity, LoggedRecord, RecordRow, StorageError};
 
 /// Numbers cross to the database's signed 64-bit integers here and nowhere else.
 pub(super) fn to_db(number: u64) -> Result<i64, StorageError> {
@@ -142,4 +147,42 @@ pub(super) fn kinds_of(kinds: &[String]) -> Result<Vec<Kind>, StorageError> {
 /// Where a list goes on: -1 is before all rows.
 pub(super) fn behind(after: Option<LeafIndex>) -> i64 {
     after.map_or(-1, |after| i64::try_from(after.get()).unwrap_or(i64::MAX))
+}
+
+/// `entry.idx`, `entry.statement`, `entry.accepted_ms`, `entry.bytes`
+pub(super) type EntryColumns = (i64, Vec<u8>, Option<i64>, Vec<u8>);
+
+/// The entries from `first` on, without gaps, up to the limit. One by one: what does not fit is not kept.
+pub(super) async fn stored_entries_of(
+    mut rows: BoxStream<'_, Result<EntryColumns, sqlx::Error>>,
+    first: LeafIndex,
+    limit: EntriesLimit,
+) -> Result<Vec<StoredEntry>, StorageError> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for expected in first.get().. {
+        let Some((index, statement, accepted_ms, entry)) = rows.try_next().await? else {
+            break;
+        };
+        let entry = Entry::new(entry).map_err(StorageError::damaged)?;
+        bytes += entry.as_bytes().len();
+        if from_db(index)? != expected || (bytes > limit.bytes && !found.is_empty()) {
+            break;
+        }
+        found.push(StoredEntry {
+            entry,
+            statement: Some(sha256_from_db(&statement)?),
+            accepted_ms,
+        });
+    }
+    Ok(found)
+}
+
+/// Where a tile stands, and how long it is.
+pub(super) fn tile_place_of(level: i64, index: i64, bytes: i64) -> Result<TilePlace, StorageError> {
+    let level = u8::try_from(level).ok().and_then(TileLevel::new);
+    Ok(TilePlace {
+        level: level.ok_or_else(|| StorageError::damaged("a tile of no level"))?,
+        index: TileIndex::new(from_db(index)?),
+        bytes: from_db(bytes)?,
+    })
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use candor_core::Sha256;
-use candor_core::merkle::{Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead};
+use candor_core::merkle::{LeafIndex, Tile, TilePath, TreeHead};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 
 use super::{DatabaseUrl, Postgres, SNAPSHOT, connect_once, log};
-use crate::storage::rows::{from_db, index_from_db, sha256_from_db, statement_key};
+use crate::storage::rows::{sha256_from_db, statement_key, stored_entries_of, tile_place_of};
 use crate::storage::snapshot::{
     Contents, Form, Snapshot, Snapshots, StoredDocument, StoredEntry, TilePlace, View, ViewKey,
     ViewRow,
@@ -82,42 +82,23 @@ impl Contents for PostgresSnapshot {
         first: LeafIndex,
         limit: EntriesLimit,
     ) -> Result<Vec<StoredEntry>, StorageError> {
-        let mut found = Vec::new();
         let Ok(from) = i64::try_from(first.get()) else {
-            return Ok(found);
+            return Ok(Vec::new());
         };
-        let mut rows = sqlx::query(
+        let rows = sqlx::query_as::<_, (i64, Vec<u8>, Option<i64>, Vec<u8>, i64)>(
             "SELECT idx, statement, accepted_ms, bytes, statement_key
              FROM entry WHERE idx >= $1 ORDER BY idx LIMIT $2",
         )
         .bind(from)
         .bind(i64::from(limit.items))
         .fetch(&mut self.connection);
-        let (mut expected, mut bytes) = (first, 0);
-        while let Some(row) = rows.try_next().await? {
-            if index_from_db(row.try_get(0)?)? != expected {
-                break;
-            }
-            let entry = Entry::new(row.try_get(3)?).map_err(StorageError::damaged)?;
-            bytes += entry.as_bytes().len();
-            if bytes > limit.bytes && !found.is_empty() {
-                break;
-            }
-            let statement = sha256_from_db(row.try_get(1)?)?;
-            // What does not find the statement is as wrong as another statement.
-            let is_found = statement_key(statement) == row.try_get::<i64, _>(4)?;
-            found.push(StoredEntry {
-                entry,
-                statement: Some(if is_found {
-                    statement
-                } else {
-                    Sha256::from_bytes([0; 32])
-                }),
-                accepted_ms: row.try_get(2)?,
-            });
-            expected = LeafIndex::new(expected.get() + 1);
-        }
-        Ok(found)
+        // What does not find the statement is as wrong as another statement.
+        let rows = rows.map_ok(|(index, statement, accepted_ms, bytes, key)| {
+            let is_found = sha256_from_db(&statement).is_ok_and(|it| statement_key(it) == key);
+            let statement = if is_found { statement } else { vec![0; 32] };
+            (index, statement, accepted_ms, bytes)
+        });
+        stored_entries_of(rows.boxed(), first, limit).await
     }
 
     async fn tiles(&mut self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
@@ -153,13 +134,7 @@ impl Snapshot for PostgresSnapshot {
         rows.fetch(&mut self.connection)
             .map(|row| {
                 let row = row?;
-                let level = from_db(row.try_get(0)?)?;
-                let level = u8::try_from(level).ok().and_then(TileLevel::new);
-                Ok(TilePlace {
-                    level: level.ok_or_else(|| StorageError::damaged("a tile of no level"))?,
-                    index: TileIndex::new(from_db(row.try_get(1)?)?),
-                    bytes: from_db(row.try_get(2)?)?,
-                })
+                tile_place_of(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
             })
             .boxed()
     }

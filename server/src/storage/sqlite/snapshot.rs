@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use candor_core::Sha256;
-use candor_core::merkle::{Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead};
+use candor_core::merkle::{LeafIndex, Tile, TilePath, TreeHead};
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use super::views::{NAMES, SUBJECT};
 use super::{FileId, check_identity, log};
-use crate::storage::rows::{from_db, index_from_db, sha256_from_db};
+use crate::storage::rows::{sha256_from_db, stored_entries_of, tile_place_of};
 use crate::storage::snapshot::{
     Contents, Form, Snapshot, Snapshots, StoredDocument, StoredEntry, TilePlace, View, ViewKey,
     ViewRow,
@@ -105,35 +105,16 @@ impl Contents for SqliteSnapshot {
         first: LeafIndex,
         limit: EntriesLimit,
     ) -> Result<Vec<StoredEntry>, StorageError> {
-        let mut found = Vec::new();
         let Ok(from) = i64::try_from(first.get()) else {
-            return Ok(found);
+            return Ok(Vec::new());
         };
-        let mut rows = sqlx::query(
+        let rows = sqlx::query_as(
             "SELECT idx, statement, accepted_ms, bytes FROM entry WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
         )
         .bind(from)
         .bind(i64::from(limit.items))
         .fetch(&mut self.connection);
-        let (mut expected, mut bytes) = (first, 0);
-        // One by one: what does not fit is not read.
-        while let Some(row) = rows.try_next().await? {
-            if index_from_db(row.try_get(0)?)? != expected {
-                break;
-            }
-            let entry = Entry::new(row.try_get(3)?).map_err(StorageError::damaged)?;
-            bytes += entry.as_bytes().len();
-            if bytes > limit.bytes && !found.is_empty() {
-                break;
-            }
-            found.push(StoredEntry {
-                entry,
-                statement: Some(sha256_from_db(row.try_get(1)?)?),
-                accepted_ms: row.try_get(2)?,
-            });
-            expected = LeafIndex::new(expected.get() + 1);
-        }
-        Ok(found)
+        stored_entries_of(rows, first, limit).await
     }
 
     async fn tiles(&mut self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
@@ -179,13 +160,7 @@ impl Snapshot for SqliteSnapshot {
         rows.fetch(&mut self.connection)
             .map(|row| {
                 let row = row?;
-                let level = from_db(row.try_get(0)?)?;
-                let level = u8::try_from(level).ok().and_then(TileLevel::new);
-                Ok(TilePlace {
-                    level: level.ok_or_else(|| StorageError::damaged("a tile of no level"))?,
-                    index: TileIndex::new(from_db(row.try_get(1)?)?),
-                    bytes: from_db(row.try_get(2)?)?,
-                })
+                tile_place_of(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)
             })
             .boxed()
     }
