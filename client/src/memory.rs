@@ -53,7 +53,7 @@ pub struct Memory {
 pub enum Advance {
     /// No checkpoint of this log was seen before; now this one is remembered.
     First,
-    /// The very same tree.
+    /// The very same tree. Where it is the log's last checkpoint, that is remembered now.
     Same,
     /// It extends the one that was seen before, and is remembered now.
     Grown {
@@ -184,12 +184,15 @@ impl Memory {
             let seen = self.newest(client.key())?;
             let compared = compare(client, seen.as_ref(), shown);
             match compared {
-                Compared::Fits(Advance::First | Advance::Grown { .. }) => {
+                Compared::Fits(Advance::Same) if !is_closed_by(seen.as_ref(), shown) => {
+                    return Ok(compared);
+                }
+                Compared::Fits(Advance::First | Advance::Same | Advance::Grown { .. }) => {
                     if self.replace(client.key(), seen.as_ref(), shown)? {
                         return Ok(compared);
                     }
                 }
-                Compared::Fits(Advance::Same | Advance::Older { .. })
+                Compared::Fits(Advance::Older { .. })
                 | Compared::Older { .. }
                 | Compared::Misfits(_) => return Ok(compared),
             }
@@ -332,6 +335,11 @@ fn compare(
         // A log that was set back does not have the tiles of the larger tree any more.
         Proof::Worthless(_) | Proof::Missing(_) => misfits(Accused::Stale, None),
     }
+}
+
+/// Whether `shown` closes the log with the tree that was seen.
+fn is_closed_by(seen: Option<&SignedCheckpoint>, shown: &SignedCheckpoint) -> bool {
+    seen.is_some_and(|seen| shown.checkpoint.rank() > seen.checkpoint.rank())
 }
 
 impl Accusation {

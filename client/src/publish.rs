@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use candor_core::Sha256;
 use candor_core::bundle::{Receipt, ReceiptError};
 use candor_core::merkle::{Entry, EntryTooLong, LeafIndex};
+use candor_core::note::{NextLog, Origin, Retirement};
 use candor_core::record::{
     Envelope, Kind, PayloadError, Predicate, PublicKeyError, RecordError, SchemaViolation,
     SignedRecord, Statement, StatementError,
@@ -103,6 +104,14 @@ pub enum PublishError {
     /// The log's checkpoint does not fit what was seen before.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The log is closed, so nothing was sent.
+    #[error("the log {origin} is retired, and takes no further record")]
+    Retired {
+        /// Which log.
+        origin: Origin,
+        /// Where it goes on.
+        next: Option<NextLog>,
+    },
     /// An answer about something else than what was sent.
     #[error("the log's answer does not fit what was sent: {0}")]
     OtherAnswer(&'static str),
@@ -163,6 +172,12 @@ impl PublishError {
             }
             Self::Log(error) => error.hint(),
             Self::Memory(error) => error.hint(),
+            Self::Retired { next: None, .. } => {
+                "name another log (`--log URL`, `--log-key KEY`): this one names none that it goes on in".to_owned()
+            }
+            Self::Retired { next: Some(next), .. } => format!(
+                "it goes on elsewhere: `--log {} --log-key {}`", next.url(), next.key
+            ),
             Self::OtherAnswer(_) | Self::Receipt { .. } => {
                 "publish again, which changes nothing if the record is there; if it stays so, tell the log's operator and a witness".to_owned()
             }
@@ -187,6 +202,7 @@ impl PublishError {
             | Self::AttachmentUnnamed(_)
             | Self::Manifest(_)
             | Self::Key(_)
+            | Self::Retired { .. }
             | Self::OtherAnswer(_)
             | Self::Receipt { .. } => None,
         }
@@ -216,6 +232,7 @@ impl PublishError {
             | Self::Manifest(_)
             | Self::Key(_)
             | Self::Log(_)
+            | Self::Retired { .. }
             | Self::OtherAnswer(_)
             | Self::Receipt { .. }
             | Self::Replay(_) => self.log_error().map(LogError::context).unwrap_or_default(),
@@ -257,8 +274,7 @@ pub fn publish(
         return Err(PublishError::Count(records.len()));
     }
     check_attachments(records, attachments)?;
-    // Another log, or one that was rewritten, is found out before it gets anything.
-    memory.fetch(client)?;
+    check_open(client, memory)?;
     send(client, memory, records, attachments).map_err(|error| {
         if error.is_refusal() {
             error
@@ -266,6 +282,19 @@ pub fn publish(
             PublishError::Sent(Box::new(error))
         }
     })
+}
+
+/// Checks that what answers is the log, and that it takes records: another log, or one that was rewritten, is found out
+/// before it gets anything.
+pub fn check_open(client: &LogClient, memory: &Memory) -> Result<(), PublishError> {
+    let (checkpoint, _) = memory.fetch(client)?;
+    match &checkpoint.checkpoint.retirement {
+        None => Ok(()),
+        Some(Retirement { next }) => Err(PublishError::Retired {
+            origin: client.key().origin(),
+            next: next.clone(),
+        }),
+    }
 }
 
 fn send(

@@ -6,7 +6,9 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::merkle::{Hash, LeafHash, TreeHead, TreeSize};
-use candor_core::note::{Checkpoint, CheckpointError, LogKey, NoteError, NoteSigner, Origin};
+use candor_core::note::{
+    Checkpoint, CheckpointError, LogKey, NextLog, NoteError, NoteSigner, Origin, Retirement,
+};
 use ed25519_dalek::SigningKey;
 
 const ORIGIN: &str = "example.org/candor";
@@ -282,4 +284,67 @@ fn the_checkpoint_in_the_specification_is_read() {
     );
     assert_eq!(checkpoint.extensions, [""; 0]);
     assert_eq!(checkpoint.to_string(), text);
+}
+
+#[test]
+fn the_last_checkpoint_says_where_the_log_goes_on() {
+    let log = log_signer();
+    let key = LogKey::from(log.verifier_key().clone());
+    let head = TreeHead {
+        size: TreeSize::new(1),
+        root: some_root(),
+    };
+    let other = LogKey::from(signer("example.org/candor-2", 8).verifier_key().clone());
+    let next = NextLog::new(other.clone(), "https://example.org/candor-2/").expect("a good one");
+    assert_eq!(next.url(), "https://example.org/candor-2");
+    let before = read_checkpoint(&format!("{ORIGIN}\n1\n{}\n", head.root)).expect("it is read");
+    for (next, line) in [
+        (None, "retired".to_owned()),
+        (
+            Some(next),
+            format!("retired {other} https://example.org/candor-2"),
+        ),
+    ] {
+        let note = Checkpoint::sign_last(head, Retirement { next: next.clone() }, &log);
+        let text = format!("{ORIGIN}\n1\n{}\n{line}\n", head.root);
+        assert_eq!(note.unverified_text(), text);
+        let last = key
+            .verify_checkpoint(note.to_string().as_bytes())
+            .expect("it was signed");
+        assert_eq!(last.retirement, Some(Retirement { next }));
+        assert_eq!((last.head, last.to_string()), (head, text));
+        assert!(last.rank() > before.rank(), "it comes behind the same tree");
+        assert!(last.rank() < (TreeSize::new(2), false));
+    }
+}
+
+#[test]
+fn what_looks_like_a_retirement_and_is_none_is_refused() {
+    let root = some_root();
+    let read = |lines: &str| read_checkpoint(&format!("{ORIGIN}\n1\n{root}\n{lines}\n"));
+    let key = signer("example.org/candor-2", 8).verifier_key().to_string();
+    let long = format!("https://example.org/{}", "x".repeat(1_024));
+    for line in [
+        "retired ".to_owned(),
+        "retired soon".to_owned(),
+        format!("retired {key}"),
+        format!("retired {key} https://example.org more"),
+        format!("retired {key}  https://example.org"),
+        format!("retired {key} ftp://example.org"),
+        format!("retired {key} https://"),
+        format!("retired {key} https://example.org/é"),
+        format!("retired {key} {long}"),
+        format!("retired {}x https://example.org", &key[..key.len() - 1]),
+    ] {
+        let read = read(&line);
+        assert!(
+            matches!(read, Err(CheckpointError::Retirement(_))),
+            "{line:?}: {read:?}"
+        );
+    }
+    let twice = read(&format!("retired\nretired {key} https://example.org"));
+    assert_eq!(twice, Err(CheckpointError::TwoRetirements));
+    for opaque in ["retiredness", " retired", "Retired", "note retired"] {
+        assert_eq!(read(opaque).expect("it is opaque").retirement, None);
+    }
 }

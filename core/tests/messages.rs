@@ -11,7 +11,9 @@ use candor_core::merkle::{
     EntryBundleError, EntryTooLong, Hash, LeafIndex, PlanError, ProofError, TileError, TilePath,
     TilePathError, TreeSize,
 };
-use candor_core::note::{CheckpointError, KeyId, KeyName, NoteError, Origin, VerifierKeyError};
+use candor_core::note::{
+    CheckpointError, KeyId, KeyName, NoteError, Origin, RetirementError, VerifierKeyError,
+};
 use candor_core::record::{
     Algorithm, AuthorityError, DigestSetError, EnvelopeError, JsonError, Kind, NameError,
     PayloadError, PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation,
@@ -136,7 +138,13 @@ fn what_is_said_of_notes() {
         CheckpointError::Size(_) => CheckpointError::Size(text("007")),
         CheckpointError::Root(_) => CheckpointError::Root(text("AAAA")),
         CheckpointError::Extensions => CheckpointError::Extensions,
+        CheckpointError::Retirement(_) => CheckpointError::Retirement(RetirementError::Form(text("retired soon"))),
+        CheckpointError::TwoRetirements => CheckpointError::TwoRetirements,
         CheckpointError::EmptyTreeRoot => CheckpointError::EmptyTreeRoot,
+    } + &messages! { RetirementError:
+        RetirementError::Form(_) => RetirementError::Form(text("retired soon")),
+        RetirementError::Key(_) => RetirementError::Key(VerifierKeyError::Form),
+        RetirementError::Url(_) => RetirementError::Url(text("ftp://log.example.org/2")),
     } + &messages! { VerifierKeyError:
         VerifierKeyError::PrivateKey => VerifierKeyError::PrivateKey,
         VerifierKeyError::Form => VerifierKeyError::Form,

@@ -16,7 +16,9 @@ CREATE TABLE log (
 CREATE TABLE tree_head (
     id SMALLINT PRIMARY KEY CHECK (id = 1),
     size BIGINT NOT NULL CHECK (size >= 0),
-    root BYTEA NOT NULL CHECK (octet_length(root) = 32)
+    root BYTEA NOT NULL CHECK (octet_length(root) = 32),
+    -- The log's last checkpoint: where there is one, nothing is ever added.
+    last_checkpoint TEXT
 ) WITH (fillfactor = 10);
 
 -- The newest tree that a server told the others of. At most one row. It decides nothing: each server holds it against

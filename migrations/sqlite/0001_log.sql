@@ -12,7 +12,9 @@ CREATE TABLE log (
 CREATE TABLE tree_head (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     size INTEGER NOT NULL CHECK (size >= 0),
-    root BLOB NOT NULL CHECK (length(root) = 32)
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    -- The log's last checkpoint: where there is one, nothing is ever added.
+    last_checkpoint TEXT
 ) STRICT;
 
 CREATE TABLE entry (

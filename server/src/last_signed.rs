@@ -33,7 +33,7 @@ use crate::storage::{Storage, StorageError};
 use crate::tree;
 
 /// How long a slot is. A checkpoint has at most some 800 bytes: an origin of 255, twice, two numbers of 20 and
-/// 44, and a signature of 92.
+/// 44, and a signature of 92; the last one 1,400 more, for the next log's key and address.
 const SLOT_BYTES: usize = 4_096;
 
 /// The file.
@@ -42,8 +42,9 @@ pub struct LastSigned {
     path: PathBuf,
     /// Open for writing, if it has slots.
     slots: Option<File>,
-    /// The tree of the newest checkpoint in it.
-    head: TreeHead,
+    /// The newest checkpoint in it, and its note.
+    newest: Verified<Checkpoint>,
+    text: String,
     /// Where the next one goes: the slot that does not hold the newest.
     next: Slot,
 }
@@ -106,6 +107,19 @@ pub enum LastSignedError {
         /// How many were signed.
         signed: TreeSize,
     },
+    /// The database has entries behind the end of the log.
+    #[error(
+        "the database has {stored} entries, and this log was retired with {signed} ({}): the others were added behind its end, and going on would contradict its last checkpoint. Put the log's own database back: candor-server restore --data {} --from BACKUP",
+        path.display(), folder(path)
+    )]
+    Reopened {
+        /// Which file.
+        path: PathBuf,
+        /// How many entries the database has.
+        stored: TreeSize,
+        /// How many the log ended with.
+        signed: TreeSize,
+    },
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -122,7 +136,11 @@ impl LastSigned {
     /// Opens the file at `path` of the log with `key`.
     pub fn open(path: PathBuf, key: &LogKey) -> Result<Self, LastSignedError> {
         let bytes = read(&path)?;
-        let (newest, next) = newest(&bytes, key).map_err(|error| LastSignedError::Form {
+        let Newest {
+            checkpoint,
+            text,
+            next,
+        } = newest(&bytes, key).map_err(|error| LastSignedError::Form {
             path: path.clone(),
             error,
         })?;
@@ -133,14 +151,20 @@ impl LastSigned {
         Ok(Self {
             path,
             slots,
-            head: newest.head,
+            newest: checkpoint,
+            text,
             next,
         })
     }
 
     /// Whether the newest checkpoint in it is that of the tree `head`, and the next one will take no space.
     pub fn holds(&self, head: TreeHead) -> bool {
-        self.slots.is_some() && self.head == head
+        self.slots.is_some() && self.newest.head == head
+    }
+
+    /// The log's last checkpoint, if that is the newest in it.
+    pub fn last_checkpoint(&self) -> Option<&str> {
+        self.newest.retirement.as_ref().map(|_| self.text.as_str())
     }
 
     /// Checks that the tree in storage, whose head is `head`, extends the one that was signed last.
@@ -149,7 +173,8 @@ impl LastSigned {
         storage: &dyn Storage,
         head: TreeHead,
     ) -> Result<(), LastSignedError> {
-        let signed = self.head;
+        self.check_end(head)?;
+        let signed = self.newest.head;
         if signed.size > head.size {
             return Err(LastSignedError::Behind {
                 path: self.path.clone(),
@@ -164,26 +189,44 @@ impl LastSigned {
         }
     }
 
+    /// Checks that the tree `head` has nothing behind the end of a log that is retired.
+    pub fn check_end(&self, head: TreeHead) -> Result<(), LastSignedError> {
+        let signed = self.newest.head.size;
+        if head.size > signed && self.newest.retirement.is_some() {
+            return Err(LastSignedError::Reopened {
+                path: self.path.clone(),
+                stored: head.size,
+                signed,
+            });
+        }
+        Ok(())
+    }
+
     /// What is wrong with a database whose tree does not extend the newest one in it.
     pub fn other_history(&self) -> LastSignedError {
         LastSignedError::OtherHistory {
             path: self.path.clone(),
-            signed: self.head.size,
+            signed: self.newest.head.size,
         }
     }
 
-    /// Puts the checkpoint of the tree `head` on stable storage. After an error the one before it is still
-    /// there, and it can be tried again.
-    pub fn write(&mut self, head: TreeHead, checkpoint: &str) -> Result<(), LastSignedError> {
-        let bytes = slot_with(checkpoint);
+    /// Puts a checkpoint that was signed on stable storage. After an error the one before it is still there, and it can
+    /// be tried again.
+    pub fn write(
+        &mut self,
+        checkpoint: &Verified<Checkpoint>,
+        text: &str,
+    ) -> Result<(), LastSignedError> {
+        let bytes = slot_with(text);
         match &self.slots {
             Some(slots) => slots
                 .write_all_at(&bytes, self.next.offset())
                 .and_then(|()| slots.sync_data()),
-            None => lay_out(&self.path, checkpoint).map(|slots| self.slots = Some(slots)),
+            None => lay_out(&self.path, text).map(|slots| self.slots = Some(slots)),
         }
         .map_err(|error| io_error(&self.path, error))?;
-        self.head = head;
+        self.newest = checkpoint.clone();
+        text.clone_into(&mut self.text);
         self.next = self.next.other();
         Ok(())
     }
@@ -245,34 +288,41 @@ pub fn newest_in(
     key: &LogKey,
 ) -> Result<(Verified<Checkpoint>, String), LastSignedError> {
     let bytes = read(path)?;
-    let (checkpoint, next) = newest(&bytes, key).map_err(|error| LastSignedError::Form {
+    let newest = newest(&bytes, key).map_err(|error| LastSignedError::Form {
         path: path.to_owned(),
         error,
     })?;
-    let note = match bytes.split_at_checked(SLOT_BYTES) {
-        Some((first, second)) if second.len() == SLOT_BYTES => note_in(match next {
-            Slot::First => second,
-            Slot::Second => first,
-        }),
-        _ => note_in(&bytes),
-    };
-    let text = String::from_utf8(note).expect("a checkpoint that verified is text");
-    Ok((checkpoint, text))
+    Ok((newest.checkpoint, newest.text))
 }
 
-/// The newest checkpoint in the file, and the slot that the next one goes to.
-fn newest(bytes: &[u8], key: &LogKey) -> Result<(Verified<Checkpoint>, Slot), CheckpointError> {
+/// The newest checkpoint in the file.
+struct Newest {
+    checkpoint: Verified<Checkpoint>,
+    text: String,
+    /// The slot that the next one goes to.
+    next: Slot,
+}
+
+fn newest(bytes: &[u8], key: &LogKey) -> Result<Newest, CheckpointError> {
+    let read = |slot: &[u8], next| {
+        let note = note_in(slot);
+        let checkpoint = key.verify_checkpoint(&note)?;
+        let text = String::from_utf8(note).expect("a checkpoint that verified is text");
+        Ok(Newest {
+            checkpoint,
+            text,
+            next,
+        })
+    };
     if bytes.len() != 2 * SLOT_BYTES {
-        return Ok((key.verify_checkpoint(&note_in(bytes))?, Slot::Second));
+        return read(bytes, Slot::Second);
     }
     let (first, second) = bytes.split_at(SLOT_BYTES);
-    let first = key.verify_checkpoint(&note_in(first));
-    let second = key.verify_checkpoint(&note_in(second));
-    match (first, second) {
-        (Ok(first), Ok(second)) if first.head.size < second.head.size => Ok((second, Slot::First)),
-        (Ok(first), _) => Ok((first, Slot::Second)),
-        (Err(_), Ok(second)) => Ok((second, Slot::First)),
-        (Err(error), Err(_)) => Err(error),
+    match (read(first, Slot::Second), read(second, Slot::First)) {
+        (Ok(first), Ok(second)) if first.checkpoint.rank() < second.checkpoint.rank() => Ok(second),
+        (Ok(first), _) => Ok(first),
+        (Err(_), second @ Ok(_)) => second,
+        (error, Err(_)) => error,
     }
 }
 
@@ -306,7 +356,7 @@ fn lay_out(path: &Path, note: &str) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use candor_core::merkle::{CompactRange, LeafHash};
-    use candor_core::note::NoteSigner;
+    use candor_core::note::{NoteSigner, Retirement};
     use ed25519_dalek::SigningKey;
 
     use super::*;
@@ -328,9 +378,7 @@ mod tests {
             LastSigned::create(&file.path(), &file.checkpoint(0)).expect("it is made");
             let mut last_signed = file.open().expect("it opens");
             for size in 1..=size {
-                last_signed
-                    .write(head(size), &file.checkpoint(size))
-                    .expect("it is written");
+                file.write(&mut last_signed, size);
             }
             file
         }
@@ -339,15 +387,25 @@ mod tests {
             self.folder.path().join("last-signed")
         }
 
+        fn key(&self) -> LogKey {
+            LogKey::from(self.signer.verifier_key().clone())
+        }
+
+        fn write(&self, last_signed: &mut LastSigned, size: u64) {
+            let text = self.checkpoint(size);
+            let checkpoint = self.key().verify_checkpoint(text.as_bytes());
+            let checkpoint = checkpoint.expect("it was signed");
+            last_signed
+                .write(&checkpoint, &text)
+                .expect("it is written");
+        }
+
         fn checkpoint(&self, size: u64) -> String {
             Checkpoint::sign(head(size), &self.signer).to_string()
         }
 
         fn open(&self) -> Result<LastSigned, LastSignedError> {
-            LastSigned::open(
-                self.path(),
-                &LogKey::from(self.signer.verifier_key().clone()),
-            )
+            LastSigned::open(self.path(), &self.key())
         }
 
         fn bytes(&self) -> Vec<u8> {
@@ -389,7 +447,8 @@ mod tests {
                 fs::write(file.path(), &bytes).expect("it is written");
                 let last_signed = file.open().expect("one slot is whole");
                 let is_whole = bytes == after;
-                assert!(last_signed.holds(head(if is_whole { size + 1 } else { size })));
+                let size = if is_whole { size + 1 } else { size };
+                assert!(last_signed.holds(head(size)));
             }
         }
         let file = TestFile::with_trees_to(3);
@@ -405,12 +464,28 @@ mod tests {
             fs::write(file.path(), restored).expect("it is written");
             let mut last_signed = file.open().expect("it opens");
             assert!(!last_signed.holds(head(2)), "it has no slots yet");
-            last_signed
-                .write(head(2), &file.checkpoint(2))
-                .expect("it is laid out");
+            file.write(&mut last_signed, 2);
             assert!(last_signed.holds(head(2)));
             assert!(file.open().expect("it opens").holds(head(2)));
             assert_eq!(file.bytes().len(), 8_192);
+        }
+    }
+
+    /// It has the same tree as the one before it, and that must not be taken for the newer.
+    #[test]
+    fn the_last_checkpoint_of_a_log_counts_before_others_of_its_tree() {
+        for size in 1..3 {
+            let file = TestFile::with_trees_to(size);
+            let last = Checkpoint::sign_last(head(size), Retirement { next: None }, &file.signer);
+            let text = last.to_string();
+            let checkpoint = file.key().verify_checkpoint(text.as_bytes());
+            let mut last_signed = file.open().expect("it opens");
+            assert_eq!(last_signed.last_checkpoint(), None);
+            last_signed
+                .write(&checkpoint.expect("it was signed"), &text)
+                .expect("it is written");
+            let last_signed = file.open().expect("it opens");
+            assert_eq!(last_signed.last_checkpoint(), Some(text.as_str()));
         }
     }
 }

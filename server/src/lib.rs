@@ -34,6 +34,7 @@ pub mod releases;
 pub mod replay;
 pub mod sequencer;
 pub mod serve;
+pub mod signer;
 pub mod static_part;
 pub mod storage;
 pub mod tree;

@@ -25,6 +25,7 @@ use candor_server::open_files;
 use candor_server::recent::Recent;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::serve::serve;
+use candor_server::signer::Signer;
 use candor_server::static_part::{Location, StaticPart};
 use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
@@ -97,6 +98,11 @@ enum Command {
     },
     /// Take in a log that is files, or what of it is not here yet; no server may run
     Import(operator::ImportOptions),
+    /// Close the log for good, and say where it goes on; no server may run
+    ///
+    /// Its last checkpoint names the next log and its key, so that clients follow. What is in the log stays, and can be
+    /// read and verified.
+    Retire(operator::RetireOptions),
     /// Look after the log's static part: plain files that a web server or a CDN serves
     #[command(subcommand)]
     StaticPart(StaticPartCommand),
@@ -146,6 +152,7 @@ fn main() -> ExitCode {
         Command::Restore(options) => operator::restore(&options),
         Command::Export { data, to } => operator::export(&data, &to),
         Command::Import(options) => operator::import(&options),
+        Command::Retire(options) => operator::retire(&options),
         Command::Init { data, origin } => init(&data, origin),
         Command::Serve { data, serve } => run(&data, &serve),
         Command::StaticPart(StaticPartCommand::Write { data, static_part }) => {
@@ -362,7 +369,8 @@ async fn open_storage(settings: &Settings) -> anyhow::Result<Arc<dyn Storage>> {
 }
 
 /// Who signs checkpoints: the key beside the database, if it is the one that the database names.
-fn signer(data: &DataFolder, identity: &LogIdentity) -> anyhow::Result<NoteSigner> {
+fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn Signer>> {
+    let data = &settings.data;
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),
         log_key::read(&data.log_key())?,
@@ -375,7 +383,7 @@ fn signer(data: &DataFolder, identity: &LogIdentity) -> anyhow::Result<NoteSigne
             identity.key
         );
     }
-    Ok(signer)
+    Ok(Box::new(signer))
 }
 
 fn registration(settings: &Settings) -> anyhow::Result<Registration> {
@@ -392,7 +400,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     let connections_max = open_files::connections_max()?;
     let storage = open_storage(&settings).await?;
     let identity = storage.identity().await?;
-    let signer = signer(&settings.data, &identity)?;
+    let signer = signer(&settings, &identity)?;
     let registration = registration(&settings)?;
     let (stop, stopping) = watch::channel(false);
     let metrics = Arc::new(Metrics::new());

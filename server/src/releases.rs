@@ -15,8 +15,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use candor_core::Verified;
 use candor_core::merkle::{ConsistencyProof, LeafIndex, ProofPlan, TreeHead};
-use candor_core::note::{CheckpointError, LogKey};
+use candor_core::note::{Checkpoint, CheckpointError, LogKey, Retirement};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -42,6 +43,39 @@ pub struct Released {
     pub head: TreeHead,
     /// The signed checkpoint.
     pub checkpoint: String,
+    verified: Verified<Checkpoint>,
+}
+
+impl Released {
+    /// The tree of a checkpoint of the log with `key`.
+    pub fn of(checkpoint: String, key: &LogKey) -> Result<Self, CheckpointError> {
+        let verified = key.verify_checkpoint(checkpoint.as_bytes())?;
+        Ok(Self {
+            head: verified.head,
+            checkpoint,
+            verified,
+        })
+    }
+
+    /// Whether the log ends with it, and where it goes on.
+    pub fn retirement(&self) -> Option<&Retirement> {
+        self.verified.retirement.as_ref()
+    }
+
+    /// Its checkpoint.
+    pub fn verified(&self) -> &Verified<Checkpoint> {
+        &self.verified
+    }
+
+    /// Puts its checkpoint on stable storage.
+    pub fn keep_in(&self, kept: &mut LastSigned) -> Result<(), LastSignedError> {
+        kept.write(&self.verified, &self.checkpoint)
+    }
+
+    /// Whether it comes behind `other`: it has a larger tree, or is the last word on the same.
+    fn is_behind(&self, other: &Self) -> bool {
+        self.verified.rank() > other.verified.rank()
+    }
 }
 
 /// Why a tree is not shown, and none after it.
@@ -122,7 +156,7 @@ impl Releases {
     pub async fn release(&self, released: Released) -> Result<(), LastSignedError> {
         let mut kept = self.kept.lock().await;
         // Another server may have added to it since, and released that.
-        if released.head.size <= self.newest().head.size {
+        if !released.is_behind(&self.newest()) {
             return Ok(());
         }
         keep(&mut kept, &released)?;
@@ -159,11 +193,13 @@ impl Releases {
         if checkpoint == shown.checkpoint {
             return Ok(());
         }
-        let head = self.key.verify_checkpoint(checkpoint.as_bytes())?.head;
-        if head.size < shown.head.size {
+        let released = Released::of(checkpoint, &self.key)?;
+        if shown.is_behind(&released) {
             // That server is yet to hear of ours.
             return Ok(());
         }
+        let head = released.head;
+        kept.check_end(head)?;
         let plan = ProofPlan::consistency(shown.head.size, head.size)
             .expect("the one is not larger than the other");
         let tiles = self.storage.tiles(&plan.tiles()).await?;
@@ -175,7 +211,6 @@ impl Releases {
         proof
             .verify(&shown.head, &head)
             .map_err(|_| kept.other_history())?;
-        let released = Released { head, checkpoint };
         keep(&mut kept, &released)?;
         self.shown.send_replace(Arc::new(released));
         Ok(())
@@ -184,7 +219,7 @@ impl Releases {
 
 /// Puts a checkpoint on stable storage, before anybody sees it.
 fn keep(kept: &mut LastSigned, released: &Released) -> Result<(), LastSignedError> {
-    block(|| kept.write(released.head, &released.checkpoint))
+    block(|| released.keep_in(kept))
 }
 
 /// Lets the other servers know. Where that fails, they find the tree committed, and release it themselves.

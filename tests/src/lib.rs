@@ -89,6 +89,16 @@ impl TestLog {
         log
     }
 
+    /// Makes a new log with another origin and starts it.
+    pub fn start_as(origin: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the log");
+        let data = folder.path().join("log");
+        let key = Self::init_as(origin, &data, &[]);
+        let mut log = Self::of(folder, data, key);
+        log.restart();
+        log
+    }
+
     /// Makes a new log and starts it with further flags and variables.
     pub fn start_with_variables(
         flags: &[&str],
@@ -190,10 +200,14 @@ impl TestLog {
         }
     }
 
-    /// `candor-server init`
     fn init(data: &Path, flags: &[&str]) -> LogKey {
+        Self::init_as(ORIGIN, data, flags)
+    }
+
+    /// `candor-server init`
+    fn init_as(origin: &str, data: &Path, flags: &[&str]) -> LogKey {
         let output = Command::new(program("candor-server"))
-            .args(["init", "--origin", ORIGIN, "--data"])
+            .args(["init", "--origin", origin, "--data"])
             .arg(data)
             .args(flags)
             .output()

@@ -487,3 +487,13 @@ fn reasons() -> impl TypedValueParser<Value = Reason> {
         reason.expect("one of the reasons' own names")
     })
 }
+
+impl Command {
+    /// Whether it is about a log, and not about this machine alone.
+    pub fn asks_a_log(&self) -> bool {
+        !matches!(
+            self,
+            Self::Keygen(_) | Self::Schema { .. } | Self::Completions { .. } | Self::Man { .. }
+        )
+    }
+}

@@ -137,6 +137,14 @@ pub enum CliError {
         /// What to do next.
         hint: String,
     },
+    /// The log says that it has no such thing.
+    #[error("{what}")]
+    Absent {
+        /// What it says.
+        what: String,
+        /// What to do next.
+        hint: String,
+    },
     /// What was to be verified may hold or not.
     #[error("{what}")]
     CouldNotTell {
@@ -153,7 +161,7 @@ impl CliError {
     /// What the reader can do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Usage { hint, .. } | Self::Refuted { hint, .. } | Self::CouldNotTell { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::Refuted { hint, .. } | Self::Absent { hint, .. } | Self::CouldNotTell { hint, .. } => hint.clone(),
             Self::NoLog => "name it with `--log URL` or CANDOR_LOG, or in the configuration file under [log] as url".to_owned(),
             Self::NoLogKey => "get it from the log's operator, and name it with `--log-key KEY` or CANDOR_LOG_KEY, or in the configuration file under [log] as key".to_owned(),
             Self::LogKey(error) => log_key_hint(error).to_owned(),
@@ -203,8 +211,22 @@ impl CliError {
             | Self::Folder(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
+            | Self::Absent { .. }
             | Self::Evidence { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
         }
+    }
+
+    /// Whether the log says that it has no such thing; one that it goes on in may have it.
+    pub(super) fn is_absence(&self) -> bool {
+        match self {
+            Self::Absent { .. } | Self::BundleMaker(BundleMakerError::NoSuchRelease(_)) => true,
+            error => error.log_error().is_some_and(LogError::is_absence),
+        }
+    }
+
+    /// Whether the log takes no records any more.
+    pub(super) fn is_retirement(&self) -> bool {
+        matches!(self, Self::Publish(PublishError::Retired { .. }))
     }
 
     /// The log's own words, if it was the log that refused.
@@ -237,6 +259,7 @@ impl CliError {
             | Self::Bundle { .. }
             | Self::Receipt { .. }
             | Self::Evidence { .. }
+            | Self::Absent { .. }
             | Self::Refuted { .. }
             | Self::CouldNotTell { .. } => None,
         }
@@ -340,6 +363,8 @@ fn checkpoint_hint(error: &CheckpointError, again: &'static str) -> &'static str
         | CheckpointError::Size(_)
         | CheckpointError::Root(_)
         | CheckpointError::Extensions
+        | CheckpointError::Retirement(_)
+        | CheckpointError::TwoRetirements
         | CheckpointError::EmptyTreeRoot => {
             "tell the log's operator: the log signed a checkpoint that is none"
         }

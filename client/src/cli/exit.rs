@@ -77,7 +77,9 @@ impl Exit {
             CliError::Bundle { error, .. } => Self::of_bundle(error),
             CliError::Receipt { error, .. } => Self::of_receipt(error),
             CliError::Refuted { .. } => Self::Refuted,
-            CliError::CouldNotTell { .. } | CliError::Output(_) => Self::CouldNotTell,
+            CliError::CouldNotTell { .. } | CliError::Absent { .. } | CliError::Output(_) => {
+                Self::CouldNotTell
+            }
         }
     }
 
@@ -152,7 +154,8 @@ impl Exit {
             | PublishError::AttachmentSize { .. }
             | PublishError::AttachmentUnnamed(_)
             | PublishError::Manifest(_)
-            | PublishError::Key(_) => Self::BadInput,
+            | PublishError::Key(_)
+            | PublishError::Retired { .. } => Self::BadInput,
             PublishError::Log(LogError::Problem(problem)) => Self::of_refusal(problem),
             PublishError::Log(error) => Self::of_log(error),
             PublishError::Memory(error) => Self::of_memory(error),
@@ -228,6 +231,8 @@ impl Exit {
             | CheckpointError::Size(_)
             | CheckpointError::Root(_)
             | CheckpointError::Extensions
+            | CheckpointError::Retirement(_)
+            | CheckpointError::TwoRetirements
             | CheckpointError::EmptyTreeRoot => Self::Refuted,
         }
     }

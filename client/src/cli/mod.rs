@@ -31,6 +31,9 @@ use exit::Exit;
 use printer::Printer;
 use settings::{Settings, Surroundings};
 
+/// How many logs are gone through, each of which goes on in the next.
+const SHARDS_MAX: usize = 16;
+
 /// What a command works with.
 pub struct Session {
     /// What is meant.
@@ -85,7 +88,7 @@ fn run(cli: Cli, around: Surroundings, printer: Printer) -> Exit {
         }
         Err(error) => return fail(printer, &error),
     };
-    let exit = match dispatch(cli.command, &mut session) {
+    let exit = match dispatch_in_shards(&cli.command, &mut session) {
         Ok(exit) => exit,
         Err(error) => return fail(session.printer, &error),
     };
@@ -101,17 +104,57 @@ fn fail(mut printer: Printer, error: &CliError) -> Exit {
     Exit::of_error(error)
 }
 
-fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
+/// Runs a command in the log that is meant, or in one that it goes on in: what is sent goes where records are taken, and
+/// what the one does not have, the next may.
+///
+/// Each next log is named, with its key, by the last checkpoint of the one before.
+fn dispatch_in_shards(command: &Command, session: &mut Session) -> Result<Exit, CliError> {
+    let mut seen = Vec::new();
+    loop {
+        let ended = dispatch(command, session);
+        let goes_on = match &ended {
+            // What is withdrawn is in this log.
+            Err(error) if error.is_retirement() => !matches!(command, Command::Withdraw(_)),
+            Err(error) => error.is_absence(),
+            Ok(_) => false,
+        };
+        let Some((origin, retirement)) = session.settings.retirement() else {
+            return ended;
+        };
+        let Some(next) = retirement.next else {
+            return ended;
+        };
+        let words = format!(
+            "{origin} is retired, and goes on as {} at {}",
+            next.key.origin(),
+            next.url()
+        );
+        if !goes_on {
+            if command.asks_a_log() {
+                session.printer.note(words);
+            }
+            return ended;
+        }
+        seen.push(origin);
+        if seen.len() > SHARDS_MAX || seen.contains(&next.key.origin()) {
+            return ended;
+        }
+        session.printer.note(format!("{words}; looking there"));
+        session.settings.go_on_in(next);
+    }
+}
+
+fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> {
     match command {
-        Command::Keygen(args) => commands::keygen::run(&args, session),
+        Command::Keygen(args) => commands::keygen::run(args, session),
         Command::Publisher(PublisherCommand::Register(args)) => {
-            commands::publisher::register(&args, session)
+            commands::publisher::register(args, session)
         }
         Command::Publisher(PublisherCommand::Show { name }) => {
-            commands::publisher::show(&name, session)
+            commands::publisher::show(name, session)
         }
         Command::Publisher(PublisherCommand::Update(args)) => {
-            commands::publisher::update(&args, session)
+            commands::publisher::update(args, session)
         }
         Command::Publisher(PublisherCommand::Rotate {
             name,
@@ -119,24 +162,26 @@ fn dispatch(command: Command, session: &mut Session) -> Result<Exit, CliError> {
             keep_old,
             drop_others,
         }) => {
-            let others = if drop_others {
+            let others = if *drop_others {
                 commands::publisher::Others::Dropped
             } else {
-                commands::publisher::Others::Kept { and_mine: keep_old }
+                commands::publisher::Others::Kept {
+                    and_mine: *keep_old,
+                }
             };
-            commands::publisher::rotate(&name, &new_key, others, session)
+            commands::publisher::rotate(name, new_key, others, session)
         }
-        Command::Release(args) => commands::release::run(&args, session),
-        Command::Publish(args) => commands::publish::run(&args, session),
-        Command::Withdraw(args) => commands::withdraw::run(&args, session),
-        Command::Verify(args) => commands::verify::run(&args, session),
-        Command::Show(args) => commands::show::run(&args, session),
-        Command::List(args) => commands::list::run(&args, session),
-        Command::Log(args) => commands::log::run(&args, session),
-        Command::Proof(args) => commands::proof::run(&args, session),
+        Command::Release(args) => commands::release::run(args, session),
+        Command::Publish(args) => commands::publish::run(args, session),
+        Command::Withdraw(args) => commands::withdraw::run(args, session),
+        Command::Verify(args) => commands::verify::run(args, session),
+        Command::Show(args) => commands::show::run(args, session),
+        Command::List(args) => commands::list::run(args, session),
+        Command::Log(args) => commands::log::run(args, session),
+        Command::Proof(args) => commands::proof::run(args, session),
         Command::Checkpoint => commands::checkpoint::run(session),
-        Command::Schema { kind } => Ok(commands::schema::run(kind, session)),
-        Command::Completions { shell } => Ok(commands::manual::completions(shell, session)),
+        Command::Schema { kind } => Ok(commands::schema::run(*kind, session)),
+        Command::Completions { shell } => Ok(commands::manual::completions(*shell, session)),
         Command::Man { dir } => commands::manual::man(dir.as_deref(), session),
     }
 }

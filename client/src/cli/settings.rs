@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use candor_core::note::LogKey;
+use candor_core::note::{LogKey, NextLog, Origin, Retirement};
 use etcetera::base_strategy::Xdg;
 use zeroize::Zeroizing;
 
@@ -53,6 +53,8 @@ pub struct Settings {
     config: Config,
     around: Surroundings,
     shows_progress: bool,
+    /// The log to go on with, where the one that is meant is retired.
+    went_on_in: Option<NextLog>,
 }
 
 impl Surroundings {
@@ -89,6 +91,7 @@ impl Settings {
             config,
             around,
             shows_progress: false,
+            went_on_in: None,
         })
     }
 
@@ -108,6 +111,9 @@ impl Settings {
 
     /// The key that the log is held to.
     pub fn log_key(&self) -> Result<LogKey, CliError> {
+        if let Some(next) = &self.went_on_in {
+            return Ok(next.key.clone());
+        }
         let text = self
             .flags
             .log_key
@@ -123,10 +129,9 @@ impl Settings {
     /// log's word alone, and none of those counts either.
     pub fn client(&self) -> Result<LogClient, CliError> {
         let configured = || self.config.log.url.clone();
-        let url = self
-            .flags
-            .log
-            .clone()
+        let next = self.went_on_in.as_ref().map(|next| next.url().to_owned());
+        let url = next
+            .or_else(|| self.flags.log.clone())
             .or_else(|| self.variable("CANDOR_LOG"))
             .or_else(configured);
         let url: LogUrl = url.ok_or(CliError::NoLog)?.parse()?;
@@ -149,6 +154,19 @@ impl Settings {
             client = client.with_progress(progress::entries());
         }
         Ok(client)
+    }
+
+    /// The log's last checkpoint, if that was seen.
+    pub fn retirement(&self) -> Option<(Origin, Retirement)> {
+        let (key, memory) = (self.log_key().ok()?, self.memory().ok()?);
+        let newest = memory.newest(&key).ok()??;
+        let retirement = newest.checkpoint.retirement.clone()?;
+        Some((key.origin(), retirement))
+    }
+
+    /// Goes on with the log that follows the one that is meant.
+    pub fn go_on_in(&mut self, next: NextLog) {
+        self.went_on_in = Some(next);
     }
 
     /// What was seen of logs before.

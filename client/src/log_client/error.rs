@@ -222,6 +222,8 @@ fn checkpoint_hint(error: &CheckpointError) -> &'static str {
         | CheckpointError::Size(_)
         | CheckpointError::Root(_)
         | CheckpointError::Extensions
+        | CheckpointError::Retirement(_)
+        | CheckpointError::TwoRetirements
         | CheckpointError::EmptyTreeRoot => {
             "tell the log's operator: the log signed a checkpoint that is none"
         }

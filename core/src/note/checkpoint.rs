@@ -4,7 +4,7 @@
 //! example.com/behind-the-sofa\n                     origin: which log
 //! 20852163\n                                        tree size
 //! CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n    root hash
-//! …\n                                               extension lines; ours has none
+//! …\n                                               extension lines; ours has none, or one in the last: `Retirement`
 //! \n
 //! — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1…\n
 //! ```
@@ -14,7 +14,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{KeyName, NoteError, NoteSigner, SignedNote, VerifierKey, VerifierKeyError};
+use super::{
+    KeyName, NoteError, NoteSigner, Retirement, RetirementError, SignedNote, VerifierKey,
+    VerifierKeyError,
+};
 use crate::Verified;
 use crate::merkle::{TreeHead, TreeSize};
 
@@ -33,8 +36,10 @@ pub struct Checkpoint {
     pub origin: Origin,
     /// Size and root.
     pub head: TreeHead,
-    /// Further lines, which are opaque. Covered by the signature, but by no proof.
+    /// Further lines, which are opaque save the retirement. Covered by the signature, but by no proof.
     pub extensions: Vec<String>,
+    /// What one of these says, if this is the log's last checkpoint.
+    pub retirement: Option<Retirement>,
 }
 
 /// What a verifier knows of a log beforehand: its key, whose name is its origin.
@@ -83,6 +88,12 @@ pub enum CheckpointError {
     /// An extension line is empty, or there are too many.
     #[error("the checkpoint has an empty extension line, or over {EXTENSION_LINES_MAX}")]
     Extensions,
+    /// An extension line begins as a retirement, and is none.
+    #[error("the checkpoint says that the log is retired, and how can't be read: {0}")]
+    Retirement(#[from] RetirementError),
+    /// Two extension lines are retirements.
+    #[error("the checkpoint says twice that the log is retired")]
+    TwoRetirements,
     /// The empty tree has one root, and this is another.
     #[error(
         "the checkpoint says that the tree is empty and gives it a root that the empty tree does not have"
@@ -182,14 +193,31 @@ impl Checkpoint {
     /// The caller makes sure that `head` extends every tree that this key ever signed.
     pub fn sign(head: TreeHead, signer: &NoteSigner) -> SignedNote {
         let origin = Origin(signer.verifier_key().name().clone());
-        signer.sign(
-            Self {
-                origin,
-                head,
-                extensions: Vec::new(),
-            }
-            .to_string(),
-        )
+        signer.sign(Self::new(origin, head, None).to_string())
+    }
+
+    /// Signs the tree `head` as the last one of the log whose key `signer` holds.
+    ///
+    /// The caller makes sure that nothing is ever appended to that tree.
+    pub fn sign_last(head: TreeHead, retirement: Retirement, signer: &NoteSigner) -> SignedNote {
+        let origin = Origin(signer.verifier_key().name().clone());
+        signer.sign(Self::new(origin, head, Some(retirement)).to_string())
+    }
+
+    /// What a log has to sign, as its last checkpoint if it is retired with that tree.
+    pub fn new(origin: Origin, head: TreeHead, retirement: Option<Retirement>) -> Self {
+        Self {
+            origin,
+            head,
+            extensions: retirement.iter().map(Retirement::to_string).collect(),
+            retirement,
+        }
+    }
+
+    /// Orders a log's checkpoints by when they were signed: of a smaller tree first, and the last one behind all others
+    /// of its tree.
+    pub fn rank(&self) -> (TreeSize, bool) {
+        (self.head.size, self.retirement.is_some())
     }
 
     fn parse_text(text: &str, expected: &Origin) -> Result<Self, CheckpointError> {
@@ -219,6 +247,14 @@ impl Checkpoint {
         if extensions.len() > EXTENSION_LINES_MAX || extensions.iter().any(|line| line.is_empty()) {
             return Err(CheckpointError::Extensions);
         }
+        // Of two, one would be believed, and not by everybody the same.
+        let mut retirements = extensions
+            .iter()
+            .filter_map(|line| Retirement::parse_line(line).transpose());
+        let retirement = retirements.next().transpose()?;
+        if retirements.next().is_some() {
+            return Err(CheckpointError::TwoRetirements);
+        }
         if size == TreeSize::EMPTY && root != TreeHead::empty().root {
             return Err(CheckpointError::EmptyTreeRoot);
         }
@@ -226,6 +262,7 @@ impl Checkpoint {
             origin: expected.clone(),
             head: TreeHead { size, root },
             extensions: extensions.iter().map(|&line| line.to_owned()).collect(),
+            retirement,
         })
     }
 }

@@ -5,15 +5,17 @@
 //! ```
 //!
 //! One file per specification: `signed_note` for C2SP signed-note, `verifier_key` for its keys, `checkpoint`
-//! for C2SP tlog-checkpoint.
+//! for C2SP tlog-checkpoint. `retirement` is ours: an extension line of the last checkpoint.
 //!
 //! Not here: the signatures of records ([`crate::record::Envelope`]), and where keys come from.
 
 mod checkpoint;
+mod retirement;
 mod signed_note;
 mod verifier_key;
 
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError};
+pub use retirement::{NextLog, Retirement, RetirementError};
 pub use signed_note::{
     NOTE_BYTES_MAX, NoteError, NoteSignature, NoteSigner, SIGNATURES_MAX, SignedNote, VerifiedNote,
 };

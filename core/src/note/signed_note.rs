@@ -114,6 +114,19 @@ pub enum NoteError {
 }
 
 impl SignedNote {
+    /// Puts a note together from a signature that `key` made elsewhere, which has not been checked yet.
+    pub fn new(text: String, key: &VerifierKey, signature: Vec<u8>) -> Self {
+        let signature = NoteSignature {
+            name: key.name().clone(),
+            key_id: key.id(),
+            signature,
+        };
+        Self {
+            text,
+            signatures: vec![signature],
+        }
+    }
+
     /// Takes a note apart, without looking at keys.
     pub fn parse(bytes: &[u8]) -> Result<Self, NoteError> {
         if bytes.len() > NOTE_BYTES_MAX {
@@ -255,19 +268,17 @@ impl NoteSigner {
 
     /// Signs `text`, which ends in a newline and has no other control characters.
     pub fn sign(&self, text: String) -> SignedNote {
+        let signature = self.signature(&text);
+        SignedNote::new(text, &self.verifier_key, signature)
+    }
+
+    /// The signature by itself.
+    pub fn signature(&self, text: &str) -> Vec<u8> {
         assert!(
             text.ends_with('\n') && !text.contains(|c: char| c < ' ' && c != '\n'),
             "a note's text ends in a newline and has no other control characters"
         );
-        let signature = NoteSignature {
-            name: self.verifier_key.name().clone(),
-            key_id: self.verifier_key.id(),
-            signature: self.key.sign(text.as_bytes()).to_vec(),
-        };
-        SignedNote {
-            text,
-            signatures: vec![signature],
-        }
+        self.key.sign(text.as_bytes()).to_vec()
     }
 }
 

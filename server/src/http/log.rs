@@ -24,11 +24,25 @@ struct LogAnswer {
     root: String,
     /// The signed checkpoint of that tree.
     checkpoint: String,
+    /// Whether the log is closed: it takes no further record then. The checkpoint says it too, and is signed.
+    retired: bool,
+    /// The log that it goes on in, once it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<NextAnswer>,
     /// Who may register publishers: `open` or `approved`.
     registration: &'static str,
     /// With `approved`: the key ID that the operator admits publishers with.
     #[serde(skip_serializing_if = "Option::is_none")]
     operator_key: Option<String>,
+}
+
+/// The log that follows a closed one.
+#[derive(Serialize, ToSchema)]
+struct NextAnswer {
+    /// Its verifier key.
+    key: String,
+    /// Where it is.
+    url: String,
 }
 
 /// Says which log this is, and how large.
@@ -45,6 +59,14 @@ pub(super) async fn log(State(log): Shared, headers: HeaderMap) -> Response {
         size: released.head.size.get(),
         root: released.head.root.to_string(),
         checkpoint: released.checkpoint.clone(),
+        retired: released.retirement().is_some(),
+        next: released
+            .retirement()
+            .and_then(|retirement| retirement.next.as_ref())
+            .map(|next| NextAnswer {
+                key: next.key.to_string(),
+                url: next.url().to_owned(),
+            }),
         registration: if operator.is_some() {
             "approved"
         } else {

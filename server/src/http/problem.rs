@@ -49,6 +49,7 @@ pub enum Name {
     NotAcceptable,
     Timeout,
     Overloaded,
+    LogRetired,
     Stopping,
     StorageFull,
     StorageOutOfReach,
@@ -158,6 +159,7 @@ impl Name {
             Self::NotAcceptable => ("not-acceptable", 406, "Not sent in this encoding"),
             Self::Timeout => ("timeout", 408, "The request took too long"),
             Self::Overloaded => ("overloaded", 503, "Too much waits already"),
+            Self::LogRetired => ("log-retired", 410, "The log takes no further record"),
             Self::Stopping => ("stopping", 503, "The server is stopping"),
             Self::StorageFull => ("storage-full", 503, "The log's disk is full"),
             Self::StorageOutOfReach => (
@@ -265,6 +267,7 @@ impl Problem {
             StorageError::NotALog(_)
             | StorageError::Damaged(_)
             | StorageError::Elsewhere(_)
+            | StorageError::Retired
             | StorageError::Full(_)
             | StorageError::NotDurable(_)
             | StorageError::TurnLost
@@ -428,6 +431,10 @@ impl From<SubmitError> for Problem {
             SubmitError::QueueFull { .. } => {
                 Self::new(Name::Overloaded, detail).hint("try again in a few seconds")
             }
+            SubmitError::Retired { next: None } => Self::new(Name::LogRetired, detail)
+                .hint("publish to another log; what is here stays here, and can be read and verified"),
+            SubmitError::Retired { next: Some(_) } => Self::new(Name::LogRetired, detail)
+                .hint("publish there, once the last checkpoint of this log has shown you its key; `candor publish` does so by itself"),
             SubmitError::Stopping => Self::new(Name::Stopping, detail)
                 .hint("try again in a few seconds; publishing twice is harmless"),
             SubmitError::Full => Self::new(Name::StorageFull, detail)

@@ -1,8 +1,11 @@
 //! Why a submission gets no places, and why the sequencer can't go on.
 
+use candor_core::note::NextLog;
+
 use crate::last_signed::LastSignedError;
 use crate::plan::Refused;
 use crate::releases::ReleaseError;
+use crate::signer::SignerError;
 use crate::static_part::StaticPartError;
 use crate::storage::{CommitError, StorageError};
 
@@ -21,6 +24,12 @@ pub enum SubmitError {
     /// The server is going down, and had not begun with it.
     #[error("the server is stopping, and has not stored this")]
     Stopping,
+    /// The log is closed.
+    #[error("the log is retired, and takes no further record{}", goes_on(next.as_ref()))]
+    Retired {
+        /// Where it goes on.
+        next: Option<NextLog>,
+    },
     /// The disk is full.
     #[error("the log's disk is full, and nothing of this was stored")]
     Full,
@@ -47,12 +56,21 @@ pub enum SequencerError {
     /// The static part is not of this log or ahead of it, or fails while the server stops.
     #[error(transparent)]
     StaticPart(#[from] StaticPartError),
+    /// The server stops while a checkpoint can't be signed.
+    #[error("the newest tree is not signed: {0}")]
+    Signer(#[from] SignerError),
     /// The system has no thread for it.
     #[error("the system gives the sequencer no thread: {0}")]
     Thread(std::io::Error),
     /// The log is not where it was, or does not open as it should.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+fn goes_on(next: Option<&NextLog>) -> String {
+    next.map_or_else(String::new, |next| {
+        format!(": it goes on as {} at {}", next.key.origin(), next.url())
+    })
 }
 
 impl SequencerError {
@@ -66,6 +84,7 @@ impl SequencerError {
             Self::Commit(CommitError::HeadMoved { .. } | CommitError::Unknown(_))
             | Self::LastSigned(_)
             | Self::Release(_)
+            | Self::Signer(_)
             | Self::Thread(_)
             | Self::StaticPart(_) => false,
         }
@@ -83,6 +102,7 @@ impl SequencerError {
     pub(super) fn told(&self) -> SubmitError {
         match self {
             _ if self.is_no_room() => SubmitError::Full,
+            Self::Storage(StorageError::Retired) => SubmitError::Retired { next: None },
             Self::Storage(StorageError::OutOfReach(_))
             | Self::Commit(CommitError::NotWritten(StorageError::OutOfReach(_))) => {
                 SubmitError::OutOfReach
@@ -90,6 +110,7 @@ impl SequencerError {
             Self::Commit(_)
             | Self::LastSigned(_)
             | Self::Release(_)
+            | Self::Signer(_)
             | Self::StaticPart(_)
             | Self::Thread(_)
             | Self::Storage(_) => SubmitError::Failed,

@@ -16,13 +16,13 @@
 //! Not here: checking signatures ([`crate::accept`]), deciding conflicts ([`crate::plan`]), the static part
 //! ([`crate::static_part`]).
 
+mod begin;
 mod error;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use candor_core::merkle::{LeafIndex, TreeHead};
-use candor_core::note::{Checkpoint, LogKey, NoteSigner};
 use candor_core::record::PublicKey;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -35,11 +35,13 @@ use crate::metrics::{Metrics, gauge};
 use crate::own_thread::{self, Alive};
 use crate::plan::{NewRecord, Placed, Planner, Submission};
 use crate::recent::Recent;
-use crate::releases::{Follower, Released, Releases, Shown};
+use crate::releases::{Released, Releases, Shown};
+use crate::signer::{Signer, SignerError, sign_checkpoint};
 use crate::static_part::{StaticPart, StaticPartError};
 use crate::storage::{Batch, CommitError, Known, Storage, StorageError, Turn};
 use crate::tree::RightEdge;
 
+use begin::begin;
 pub use error::{SequencerError, SubmitError};
 
 /// A batch takes no further submission when it has so many records: some 50 ms of writing. More of them in one
@@ -53,8 +55,8 @@ const BATCH_BYTES: usize = 32 << 20;
 /// How often an idle sequencer shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// How long the sequencer waits for room to keep a checkpoint before it tries again.
-const ROOM_PAUSE: Duration = Duration::from_secs(1);
+/// How long the sequencer waits for room to keep a checkpoint, or for a signer, before it tries again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What others see of the sequencer's health.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +92,7 @@ pub struct SequencerParts {
     /// What of it is in memory.
     pub recent: Arc<Recent>,
     /// Signs checkpoints.
-    pub signer: NoteSigner,
+    pub signer: Box<dyn Signer>,
     /// Where tiles, entries and attachments are put before a tree is released, if anywhere.
     pub static_part: Option<StaticPart>,
     /// Admits publishers, where that is asked for.
@@ -157,6 +159,10 @@ impl Sequencer {
         submission: Submission,
         rooms: Vec<Room>,
     ) -> Result<Vec<Placed>, SubmitError> {
+        if let Some(retirement) = self.released().retirement() {
+            let next = retirement.next.clone();
+            return Err(SubmitError::Retired { next });
+        }
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(Waiting {
@@ -172,7 +178,14 @@ impl Sequencer {
                 mpsc::error::TrySendError::Closed(_) => SubmitError::Stopping,
             })?;
         // An answer that was dropped is of a batch that nobody knows the end of.
-        answered.await.unwrap_or(Err(SubmitError::Failed))
+        let answer = answered.await.unwrap_or(Err(SubmitError::Failed));
+        if !matches!(answer, Err(SubmitError::Retired { .. })) {
+            return answer;
+        }
+        // It was closed this moment, elsewhere.
+        let newest = self.newest().await;
+        let next = newest.retirement().and_then(|it| it.next.clone());
+        Err(SubmitError::Retired { next })
     }
 
     /// The newest tree that this server knows to be released.
@@ -209,41 +222,6 @@ impl Sequencer {
     /// The newest released tree, once it holds the entry at `index`.
     pub async fn released_with(&self, index: LeafIndex) -> Result<Arc<Released>, SubmitError> {
         self.shown.with(index).await.ok_or(SubmitError::Stopping)
-    }
-}
-
-/// Holds the committed tree against what was signed last, signs it, and begins with it as what readers see.
-async fn begin(
-    parts: &mut SequencerParts,
-    head: TreeHead,
-    mut last_signed: LastSigned,
-) -> Result<(Arc<Releases>, Shown, Option<Follower>), SequencerError> {
-    let storage = parts.storage.as_ref();
-    last_signed.check(storage, head).await?;
-    let nothing_to_sign = last_signed.holds(head);
-    match storage.settle().await {
-        // All of it was on stable storage when it was signed, so it can be read while there is no room.
-        Err(StorageError::Full(error)) if nothing_to_sign => {
-            warn!(%error, "the disk is full: the log is read only until there is room");
-        }
-        settled => settled?,
-    }
-    if let Some(static_part) = &mut parts.static_part {
-        static_part.catch_up(storage).await?;
-    }
-    let released = sign(head, &parts.signer);
-    if !nothing_to_sign {
-        last_signed.write(head, &released.checkpoint)?;
-    }
-    let key = LogKey::from(parts.signer.verifier_key().clone());
-    let storage = Arc::clone(&parts.storage);
-    Ok(Releases::begin(storage, key, last_signed, released).await)
-}
-
-fn sign(head: TreeHead, signer: &NoteSigner) -> Released {
-    Released {
-        head,
-        checkpoint: Checkpoint::sign(head, signer).to_string(),
     }
 }
 
@@ -462,8 +440,10 @@ impl Task {
         answers: impl Iterator<Item = Answer>,
         error: SequencerError,
     ) -> Result<(), SequencerError> {
-        // Whether the database can be reached is to be seen without another batch.
-        if !matches!(error.told(), SubmitError::OutOfReach) {
+        // Whether the database can be reached is to be seen without another batch, and that a log is closed is no
+        // failure.
+        let told = error.told();
+        if !matches!(told, SubmitError::OutOfReach | SubmitError::Retired { .. }) {
             self.show_failure();
         }
         for answer in answers {
@@ -499,16 +479,14 @@ impl Task {
         failpoint("published");
         self.parts.storage.check_place()?;
         let begun = Instant::now();
-        let released = sign(self.edge.head(), &self.parts.signer);
+        let released = self.sign().await?;
         failpoint("signed");
-        let mut stop = self.stop.clone();
         // Nobody has seen it, so there is nothing to lose by waiting, where it is only room that is missing.
         loop {
             match self.releases.release(released.clone()).await {
-                Err(error) if error.is_no_room() && !*stop.borrow() => {
+                Err(error) if error.is_no_room() && !*self.stop.borrow() => {
                     error!(%error, "there is no room to keep the checkpoint; waiting for it");
-                    self.show_failure();
-                    let _ = tokio::time::timeout(ROOM_PAUSE, stop.wait_for(|stop| *stop)).await;
+                    self.pause().await;
                 }
                 released => break released?,
             }
@@ -522,6 +500,27 @@ impl Task {
         let (seen, failed) = (Instant::now(), None);
         self.show.send_replace(Vitals { seen, failed });
         Ok(())
+    }
+
+    /// Signs the committed tree. Nobody has seen it, so there is nothing to lose by waiting for a signer that is away.
+    async fn sign(&mut self) -> Result<Released, SignerError> {
+        loop {
+            match sign_checkpoint(self.parts.signer.as_ref(), self.edge.head(), None).await {
+                Err(error) if !*self.stop.borrow() => {
+                    error!(%error, "a batch waits for the signer, and is not released yet");
+                    self.pause().await;
+                }
+                signed => return signed,
+            }
+        }
+    }
+
+    /// Waits before something that failed is tried again; not for long when the server stops.
+    async fn pause(&mut self) {
+        self.show_alive();
+        self.show_failure();
+        let stop = self.stop.wait_for(|stop| *stop);
+        let _ = tokio::time::timeout(PAUSE, stop).await;
     }
 
     fn count(&self, batch: &Batch, commit_time: Duration) {

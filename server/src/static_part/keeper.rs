@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use candor_core::merkle::{TreeHead, TreeSize};
+use candor_core::Verified;
+use candor_core::merkle::TreeSize;
+use candor_core::note::Checkpoint;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -63,7 +65,7 @@ impl Keeper {
         if self.part.known() < size {
             self.part.bring_others(self.storage.as_ref(), size).await?;
         }
-        self.part.show(newest.head, &newest.checkpoint).await
+        self.part.show(newest).await
     }
 
     /// Nobody misses what is left over: what could not be removed is removed by `static-part write`.
@@ -78,13 +80,23 @@ impl Keeper {
 }
 
 impl StaticPart {
-    /// Puts the checkpoint of the tree `head` there, unless a larger tree's is there already. Returns the size of the
-    /// tree whose checkpoint it replaced, if it did.
+    /// Puts the checkpoint of a released tree there, unless a newer one is there already. Returns the size of the tree
+    /// whose checkpoint it replaced, if it did.
     pub(crate) async fn show(
         &mut self,
-        head: TreeHead,
+        released: &Released,
+    ) -> Result<Option<TreeSize>, StaticPartError> {
+        self.show_checkpoint(released.verified(), &released.checkpoint)
+            .await
+    }
+
+    /// The same, of a checkpoint that was released some time.
+    pub(super) async fn show_checkpoint(
+        &mut self,
+        newest: &Verified<Checkpoint>,
         text: &str,
     ) -> Result<Option<TreeSize>, StaticPartError> {
+        let head = newest.head;
         for _ in 0..REPLACEMENTS_MAX {
             self.store.check_place()?;
             let _lock = self.store.lock().await?;
@@ -110,7 +122,7 @@ impl StaticPart {
                     });
                 }
                 // Another server is ahead, or nothing has changed.
-                if checkpoint.head.size > head.size || shown.text == text.as_bytes() {
+                if checkpoint.rank() > newest.rank() || shown.text == text.as_bytes() {
                     self.has_shown = true;
                     return Ok(None);
                 }

@@ -214,7 +214,7 @@ impl StaticPart {
             batch: None,
         };
         let mut report = self.bring_to(source, head.size, Put::IfOther).await?;
-        self.show(head, text).await?;
+        self.show_checkpoint(checkpoint, text).await?;
         report.removed = self.clean_up(TreeSize::new(0), head.size).await?;
         Ok(report)
     }

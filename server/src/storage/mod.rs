@@ -62,6 +62,9 @@ pub trait Storage: Send + Sync + 'static {
     /// The tree after the last committed batch.
     async fn head(&self) -> Result<TreeHead, StorageError>;
 
+    /// The log's last checkpoint, if it is closed.
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError>;
+
     /// The tiles at `paths`, each cut to the width that its path says. Tiles that are not there, or are
     /// shorter, are left out.
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError>;
@@ -72,7 +75,7 @@ pub trait Storage: Send + Sync + 'static {
     /// What the log knows of the things that `questions` names, all of it as of one moment.
     async fn known(&self, questions: &Questions) -> Result<Known, StorageError>;
 
-    /// Waits for its turn to write, and begins it.
+    /// Waits for its turn to write, and begins it. There is none in a log that is closed.
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError>;
 
     /// Waits for its turn to write, and begins to derive again all that follows from the entries.
@@ -379,6 +382,9 @@ pub enum StorageError {
     /// A log that is read from elsewhere can't be.
     #[error("{0}")]
     Elsewhere(String),
+    /// Nothing more is ever written.
+    #[error("the log is retired: it takes no further record")]
+    Retired,
     /// Nothing more can be written until there is room.
     #[error("the disk is full: {0}")]
     Full(sqlx::Error),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use candor_core::merkle::TreeSize;
-use candor_core::note::CheckpointError;
+use candor_core::note::{CheckpointError, LogKey, NextLog, NoteSigner};
 
 use crate::config::ConfigError;
 use crate::data_folder::DataFolderError;
@@ -15,6 +15,7 @@ use crate::log_key::KeyFileError;
 use crate::plan::{Conflict, Refused};
 use crate::releases::ReleaseError;
 use crate::sequencer::{SequencerError, SubmitError};
+use crate::signer::SignerError;
 use crate::static_part::StaticPartError;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{CommitError, StorageError};
@@ -54,6 +55,16 @@ fn size(size: u64) -> TreeSize {
     TreeSize::new(size)
 }
 
+fn other_key() -> LogKey {
+    let name = "log.example.org/2027".parse().expect("a name");
+    let key = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);
+    NoteSigner::new(name, key).verifier_key().clone().into()
+}
+
+fn next_log() -> NextLog {
+    NextLog::new(other_key(), "https://log.example.org/2027").expect("a good one")
+}
+
 #[test]
 fn what_publishers_are_told() {
     insta::assert_snapshot!(messages! { SubmitError:
@@ -66,6 +77,7 @@ fn what_publishers_are_told() {
         }),
         SubmitError::QueueFull { .. } => SubmitError::QueueFull { waiting: 4_096 },
         SubmitError::Stopping => SubmitError::Stopping,
+        SubmitError::Retired { .. } => SubmitError::Retired { next: Some(next_log()) },
         SubmitError::Full => SubmitError::Full,
         SubmitError::OutOfReach => SubmitError::OutOfReach,
         SubmitError::Failed => SubmitError::Failed,
@@ -80,6 +92,10 @@ fn what_ends_the_sequencer() {
         SequencerError::Release(_) => SequencerError::Release(ReleaseError::NotOurs(CheckpointError::TooFewLines { found: 1 })),
         SequencerError::StaticPart(_) => SequencerError::StaticPart(StaticPartError::Contended { location: location() }),
         SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
+        SequencerError::Signer(_) => SequencerError::Signer(SignerError::Refused {
+            signer: "candor-signer at /run/candor/signer.sock".to_owned(),
+            reason: "it signed a larger tree".to_owned(),
+        }),
         SequencerError::Thread(_) => SequencerError::Thread(no_room()),
     });
 }
@@ -91,6 +107,7 @@ fn what_a_storage_says() {
             StorageError::NotALog(_) => StorageError::NotALog("there is no log at /var/lib/candor/log.db".to_owned()),
             StorageError::Damaged(_) => storage(),
             StorageError::Elsewhere(_) => StorageError::Elsewhere("s3://bucket/log can't be read".to_owned()),
+            StorageError::Retired => StorageError::Retired,
             StorageError::Full(_) => StorageError::Full(sqlx::Error::WorkerCrashed),
             StorageError::NotDurable(_) => StorageError::NotDurable("the database is a standby, which takes no records: name its primary"),
             StorageError::TurnLost => StorageError::TurnLost,
@@ -121,6 +138,7 @@ fn what_is_said_of_the_files_of_a_log() {
             },
             LastSignedError::Behind { .. } => LastSignedError::Behind { path: path(), stored: size(3), signed: size(4) },
             LastSignedError::OtherHistory { .. } => LastSignedError::OtherHistory { path: path(), signed: size(4) },
+            LastSignedError::Reopened { .. } => LastSignedError::Reopened { path: path(), stored: size(4), signed: size(3) },
             LastSignedError::Storage(_) => LastSignedError::Storage(storage()),
         } + &messages! { KeyFileError:
             KeyFileError::Io { .. } => KeyFileError::Io { path: path(), error: no_room() },

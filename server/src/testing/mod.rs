@@ -102,7 +102,7 @@ impl FaultyLog {
         let parts = SequencerParts {
             storage: storage.clone(),
             recent: Arc::clone(&recent),
-            signer: NoteSigner::new(key.name().clone(), secret),
+            signer: Box::new(NoteSigner::new(key.name().clone(), secret)),
             static_part,
             operator: None,
             queue_max,

@@ -140,7 +140,8 @@ async fn of_two_servers_neither_takes_the_checkpoint_back() {
     for n in 0..40_u8 {
         let head = tree.head();
         let checkpoint = Checkpoint::sign(head, &signer).to_string();
-        sizes.push(Arc::new(Released { head, checkpoint }));
+        let released = Released::of(checkpoint, &key).expect("it was signed");
+        sizes.push(Arc::new(released));
         tree.append(LeafHash::of_bytes(&[n]), |_, _| ());
     }
     let objects = Arc::new(Objects::default());
@@ -150,7 +151,7 @@ async fn of_two_servers_neither_takes_the_checkpoint_back() {
         let mine: Vec<_> = sizes.iter().skip(server).step_by(2).cloned().collect();
         tokio::spawn(async move {
             for size in mine {
-                let shown = static_part.show(size.head, &size.checkpoint).await;
+                let shown = static_part.show(&size).await;
                 shown.expect("it is shown, or the other one is ahead");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

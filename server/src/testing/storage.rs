@@ -147,6 +147,10 @@ impl Storage for FaultyStorage {
         self.inner.head().await
     }
 
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        self.inner.last_checkpoint().await
+    }
+
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
         self.inner.tiles(paths).await
     }
@@ -265,6 +269,10 @@ impl Turn for FaultyTurn {
                 Err(CommitError::Unknown(failed().into()))
             }
         }
+    }
+
+    async fn retire(self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+        self.inner.retire(last_checkpoint).await
     }
 
     async fn end(self: Box<Self>) {

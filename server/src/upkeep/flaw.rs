@@ -66,6 +66,9 @@ pub enum Flaw {
         /// How many were signed.
         signed: TreeSize,
     },
+    /// The log is closed with something else than its last checkpoint.
+    #[error("the last checkpoint that is stored is not this log's: {0}")]
+    LastCheckpoint(String),
     /// The entries are not those that were signed.
     #[error("the first {0} entries are not those that the log signed")]
     OtherHistory(TreeSize),

@@ -20,12 +20,14 @@ use candor_core::merkle::{
     Hash, InclusionProof, LeafHash, LeafIndex, ProofPlan, TILE_WIDTH, Tile, TileIndex, TileLevel,
     TilePath, TileWidth, TreeHead, TreeSize,
 };
+use candor_core::note::LogKey;
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
 
 use super::documents::{Bytes, Documents};
 use super::{CHUNK, Flaw, Progress, up_to, views};
 use crate::own_thread::block;
+use crate::releases::Released;
 use crate::replay::{Parsed, Replay};
 use crate::storage::snapshot::{Contents, Snapshot, Snapshots};
 use crate::storage::sqlite::{Sqlite, SqliteSnapshots};
@@ -136,6 +138,7 @@ impl Fsck {
             }
         }
         self.check_head(&mut *snapshot).await?;
+        self.check_last_checkpoint(source, head).await?;
         self.check_tile_places(&mut *snapshot).await?;
         let form = source.form();
         let scratch = self.scratch.snapshots().await?;
@@ -366,6 +369,26 @@ impl Fsck {
         if !contents.entries(behind, one).await?.is_empty() {
             self.add(Flaw::EntryBehind(behind));
         }
+        Ok(())
+    }
+
+    /// Checks that a log that is closed ends with its last checkpoint.
+    async fn check_last_checkpoint(
+        &mut self,
+        source: &dyn Snapshots,
+        head: TreeHead,
+    ) -> Result<(), FsckError> {
+        let Some(last) = source.last_checkpoint().await? else {
+            return Ok(());
+        };
+        let key = LogKey::from(source.identity().await?.key);
+        let wrong = match Released::of(last, &key) {
+            Err(error) => error.to_string(),
+            Ok(last) if last.retirement().is_none() => "it does not say that it is one".to_owned(),
+            Ok(last) if last.head != head => format!("it is of {} entries", last.head.size),
+            Ok(_) => return Ok(()),
+        };
+        self.add(Flaw::LastCheckpoint(wrong));
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! export   writes the log as files, which anybody can read and check
 //! import   takes in such files, or what of them is not there yet
 //! backup   copies the database while it is written to
+//! retire   closes the log, and names the one that it goes on in
 //! restore  puts a copy in the place of what was lost, and what the copy lacks from elsewhere
 //! ```
 //!
@@ -19,6 +20,7 @@ mod fsck;
 mod import;
 mod rebuild;
 mod restore;
+mod retire;
 mod views;
 
 pub use backup::{BackedUp, BackupError, backup};
@@ -28,6 +30,7 @@ pub use fsck::{Fsck, FsckError, FsckReport};
 pub use import::{ImportError, Imported, import};
 pub use rebuild::{RebuildError, Rebuilt, rebuild};
 pub use restore::{Restore, RestoreError, Restored, restore};
+pub use retire::{RetireError, Retired, retire};
 
 use std::fs::DirBuilder;
 use std::io;

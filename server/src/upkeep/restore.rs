@@ -213,7 +213,7 @@ async fn try_restore(
     fs::copy(&from, aside.database()).map_err(io_error(&from))?;
     let log = Sqlite::open(&aside.database()).await?;
     let copied = RightEdge::load(&log).await?.head().size;
-    let newest = seen.iter().max_by_key(|seen| seen.checkpoint.head.size);
+    let newest = seen.iter().max_by_key(|seen| seen.checkpoint.rank());
     let newest = newest.expect("the copy's own is there");
     if newest.checkpoint.head.size > copied && plan.entries_from.is_none() {
         return Err(RestoreError::Behind {
@@ -225,14 +225,14 @@ async fn try_restore(
         });
     }
     let mut signed = newest.text.clone();
-    let mut signed_head = newest.checkpoint.head;
+    let mut signed_rank = newest.checkpoint.rank();
     if let Some(place) = &plan.entries_from {
         let key = LogKey::from(identity.key.clone());
         let mut files = Files::open(place, &key).await?;
         import(&log, &mut files, progress).await?;
-        if files.checkpoint().head.size > signed_head.size {
+        if files.checkpoint().rank() > signed_rank {
             signed = files.text().to_owned();
-            signed_head = files.checkpoint().head;
+            signed_rank = files.checkpoint().rank();
         }
     }
     let entries = log.head().await?.size;
@@ -255,7 +255,7 @@ async fn try_restore(
             });
         }
     }
-    debug_assert!(signed_head.size <= entries);
+    debug_assert!(signed_rank.0 <= entries);
     log.settle().await?;
     log.close().await;
     LastSigned::create(&aside.last_signed(), &signed)?;

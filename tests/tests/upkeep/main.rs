@@ -1,7 +1,8 @@
-//! What operators run: `fsck`, `rebuild`, `backup`, `restore`, `export` and `import`, on real logs.
+//! What operators run: `fsck`, `rebuild`, `backup`, `restore`, `retire`, `export` and `import`, on real logs.
 
 mod flips;
 mod moving;
 mod rebuilding;
 mod restoring;
+mod retiring;
 mod world;

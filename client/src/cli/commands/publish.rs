@@ -18,7 +18,7 @@ use crate::cli::text::{Text, Tone};
 use crate::cli::{Session, files, page};
 use crate::log_client::LogClient;
 use crate::memory::Memory;
-use crate::publish::{PublishError, Published, publish};
+use crate::publish::{PublishError, Published, check_open, publish};
 
 /// Runs it.
 pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> {
@@ -61,6 +61,7 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
         return Ok(Exit::Holds);
     }
     let (client, memory) = around(&session.settings)?;
+    check_open(&client, &memory)?;
     warn_of_release((&client, &memory), &statements, session)?;
     warn_of_unknown((&client, &memory), &statements, session)?;
     let ready = parts.sign(|| session.settings.secret_key())?;

@@ -279,9 +279,8 @@ fn look_up(
         .map(|logged| &logged.record.statement().predicate);
     match (replay.publisher(name).cloned(), newest) {
         (Some(state), Some(Predicate::Publisher(newest))) => Ok(Shown { state, newest: newest.clone(), history }),
-        _ => Err(CliError::CouldNotTell {
+        _ => Err(CliError::Absent {
             what: format!("the log says that it has no publisher {name}"),
-            context: Vec::new(),
             hint: "check the name; `candor list publishers` lists them, `candor publisher register NAME` adds yours".to_owned(),
         }),
     }

@@ -17,7 +17,7 @@ use crate::cli::progress::HashingBar;
 use crate::cli::records::{Content, Parts, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
 use crate::cli::{Session, files, page};
-use crate::publish::publish;
+use crate::publish::{check_open, publish};
 use crate::sources::{Drafts, ReleaseDrafts, release_drafts};
 use crate::standing::release_withdrawn;
 
@@ -33,11 +33,10 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         None
     } else {
         let settings = &session.settings;
-        Some((
-            settings.client()?.for_writing(),
-            settings.memory()?,
-            settings.secret_key()?,
-        ))
+        let (client, memory) = (settings.client()?.for_writing(), settings.memory()?);
+        let key = settings.secret_key()?;
+        check_open(&client, &memory)?;
+        Some((client, memory, key))
     };
     let bar = HashingBar::new(&session.printer);
     let ReleaseDrafts {

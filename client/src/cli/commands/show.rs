@@ -83,9 +83,8 @@ fn model(client: &LogClient, name: &ModelName, session: &mut Session) -> Result<
     session.settings.memory()?.fetch(client)?;
     let view = client.model(name).map_err(|error| {
         if error.is_absence() {
-            CliError::CouldNotTell {
+            CliError::Absent {
                 what: format!("the log says that it has no model {name}"),
-                context: Vec::new(),
                 hint: "check the name; `candor list models` lists them".to_owned(),
             }
         } else {

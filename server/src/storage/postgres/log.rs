@@ -56,13 +56,36 @@ pub(super) async fn head(database: impl PgExecutor<'_>) -> Result<TreeHead, Stor
     head_of(size, &root)
 }
 
-/// Waits until nobody else has the head locked, locks it until the transaction ends, and returns it.
-pub(super) async fn lock_head(connection: &mut PgConnection) -> Result<TreeHead, StorageError> {
-    let (size, root): (i64, Vec<u8>) =
-        sqlx::query_as("SELECT size, root FROM tree_head FOR UPDATE")
+/// Waits until nobody else has the head locked, locks it until the transaction ends, and returns it; and whether the log
+/// is closed.
+pub(super) async fn lock_head(
+    connection: &mut PgConnection,
+) -> Result<(TreeHead, bool), StorageError> {
+    let (size, root, is_closed): (i64, Vec<u8>, bool) =
+        sqlx::query_as("SELECT size, root, last_checkpoint IS NOT NULL FROM tree_head FOR UPDATE")
             .fetch_one(connection)
             .await?;
-    head_of(size, &root)
+    Ok((head_of(size, &root)?, is_closed))
+}
+
+pub(super) async fn last_checkpoint(
+    database: impl PgExecutor<'_>,
+) -> Result<Option<String>, StorageError> {
+    let (checkpoint,) = sqlx::query_as("SELECT last_checkpoint FROM tree_head")
+        .fetch_one(database)
+        .await?;
+    Ok(checkpoint)
+}
+
+pub(super) async fn set_last_checkpoint(
+    connection: &mut PgConnection,
+    checkpoint: &str,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE tree_head SET last_checkpoint = $1")
+        .bind(checkpoint)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Puts a head on record, whatever is there.
@@ -308,13 +331,18 @@ pub(super) fn digests_of(digests: &HashSet<Sha256>) -> Vec<&[u8]> {
 }
 
 /// What another server told of last.
+/// What the others know: the log's last checkpoint, or else the newest that a server told of.
 pub(super) async fn released(
     database: impl PgExecutor<'_>,
 ) -> Result<Option<String>, StorageError> {
-    let row: Option<(String,)> = sqlx::query_as("SELECT checkpoint FROM released")
-        .fetch_optional(database)
-        .await?;
-    Ok(row.map(|(checkpoint,)| checkpoint))
+    let (checkpoint,) = sqlx::query_as(
+        "SELECT coalesce(
+             (SELECT last_checkpoint FROM tree_head), (SELECT checkpoint FROM released)
+         )",
+    )
+    .fetch_one(database)
+    .await?;
+    Ok(checkpoint)
 }
 
 pub(super) async fn tell(

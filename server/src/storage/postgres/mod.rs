@@ -350,6 +350,10 @@ impl Storage for Postgres {
         ask!(self, connection, log::head(connection))
     }
 
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        ask!(self, connection, log::last_checkpoint(connection))
+    }
+
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
         ask!(self, connection, log::tiles(connection, paths))
     }
@@ -366,7 +370,7 @@ impl Storage for Postgres {
 
     async fn turn(&self) -> Result<Box<dyn Turn>, StorageError> {
         self.readers.check()?;
-        Ok(Box::new(PostgresTurn::begin(&self.writer).await?))
+        Ok(Box::new(PostgresTurn::begin_to_write(&self.writer).await?))
     }
 
     async fn rebuild(&self) -> Result<Box<dyn Rebuild>, StorageError> {

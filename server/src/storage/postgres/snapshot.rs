@@ -48,6 +48,10 @@ impl Snapshots for PostgresSnapshots {
         Ok(self.identity.clone())
     }
 
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        log::last_checkpoint(&mut connect_once(&self.url).await?).await
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StorageError> {
         let mut connection = connect_once(&self.url).await?;
         // All of a table is read in one go, in the order of an index.

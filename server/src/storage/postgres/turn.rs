@@ -32,6 +32,7 @@ pub(super) struct PostgresTurn {
     /// There until the turn ends. It goes back into the pool only from a transaction that ended in order.
     connection: Option<PoolConnection<sqlx::Postgres>>,
     head: TreeHead,
+    is_closed: bool,
 }
 
 impl PostgresTurn {
@@ -43,9 +44,10 @@ impl PostgresTurn {
                 error => error.into(),
             })?),
             head: TreeHead::empty(),
+            is_closed: false,
         };
         let connection = turn.connection();
-        turn.head = in_time(async {
+        (turn.head, turn.is_closed) = in_time(async {
             // What others commit until the lock is there must be seen, whatever the database's default is.
             sqlx::query("BEGIN ISOLATION LEVEL READ COMMITTED")
                 .execute(&mut *connection)
@@ -54,6 +56,16 @@ impl PostgresTurn {
         })
         .await
         .map_err(turn_lost)?;
+        Ok(turn)
+    }
+
+    /// The same, unless the log is closed.
+    pub(super) async fn begin_to_write(writer: &PgPool) -> Result<Self, StorageError> {
+        let turn = Self::begin(writer).await?;
+        if turn.is_closed {
+            Box::new(turn).end().await;
+            return Err(StorageError::Retired);
+        }
         Ok(turn)
     }
 
@@ -113,6 +125,14 @@ impl Turn for PostgresTurn {
                 error => error,
             })?;
         failpoint("written");
+        self.commit_as_it_is().await
+    }
+
+    async fn retire(mut self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+        let connection = self.connection();
+        in_time(log::set_last_checkpoint(connection, last_checkpoint))
+            .await
+            .map_err(turn_lost)?;
         self.commit_as_it_is().await
     }
 

@@ -70,6 +70,26 @@ pub(super) async fn head(database: impl SqliteExecutor<'_>) -> Result<TreeHead, 
     head_of(row.try_get(0)?, row.try_get(1)?)
 }
 
+pub(super) async fn last_checkpoint(
+    database: impl SqliteExecutor<'_>,
+) -> Result<Option<String>, StorageError> {
+    let row = sqlx::query("SELECT last_checkpoint FROM tree_head")
+        .fetch_one(database)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+pub(super) async fn set_last_checkpoint(
+    connection: &mut SqliteConnection,
+    checkpoint: &str,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE tree_head SET last_checkpoint = ?1")
+        .bind(checkpoint)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn update_head(
     connection: &mut SqliteConnection,
     head: &TreeHead,

@@ -317,6 +317,10 @@ impl Storage for Sqlite {
         log::head(&self.readers).await
     }
 
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        log::last_checkpoint(&self.readers).await
+    }
+
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
         log::tiles(&self.readers, paths).await
     }

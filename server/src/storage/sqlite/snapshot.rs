@@ -67,6 +67,10 @@ impl Snapshots for SqliteSnapshots {
         log::identity(&mut self.connect().await?).await
     }
 
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        log::last_checkpoint(&mut self.connect().await?).await
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StorageError> {
         let mut connection = self.connect().await?;
         sqlx::query("BEGIN").execute(&mut connection).await?;

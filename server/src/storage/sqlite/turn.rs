@@ -49,6 +49,10 @@ impl SqliteTurn {
         digests: &Arc<Digests>,
     ) -> Result<Self, StorageError> {
         let mut turn = Self::begin(writer, digests).await?;
+        if log::last_checkpoint(turn.connection()).await?.is_some() {
+            Box::new(turn).end().await;
+            return Err(StorageError::Retired);
+        }
         let size = turn.head.size;
         digests.cover(turn.connection(), size).await?;
         Ok(turn)
@@ -146,6 +150,11 @@ impl Turn for SqliteTurn {
         let committed = self.write_and_commit(batch).await;
         self.let_go(&committed).await;
         committed
+    }
+
+    async fn retire(mut self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+        log::set_last_checkpoint(self.connection(), last_checkpoint).await?;
+        self.commit_as_it_is().await
     }
 
     async fn end(mut self: Box<Self>) {

@@ -46,6 +46,7 @@ pub(super) struct Contents {
     publishers: HashMap<PublisherName, PublisherState>,
     releases: HashMap<ReleaseName, KnownRelease>,
     released: Option<(TreeSize, String)>,
+    last_checkpoint: Option<String>,
     /// The same, some batches ago.
     before: Option<Box<Contents>>,
 }
@@ -87,6 +88,7 @@ impl SimDatabase {
                     publishers: HashMap::new(),
                     releases: HashMap::new(),
                     released: None,
+                    last_checkpoint: None,
                     before: None,
                 },
                 random,
@@ -281,6 +283,15 @@ impl Turn for SimTurn {
         answer
     }
 
+    async fn retire(self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+        self.database.take_time().await;
+        let mut shared = self.database.shared();
+        shared.hears(self.number)?;
+        shared.contents.last_checkpoint = Some(last_checkpoint.to_owned());
+        shared.holder = None;
+        Ok(())
+    }
+
     async fn end(self: Box<Self>) {}
 }
 
@@ -315,8 +326,11 @@ impl Drop for SimTurn {
 #[async_trait]
 impl Peers for SimDatabase {
     async fn newest(&self) -> Result<Option<String>, StorageError> {
-        self.ask(|contents| contents.released.as_ref().map(|(_, text)| text.clone()))
-            .await
+        self.ask(|contents| {
+            let released = contents.released.as_ref().map(|(_, text)| text);
+            contents.last_checkpoint.as_ref().or(released).cloned()
+        })
+        .await
     }
 
     async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError> {
@@ -365,6 +379,10 @@ impl Storage for SimDatabase {
 
     async fn head(&self) -> Result<TreeHead, StorageError> {
         self.ask(|contents| contents.head).await
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
+        self.ask(|contents| contents.last_checkpoint.clone()).await
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {

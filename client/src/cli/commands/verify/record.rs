@@ -136,7 +136,7 @@ pub(super) fn file_in_log(
         InFile::Statement(digests) => digests.to_vec(),
     };
     // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
-    let (_, advance) = memory.fetch(client)?;
+    let (checkpoint, advance) = memory.fetch(client)?;
     for digest in &digests {
         match client.record_by_statement(*digest) {
             Ok(view) => {
@@ -148,12 +148,20 @@ pub(super) fn file_in_log(
             Err(error) => return Err(error.into()),
         }
     }
+    let words = format!(
+        "the log says that it has no record with the statement digest {}, which nobody can prove",
+        digests[0]
+    );
+    if checkpoint.checkpoint.retirement.is_some() {
+        return Err(CliError::Absent {
+            what: words,
+            hint: "check that it was published to this log, or to one that it goes on in"
+                .to_owned(),
+        });
+    }
     let mut report = Report::new(path.display().to_string());
     report.doubts.push(Doubt {
-        words: format!(
-            "the log says that it has no record with the statement digest {}, which nobody can prove",
-            digests[0]
-        ),
+        words,
         hint: "check that it was published to this log; `candor log` walks through all entries"
             .to_owned(),
     });

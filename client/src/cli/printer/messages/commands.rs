@@ -57,6 +57,10 @@ fn what_a_command_says() {
             path: path(),
             error: Box::new(ReceiptError::TooLong { bytes: 1 << 20 }),
         },
+        CliError::Absent { .. } => CliError::Absent {
+            what: "the log says that it has no model example-lab/tiny".to_owned(),
+            hint: "check the name; `candor list models` lists them".to_owned(),
+        },
         CliError::Evidence { .. } => CliError::Evidence {
             path: path(),
             error: EvidenceError::Form("its type is not urn:candor:evidence:v1".to_owned()),

@@ -170,6 +170,10 @@ fn what_is_said_of_records_that_are_to_be_published() {
         PublishError::Key(_) => PublishError::Key(PublicKeyError::SmallOrder),
         PublishError::Log(_) => PublishError::Log(out_of_reach().into()),
         PublishError::Memory(_) => PublishError::Memory(MemoryError::Log(out_of_reach().into())),
+        PublishError::Retired { .. } => PublishError::Retired {
+            origin: "log.example.org/2026".parse().expect("an origin"),
+            next: None,
+        },
         PublishError::OtherAnswer(_) => PublishError::OtherAnswer("it is about another record"),
         PublishError::Receipt { .. } => PublishError::Receipt {
             index: index(9),

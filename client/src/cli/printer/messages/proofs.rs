@@ -2,7 +2,7 @@
 
 use candor_core::bundle::{BundleError, ReceiptError};
 use candor_core::merkle::ProofError;
-use candor_core::note::{CheckpointError, KeyId, NoteError};
+use candor_core::note::{CheckpointError, KeyId, NoteError, RetirementError};
 use candor_core::record::{AuthorityError, Kind, RecordError};
 use candor_core::weights::ManifestError;
 
@@ -133,6 +133,8 @@ fn checkpoints(of: impl Fn(CheckpointError) -> CliError) -> String {
         CheckpointError::Size(_) => CheckpointError::Size("007".to_owned()),
         CheckpointError::Root(_) => CheckpointError::Root("AAAA".to_owned()),
         CheckpointError::Extensions => CheckpointError::Extensions,
+        CheckpointError::Retirement(_) => CheckpointError::Retirement(RetirementError::Form("retired soon".to_owned())),
+        CheckpointError::TwoRetirements => CheckpointError::TwoRetirements,
         CheckpointError::EmptyTreeRoot => CheckpointError::EmptyTreeRoot,
     };
     of_notes + &of_checkpoints

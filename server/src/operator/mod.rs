@@ -1,4 +1,6 @@
-//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export` and `import`.
+//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export`, `import` and `retire`.
+
+mod retire;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -22,6 +24,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{lock, note, open_storage, print, require_log, runtime};
+
+pub(crate) use retire::{RetireOptions, retire};
 
 /// How often a line says how far it is, where nobody watches.
 const LINE_PAUSE: Duration = Duration::from_secs(10);
@@ -402,6 +406,10 @@ pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<()> {
         } else {
             storage.settle().await?;
             LastSigned::create(&data.last_signed(), &text)?;
+        }
+        // A log that is closed there is closed here.
+        if checkpoint.retirement.is_some() && storage.last_checkpoint().await?.is_none() {
+            storage.turn().await?.retire(&text).await?;
         }
         storage.close().await;
         Ok(imported)

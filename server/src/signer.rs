@@ -1,0 +1,78 @@
+//! Who signs checkpoints: this process, or one that keeps the key to itself.
+//!
+//! ```text
+//! tree head ──► checkpoint's text ──► Signer ──► signature ──► checked with the log's key ──► Released
+//!                                     in this process: the key in the data folder
+//!                                     elsewhere: `candor-signer`, or a token behind PKCS#11
+//! ```
+//!
+//! Always: a signature that was made elsewhere is checked here before anybody sees it.
+
+use async_trait::async_trait;
+use candor_core::merkle::TreeHead;
+use candor_core::note::{
+    Checkpoint, CheckpointError, LogKey, NoteSigner, Retirement, SignedNote, VerifierKey,
+};
+
+use crate::releases::Released;
+
+/// Signs with the log's key.
+#[async_trait]
+pub trait Signer: Send + Sync {
+    /// The log's key.
+    fn verifier_key(&self) -> &VerifierKey;
+
+    /// Makes an Ed25519 signature (RFC 8032) over `text`, which is a checkpoint's.
+    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError>;
+}
+
+/// Why a checkpoint is not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// There is no answer.
+    #[error("{signer} is out of reach: {error}")]
+    OutOfReach {
+        /// Who should sign.
+        signer: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It does not want to, or can't.
+    #[error("{signer} does not sign: {reason}")]
+    Refused {
+        /// Who should sign.
+        signer: String,
+        /// What it says.
+        reason: String,
+    },
+    /// It signed with another key, or something else.
+    #[error("the signature that was made is not the log's: {0}")]
+    NotOurs(#[from] CheckpointError),
+}
+
+#[async_trait]
+impl Signer for NoteSigner {
+    fn verifier_key(&self) -> &VerifierKey {
+        self.verifier_key()
+    }
+
+    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+        Ok(self.signature(text))
+    }
+}
+
+/// Signs the tree `head`, as the log's last one if it is retired with it.
+///
+/// The caller makes sure that `head` extends every tree that the log ever signed, and that nothing is ever appended to
+/// a last one.
+pub async fn sign_checkpoint(
+    signer: &dyn Signer,
+    head: TreeHead,
+    retirement: Option<Retirement>,
+) -> Result<Released, SignerError> {
+    let key = LogKey::from(signer.verifier_key().clone());
+    let text = Checkpoint::new(key.origin(), head, retirement).to_string();
+    let signature = signer.sign(&text).await?;
+    let note = SignedNote::new(text, key.verifier_key(), signature);
+    Ok(Released::of(note.to_string(), &key)?)
+}
