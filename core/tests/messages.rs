@@ -139,6 +139,7 @@ fn what_is_said_of_notes() {
         CheckpointError::Root(_) => CheckpointError::Root(text("AAAA")),
         CheckpointError::Extensions => CheckpointError::Extensions,
         CheckpointError::Retirement(_) => CheckpointError::Retirement(RetirementError::Form(text("retired soon"))),
+        CheckpointError::OtherForm => CheckpointError::OtherForm,
         CheckpointError::TwoRetirements => CheckpointError::TwoRetirements,
         CheckpointError::EmptyTreeRoot => CheckpointError::EmptyTreeRoot,
     } + &messages! { RetirementError:

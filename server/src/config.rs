@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use crate::accept::RECORDS_PER_REQUEST_MAX;
 use crate::data_folder::DataFolder;
+use crate::rates::RateSettings;
 use crate::static_part::Location;
 use crate::storage::postgres::DatabaseUrl;
+use crate::tls::TlsFiles;
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -32,6 +37,9 @@ const REQUEST_SECONDS_MAX: u64 = 60;
 
 /// What can be set as `request-seconds-max`: up to a day.
 const REQUEST_SECONDS_RANGE: RangeInclusive<u64> = 1..=86_400;
+
+/// The most that can be set as what is allowed a minute. More is no limit.
+const PER_MINUTE_MAX: u64 = 100_000_000;
 
 /// Who may register publishers, as a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -68,6 +76,9 @@ pub struct DataOptions {
         hide_env_values = true
     )]
     pub database: Option<Secret>,
+    /// The socket of the `candor-signer` that has the log's key; log-key.pem in the folder, if left out
+    #[arg(long, env = "CANDOR_SIGNER", value_name = "FILE")]
+    pub signer: Option<PathBuf>,
     /// A TOML file with settings, which flags and environment override
     #[arg(long, env = "CANDOR_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -90,6 +101,18 @@ pub struct ListenError {
     found: String,
 }
 
+/// The header in which a proxy writes its client's address.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AddressHeader(pub HeaderName);
+
+/// Text that names no header.
+#[derive(Debug, thiserror::Error)]
+#[error("{found:?} is no name of a header, such as x-forwarded-for")]
+pub struct AddressHeaderError {
+    found: String,
+}
+
 /// How to serve.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeOptions {
@@ -108,6 +131,28 @@ pub struct ServeOptions {
     /// Where to put tiles, entry bundles and attachments as plain files as well: a folder, or `s3://bucket/prefix`
     #[arg(long, env = "CANDOR_STATIC_PART", value_name = "FOLDER|URL")]
     pub static_part: Option<Location>,
+    /// Where to answer `/metrics`, `/readyz` and `/healthz` instead: an address that strangers can't reach
+    #[arg(long, env = "CANDOR_OPERATOR_LISTEN", value_name = "ADDRESS")]
+    pub operator_listen: Option<Listen>,
+    /// The server's certificate and what leads to it, in a PEM file, for TLS; read again when it changes
+    #[arg(long, env = "CANDOR_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The key of that certificate, in a PEM file
+    #[arg(long, env = "CANDOR_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// How many requests one address may make a minute that ask the database [default: no limit]
+    #[arg(long, env = "CANDOR_READS_PER_ADDRESS", value_name = "N")]
+    pub reads_per_address: Option<u64>,
+    /// How many records one address may send a minute [default: no limit]
+    #[arg(long, env = "CANDOR_RECORDS_PER_ADDRESS", value_name = "N")]
+    pub records_per_address: Option<u64>,
+    /// How many records of one publisher are accepted a minute [default: no limit]
+    #[arg(long, env = "CANDOR_RECORDS_PER_PUBLISHER", value_name = "N")]
+    pub records_per_publisher: Option<u64>,
+    /// The header in which a proxy before the server writes its client's address, such as x-forwarded-for; the last
+    /// address in it counts. Only where nobody can reach the server but through the proxy
+    #[arg(long, env = "CANDOR_ADDRESS_HEADER", value_name = "NAME")]
+    pub address_header: Option<AddressHeader>,
     /// Write log lines as JSON; `--log-json=false` overrides the file
     #[arg(
         long, env = "CANDOR_LOG_JSON", value_name = "BOOL",
@@ -123,6 +168,7 @@ pub struct ServeOptions {
 struct File {
     data: Option<PathBuf>,
     database: Option<Secret>,
+    signer: Option<PathBuf>,
     listen: Option<Listen>,
     registration: Option<RegistrationSetting>,
     #[serde(default, deserialize_with = "whole_number")]
@@ -130,6 +176,16 @@ struct File {
     #[serde(default, deserialize_with = "whole_number")]
     request_seconds_max: Option<u64>,
     static_part: Option<Location>,
+    operator_listen: Option<Listen>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    #[serde(default, deserialize_with = "whole_number")]
+    reads_per_address: Option<u64>,
+    #[serde(default, deserialize_with = "whole_number")]
+    records_per_address: Option<u64>,
+    #[serde(default, deserialize_with = "whole_number")]
+    records_per_publisher: Option<u64>,
+    address_header: Option<AddressHeader>,
     log_json: Option<bool>,
 }
 
@@ -140,6 +196,8 @@ pub struct Settings {
     pub data: DataFolder,
     /// Where its entries are, if not in a file among these.
     pub database: Option<DatabaseUrl>,
+    /// Who has the log's key, if it is not among these.
+    pub signer: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Who may register publishers.
@@ -150,6 +208,14 @@ pub struct Settings {
     pub request_time_max: Duration,
     /// Where the static part is, if there is one.
     pub static_part: Option<Location>,
+    /// Where operators are answered, if not where everybody is.
+    pub operator_listen: Option<SocketAddr>,
+    /// The certificate, if there is TLS.
+    pub tls: Option<TlsFiles>,
+    /// How often strangers may do what costs.
+    pub rates: RateSettings,
+    /// Where a proxy says whom it asks for.
+    pub address_header: Option<AddressHeader>,
     /// Whether log lines are JSON.
     pub log_json: bool,
 }
@@ -172,6 +238,12 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where, and why.
         error: String,
+    },
+    /// Half of what TLS needs.
+    #[error("TLS needs a certificate and its key: set {missing} too")]
+    HalfOfTls {
+        /// Which setting is not there.
+        missing: &'static str,
     },
     /// The database's address is none.
     #[error("the setting database: {0}")]
@@ -210,6 +282,33 @@ impl Settings {
                 return Err(ConfigError::Range { name, found, range });
             }
         }
+        let rates = RateSettings {
+            reads_per_address: per_minute(
+                "reads-per-address",
+                serve.reads_per_address.or(file.reads_per_address),
+                1,
+            )?,
+            records_per_address: per_minute(
+                "records-per-address",
+                serve.records_per_address.or(file.records_per_address),
+                RECORDS_PER_REQUEST_MAX as u64,
+            )?,
+            records_per_publisher: per_minute(
+                "records-per-publisher",
+                serve.records_per_publisher.or(file.records_per_publisher),
+                RECORDS_PER_REQUEST_MAX as u64,
+            )?,
+        };
+        let certificate = serve.tls_certificate.clone().or(file.tls_certificate);
+        let tls = match (certificate, serve.tls_key.clone().or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConfigError::HalfOfTls { missing: "tls-key" }),
+            (None, Some(_)) => {
+                let missing = "tls-certificate";
+                return Err(ConfigError::HalfOfTls { missing });
+            }
+        };
         let default_listen = || LISTEN.parse().expect("the default is an address");
         let Listen(listen) = serve.listen.or(file.listen).unwrap_or_else(default_listen);
         Ok(Self {
@@ -226,6 +325,7 @@ impl Settings {
                 .map(|Secret(url)| DatabaseUrl::try_from(url))
                 .transpose()
                 .map_err(|error| ConfigError::Database(error.to_string()))?,
+            signer: data.signer.clone().or(file.signer),
             listen,
             registration: serve
                 .registration
@@ -234,8 +334,31 @@ impl Settings {
             queue_max: usize::try_from(queue_max).expect("QUEUE_MAX_RANGE fits a usize"),
             request_time_max: Duration::from_secs(seconds),
             static_part: serve.static_part.clone().or(file.static_part),
+            operator_listen: serve
+                .operator_listen
+                .or(file.operator_listen)
+                .map(|Listen(listen)| listen),
+            tls,
+            rates,
+            address_header: serve.address_header.clone().or(file.address_header),
             log_json: serve.log_json.or(file.log_json).unwrap_or(false),
         })
+    }
+}
+
+/// A setting of how much is allowed a minute.
+fn per_minute(
+    name: &'static str,
+    found: Option<u64>,
+    min: u64,
+) -> Result<Option<NonZero<u32>>, ConfigError> {
+    let range = min..=PER_MINUTE_MAX;
+    match found {
+        None => Ok(None),
+        Some(found) if range.contains(&found) => {
+            Ok(u32::try_from(found).ok().and_then(NonZero::new))
+        }
+        Some(found) => Err(ConfigError::Range { name, found, range }),
     }
 }
 
@@ -258,6 +381,22 @@ impl FromStr for Listen {
         text.parse().map(Self).map_err(|_| ListenError {
             found: text.to_owned(),
         })
+    }
+}
+
+impl FromStr for AddressHeader {
+    type Err = AddressHeaderError;
+    fn from_str(text: &str) -> Result<Self, AddressHeaderError> {
+        text.parse().map(Self).map_err(|_| AddressHeaderError {
+            found: text.to_owned(),
+        })
+    }
+}
+
+impl TryFrom<String> for AddressHeader {
+    type Error = AddressHeaderError;
+    fn try_from(text: String) -> Result<Self, AddressHeaderError> {
+        text.parse()
     }
 }
 
@@ -328,6 +467,7 @@ mod tests {
             &DataOptions {
                 data: None,
                 database: None,
+                signer: None,
                 config: Some(config),
             },
             serve,

@@ -3,6 +3,7 @@
 //! ```text
 //! log.db           the log, where it is in SQLite; a folder without it holds none then
 //! log-key.pem      signs checkpoints
+//! log-key.elsewhere  which key that is, where a signer has it
 //! operator-key.pem admits publishers
 //! last-signed      the newest checkpoint that was signed
 //! reserve          room for a start on a full disk
@@ -141,6 +142,16 @@ impl DataFolder {
         self.0.join("log-key.pem")
     }
 
+    /// Which key that is, where a signer has it.
+    pub fn log_key_elsewhere(&self) -> PathBuf {
+        self.0.join("log-key.elsewhere")
+    }
+
+    /// Whether the log's key is here, or named here.
+    pub fn names_key(&self) -> bool {
+        self.log_key().exists() || self.log_key_elsewhere().exists()
+    }
+
     /// The key that admits publishers.
     pub fn operator_key(&self) -> PathBuf {
         self.0.join("operator-key.pem")
@@ -157,8 +168,13 @@ impl DataFolder {
     }
 
     /// All that a new log has beside its database, in the order in which it is put in place.
-    pub(crate) fn beside_the_database(&self) -> [PathBuf; 3] {
-        [self.last_signed(), self.operator_key(), self.log_key()]
+    pub(crate) fn beside_the_database(&self) -> [PathBuf; 4] {
+        [
+            self.last_signed(),
+            self.operator_key(),
+            self.log_key_elsewhere(),
+            self.log_key(),
+        ]
     }
 
     /// Refuses a folder without the keys of a log whose database is elsewhere.
@@ -167,7 +183,7 @@ impl DataFolder {
         match self.state()? {
             State::Log => Err(DataFolderError::DatabaseHere { path }),
             State::HalfMade => Err(DataFolderError::HalfMade { path }),
-            State::DatabaseMissing if self.log_key().exists() => Ok(()),
+            State::DatabaseMissing if self.names_key() => Ok(()),
             State::Empty | State::DatabaseMissing | State::SomethingElse(_) => {
                 Err(DataFolderError::NoKeys { path })
             }
@@ -213,7 +229,7 @@ impl DataFolder {
         // aside, nobody has run this log or seen its key.
         let is_whole = |aside: &String| {
             let aside = Self(self.0.join(aside));
-            aside.database().exists() || aside.log_key().exists()
+            aside.database().exists() || aside.names_key()
         };
         if asides.iter().any(is_whole) {
             return Ok(State::HalfMade);

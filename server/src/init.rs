@@ -6,7 +6,8 @@
 //!         └─ moved one by one, log.db last ──► FOLDER/                            then X is removed
 //! ```
 //!
-//! Where the log is in Postgres, its tables are made when the files are whole, and `log-key.pem` is moved last.
+//! Where the log is in Postgres, its tables are made when the files are whole, and `log-key.pem` is moved last. Where a
+//! signer has the key, `log-key.elsewhere` names it, in the place of that.
 //!
 //! Always: where `log.db` or `log-key.pem` is in place, all of the log is. A crash before that leaves a folder that
 //! `serve` refuses, and that another `init` clears, or ends what was begun: nobody has seen its key.
@@ -14,7 +15,7 @@
 //! All of it happens inside the folder: it may be a mount point, or the only place where this user can write.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,10 +24,11 @@ use candor_core::note::{Checkpoint, NoteSigner, Origin, VerifierKey};
 
 use crate::data_folder::{ASIDE_PREFIX, DataFolder, DataFolderError};
 use crate::last_signed::{LastSigned, LastSignedError};
-use crate::log_key::{self, KeyFileError};
+use crate::signer::{Signer, SignerError, sign_checkpoint};
 use crate::storage::postgres::{DatabaseUrl, Postgres};
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{LogIdentity, StorageError};
+use candor_signer::key_file::{self, KeyFileError};
 
 /// Why no log was made.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,19 @@ pub enum InitError {
     /// A key can't be made.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// The signer is another log's.
+    #[error(
+        "the signer has the key {key}, whose name is not the origin {origin}: start it with --origin {origin}"
+    )]
+    OtherOrigin {
+        /// The signer's key.
+        key: VerifierKey,
+        /// What the log is to be called.
+        origin: Origin,
+    },
+    /// The signer does not sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The database can't be made.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -53,13 +68,21 @@ pub enum InitError {
     LastSigned(#[from] LastSignedError),
 }
 
-/// Makes a new, empty log in `folder`, and in `database` if it is not to be there too, and returns its key.
+/// Makes a new, empty log in `folder`, and in `database` if it is not to be there too, and returns its key: that of
+/// `signer`, or a new one.
 pub async fn init(
     folder: &DataFolder,
     database: Option<&DatabaseUrl>,
     origin: Origin,
+    signer: Option<&dyn Signer>,
 ) -> Result<VerifierKey, InitError> {
-    if database.is_some() && folder.log_key().exists() {
+    if let Some(signer) = signer
+        && *signer.verifier_key().name() != origin.to_key_name()
+    {
+        let key = signer.verifier_key().clone();
+        return Err(InitError::OtherOrigin { key, origin });
+    }
+    if database.is_some() && folder.names_key() {
         let path = folder.path().to_owned();
         return Err(DataFolderError::LogExists { path }.into());
     }
@@ -89,7 +112,7 @@ pub async fn init(
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(folder.path())
         .map_err(io(folder.path()))?;
-    let identity = make_files(&DataFolder::new(aside.path()), origin)?;
+    let identity = make_files(&DataFolder::new(aside.path()), origin, signer).await?;
     if database.is_none() {
         let folder = DataFolder::new(aside.path());
         Sqlite::create(&folder.database(), &identity).await?;
@@ -126,18 +149,39 @@ fn put_in_place(aside: &DataFolder, folder: &DataFolder) -> Result<(), InitError
 
 /// Whether the log's key in `folder` is this one.
 fn holds_key(folder: &DataFolder, key: &VerifierKey) -> bool {
-    let secret = log_key::read(&folder.log_key());
+    if let Ok(named) = fs::read_to_string(folder.log_key_elsewhere()) {
+        return named.trim_end() == key.to_string();
+    }
+    let secret = key_file::read(&folder.log_key());
     secret.is_ok_and(|secret| VerifierKey::new(key.name().clone(), secret.verifying_key()) == *key)
 }
 
 /// Makes the files of a new, empty log in `folder`, save its database, on stable storage.
-fn make_files(folder: &DataFolder, origin: Origin) -> Result<LogIdentity, InitError> {
-    let secret = log_key::create(&folder.log_key())?;
-    log_key::create(&folder.operator_key())?;
-    let key = VerifierKey::new(origin.to_key_name(), secret.verifying_key());
-    let signer = NoteSigner::new(origin.to_key_name(), secret);
-    let empty = Checkpoint::sign(CompactRange::empty().head(), &signer);
-    LastSigned::create(&folder.last_signed(), &empty.to_string())?;
+async fn make_files(
+    folder: &DataFolder,
+    origin: Origin,
+    signer: Option<&dyn Signer>,
+) -> Result<LogIdentity, InitError> {
+    key_file::create(&folder.operator_key())?;
+    let empty = CompactRange::empty().head();
+    let (key, empty) = if let Some(signer) = signer {
+        let key = signer.verifier_key().clone();
+        // Whoever finds the folder sees whose log it is, and that the key is elsewhere.
+        let path = folder.log_key_elsewhere();
+        File::create_new(&path)
+            .and_then(|mut file| {
+                writeln!(file, "{key}")?;
+                file.sync_all()
+            })
+            .map_err(io(&path))?;
+        (key, sign_checkpoint(signer, empty, None).await?.checkpoint)
+    } else {
+        let secret = key_file::create(&folder.log_key())?;
+        let signer = NoteSigner::new(origin.to_key_name(), secret);
+        let key = signer.verifier_key().clone();
+        (key, Checkpoint::sign(empty, &signer).to_string())
+    };
+    LastSigned::create(&folder.last_signed(), &empty)?;
     sync_folder(folder.path())?;
     Ok(LogIdentity { origin, key })
 }

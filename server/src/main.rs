@@ -2,41 +2,30 @@
 
 mod manual;
 mod operator;
+mod run;
 
-use std::env::VarError;
 use std::fs::{self, File};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use candor_core::note::{LogKey, NoteSigner, Origin};
-use candor_core::record::{PublicKey, SignedRecord};
-use candor_server::accept::Registration;
-use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
+use candor_core::record::SignedRecord;
+use candor_server::config::{DataOptions, ServeOptions, Settings};
 use candor_server::data_folder::{DataFolder, DataFolderError};
-use candor_server::http::{self, Log};
-use candor_server::last_signed::{self, LastSigned};
-use candor_server::limits::Limits;
-use candor_server::log_key;
+use candor_server::http::{self};
+use candor_server::last_signed::{self};
 use candor_server::metrics::Metrics;
-use candor_server::open_files;
-use candor_server::recent::Recent;
-use candor_server::sequencer::{Sequencer, SequencerParts};
-use candor_server::serve::serve;
-use candor_server::signer::Signer;
+use candor_server::signer::{RemoteSigner, Signer};
 use candor_server::static_part::{Location, StaticPart};
 use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
 use candor_server::storage::{LogIdentity, Storage};
+use candor_signer::key_file;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
 
 /// A record is made of hundreds of small pieces, which come on one thread and go on another.
 #[global_allocator]
@@ -154,7 +143,7 @@ fn main() -> ExitCode {
         Command::Import(options) => operator::import(&options),
         Command::Retire(options) => operator::retire(&options),
         Command::Init { data, origin } => init(&data, origin),
-        Command::Serve { data, serve } => run(&data, &serve),
+        Command::Serve { data, serve } => run::run(&data, &serve),
         Command::StaticPart(StaticPartCommand::Write { data, static_part }) => {
             write_static_part(&data, static_part)
         }
@@ -212,7 +201,11 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn init(data: &DataOptions, origin: Origin) -> anyhow::Result<()> {
     let settings = Settings::resolve(data, &ServeOptions::default())?;
-    let init = candor_server::init::init(&settings.data, settings.database.as_ref(), origin);
+    let signer = settings.signer.as_deref();
+    let signer = signer.map(RemoteSigner::connect).transpose()?;
+    let signer = signer.as_ref().map(|signer| signer as &dyn Signer);
+    let init =
+        candor_server::init::init(&settings.data, settings.database.as_ref(), origin, signer);
     let key = runtime()?.block_on(init)?;
     print(&key.to_string());
     Ok(())
@@ -224,7 +217,7 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
     if !folder.operator_key().exists() {
         require_log(&settings)?;
     }
-    let operator = log_key::read(&folder.operator_key())?;
+    let operator = key_file::read(&folder.operator_key())?;
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
     // The operator's word is for a new name and keys that were proven, and for nothing else.
     let record = SignedRecord::parse(&bytes)
@@ -287,38 +280,6 @@ fn write_static_part(data: &DataOptions, static_part: Option<Location>) -> anyho
     })
 }
 
-fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
-    let settings = Settings::resolve(data, serve)?;
-    start_logging(settings.log_json)?;
-    // Two servers on one file would sign two histories, and each server needs a memory of its own. The lock is held until the process ends.
-    require_log(&settings)?;
-    if let Some(location) = &settings.static_part {
-        location.check_apart(settings.data.path())?;
-    }
-    let _lock = lock(&settings.data)?;
-    runtime()?.block_on(run_until_stopped(settings))
-}
-
-fn start_logging(json: bool) -> anyhow::Result<()> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).with_context(|| {
-            format!("RUST_LOG is {filter:?}, and should be like info,sqlx=warn")
-        })?,
-        Ok(_) | Err(VarError::NotPresent) => EnvFilter::new("info,sqlx=warn"),
-        Err(error @ VarError::NotUnicode(_)) => bail!("RUST_LOG: {error}"),
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if json {
-        subscriber.json().init();
-    } else {
-        subscriber.init();
-    }
-    Ok(())
-}
-
 fn require_log(settings: &Settings) -> Result<(), DataFolderError> {
     match settings.database {
         Some(_) => settings.data.require_keys(),
@@ -368,12 +329,24 @@ async fn open_storage(settings: &Settings) -> anyhow::Result<Arc<dyn Storage>> {
     })
 }
 
-/// Who signs checkpoints: the key beside the database, if it is the one that the database names.
+/// Who signs checkpoints: whoever is named, or the key beside the database; with the key that the database names.
 fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn Signer>> {
     let data = &settings.data;
+    if let Some(socket) = &settings.signer {
+        let signer = RemoteSigner::connect(socket)?;
+        if *signer.verifier_key() != identity.key {
+            bail!(
+                "the signer at {} has the key {}, and the database names {}",
+                socket.display(),
+                signer.verifier_key(),
+                identity.key
+            );
+        }
+        return Ok(Box::new(signer));
+    }
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),
-        log_key::read(&data.log_key())?,
+        key_file::read(&data.log_key())?,
     );
     if *signer.verifier_key() != identity.key {
         bail!(
@@ -384,114 +357,4 @@ fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn
         );
     }
     Ok(Box::new(signer))
-}
-
-fn registration(settings: &Settings) -> anyhow::Result<Registration> {
-    Ok(match settings.registration {
-        RegistrationSetting::Open => Registration::Open,
-        RegistrationSetting::Approved => {
-            let operator = log_key::read(&settings.data.operator_key())?;
-            Registration::Approved(Box::new(PublicKey::new(operator.verifying_key())?))
-        }
-    })
-}
-
-async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
-    let connections_max = open_files::connections_max()?;
-    let storage = open_storage(&settings).await?;
-    let identity = storage.identity().await?;
-    let signer = signer(&settings, &identity)?;
-    let registration = registration(&settings)?;
-    let (stop, stopping) = watch::channel(false);
-    let metrics = Arc::new(Metrics::new());
-    let recent = Arc::new(Recent::of(Arc::clone(&storage)));
-    let static_part = match &settings.static_part {
-        Some(location) => Some(StaticPart::open(
-            location,
-            LogKey::from(identity.key.clone()),
-            Arc::clone(&metrics),
-        )?),
-        None => None,
-    };
-    let health = static_part.as_ref().map(StaticPart::health);
-    let keeper = static_part
-        .as_ref()
-        .map(|part| part.keeper(Arc::clone(&storage)));
-    let parts = SequencerParts {
-        storage: Arc::clone(&storage).for_writing(),
-        recent: Arc::clone(&recent),
-        signer,
-        static_part,
-        operator: registration.operator().cloned(),
-        queue_max: settings.queue_max,
-        metrics: Arc::clone(&metrics),
-    };
-    let key = LogKey::from(identity.key.clone());
-    let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
-    let (sequencer, mut task) = Sequencer::start(parts, last_signed, stopping.clone()).await?;
-    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
-    // What the sequencer opened can be used until the end.
-    let until_the_end = sequencer.clone();
-    let released = sequencer.released();
-    let request_time_max = settings.request_time_max;
-    let log = Arc::new(Log {
-        identity,
-        storage: Arc::clone(&storage),
-        recent,
-        sequencer,
-        registration,
-        limits: Limits::new(),
-        static_part: health,
-        metrics,
-        request_time_max,
-    });
-    // Before anybody can know that the server runs: until then, a signal just ends the process.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .with_context(|| format!("the setting listen: {}", settings.listen))?;
-    let address = listener.local_addr()?;
-    info!(
-        origin = %log.identity.origin,
-        address = %address,
-        static_part = settings.static_part.as_ref().map(tracing::field::display),
-        database = settings.database.as_ref().map(tracing::field::display),
-        tree.size = released.head.size.get(),
-        registration = settings.registration.as_str(),
-        connections.max = connections_max,
-        "serving"
-    );
-    print(&format!("listening on http://{address}"));
-
-    let serving = tokio::spawn(serve(
-        listener,
-        http::router(log),
-        connections_max,
-        stopping,
-    ));
-    let ended = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        _ = hangup.recv() => None,
-        ended = &mut task => Some(ended),
-    };
-    stop.send_replace(true);
-    // The sequencer answers everyone who waits, so that their connections can end.
-    let ended = match ended {
-        Some(ended) => ended,
-        None => task.await,
-    };
-    serving.await?;
-    if let Some(keeper) = keeper {
-        keeper.await?;
-    }
-    storage.close().await;
-    drop(until_the_end);
-    if let Err(error) = ended? {
-        error!(%error, "the sequencer could not go on");
-        bail!("the log can't go on: {error}");
-    }
-    Ok(())
 }

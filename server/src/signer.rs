@@ -8,12 +8,17 @@
 //!
 //! Always: a signature that was made elsewhere is checked here before anybody sees it.
 
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use candor_core::merkle::TreeHead;
 use candor_core::note::{
     Checkpoint, CheckpointError, LogKey, NoteSigner, Retirement, SignedNote, VerifierKey,
 };
+use candor_signer::{Client, ClientError};
 
+use crate::own_thread::block;
 use crate::releases::Released;
 
 /// Signs with the log's key.
@@ -29,22 +34,9 @@ pub trait Signer: Send + Sync {
 /// Why a checkpoint is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    /// There is no answer.
-    #[error("{signer} is out of reach: {error}")]
-    OutOfReach {
-        /// Who should sign.
-        signer: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It does not want to, or can't.
-    #[error("{signer} does not sign: {reason}")]
-    Refused {
-        /// Who should sign.
-        signer: String,
-        /// What it says.
-        reason: String,
-    },
+    /// Whoever has the key does not answer, or refuses.
+    #[error(transparent)]
+    Elsewhere(#[from] ClientError),
     /// It signed with another key, or something else.
     #[error("the signature that was made is not the log's: {0}")]
     NotOurs(#[from] CheckpointError),
@@ -58,6 +50,36 @@ impl Signer for NoteSigner {
 
     async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
         Ok(self.signature(text))
+    }
+}
+
+/// `candor-signer`, by its socket.
+pub struct RemoteSigner {
+    key: VerifierKey,
+    client: Mutex<Client>,
+}
+
+impl RemoteSigner {
+    /// Asks the signer at `socket` for its key.
+    pub fn connect(socket: &Path) -> Result<Self, SignerError> {
+        let mut client = Client::new(socket);
+        Ok(Self {
+            key: client.verifier_key()?,
+            client: Mutex::new(client),
+        })
+    }
+}
+
+#[async_trait]
+impl Signer for RemoteSigner {
+    fn verifier_key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+        // After a panic, it connects anew.
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(block(|| client.sign(text))?)
     }
 }
 

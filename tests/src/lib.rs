@@ -43,6 +43,7 @@ pub struct TestLog {
     data: PathBuf,
     server: Option<Child>,
     url: String,
+    operator_url: String,
     key: LogKey,
     /// The Postgres database that the log is in, if it is.
     database: Option<String>,
@@ -139,8 +140,14 @@ impl TestLog {
 
     /// Starts the log that is in `data`, of which `key` is the key.
     pub fn start_at(data: &Path, key: LogKey) -> Self {
+        Self::start_at_with(data, key, &[])
+    }
+
+    /// The same, with further flags of `candor-server serve`.
+    pub fn start_at_with(data: &Path, key: LogKey, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test's own files");
         let mut log = Self::of(folder, data.to_owned(), key);
+        log.set_flags(flags);
         log.restart();
         log
     }
@@ -192,6 +199,7 @@ impl TestLog {
             data,
             server: None,
             url: String::new(),
+            operator_url: String::new(),
             key,
             database: None,
             flags: Vec::new(),
@@ -259,16 +267,19 @@ impl TestLog {
             .stderr(log_lines)
             .spawn()
             .expect("candor-server runs");
-        let mut line = String::new();
         let stdout = server.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the server prints its address");
         self.server = Some(server);
-        let url = line.trim().strip_prefix("listening on ");
-        self.url = url
-            .unwrap_or_else(|| panic!("the server did not start:\n{}", self.log_lines()))
-            .to_owned();
+        let lines = BufReader::new(stdout).lines();
+        for line in lines.map_while(Result::ok) {
+            if let Some(url) = line.strip_prefix("operators on ") {
+                url.clone_into(&mut self.operator_url);
+            }
+            if let Some(url) = line.strip_prefix("listening on ") {
+                url.clone_into(&mut self.url);
+                return;
+            }
+        }
+        panic!("the server did not start:\n{}", self.log_lines());
     }
 
     /// Runs the server where it refuses to start, and returns what it says. `flags` take the place of those that it
@@ -347,6 +358,11 @@ impl TestLog {
     /// The log's base URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where operators are answered, if that is apart.
+    pub fn operator_url(&self) -> &str {
+        &self.operator_url
     }
 
     /// The log's key.

@@ -22,7 +22,7 @@ struct Need {
     what_for: &'static str,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 8] = [
     Need {
         program: "go",
         version: &["version"],
@@ -52,6 +52,18 @@ const NEEDS: [Need; 6] = [
         version: &["--version"],
         package: "postgresql",
         what_for: "logs in Postgres",
+    },
+    Need {
+        program: "softhsm2-util",
+        version: &["--version"],
+        package: "softhsm2",
+        what_for: "a token for the log's key (PKCS#11)",
+    },
+    Need {
+        program: "opensc-tool",
+        version: &["--info"],
+        package: "opensc",
+        what_for: "making a key in that token with somebody else's program",
     },
     Need {
         program: "python3",

@@ -364,6 +364,7 @@ fn checkpoint_hint(error: &CheckpointError, again: &'static str) -> &'static str
         | CheckpointError::Root(_)
         | CheckpointError::Extensions
         | CheckpointError::Retirement(_)
+        | CheckpointError::OtherForm
         | CheckpointError::TwoRetirements
         | CheckpointError::EmptyTreeRoot => {
             "tell the log's operator: the log signed a checkpoint that is none"

@@ -232,6 +232,7 @@ impl Exit {
             | CheckpointError::Root(_)
             | CheckpointError::Extensions
             | CheckpointError::Retirement(_)
+            | CheckpointError::OtherForm
             | CheckpointError::TwoRetirements
             | CheckpointError::EmptyTreeRoot => Self::Refuted,
         }

@@ -223,6 +223,7 @@ fn checkpoint_hint(error: &CheckpointError) -> &'static str {
         | CheckpointError::Root(_)
         | CheckpointError::Extensions
         | CheckpointError::Retirement(_)
+        | CheckpointError::OtherForm
         | CheckpointError::TwoRetirements
         | CheckpointError::EmptyTreeRoot => {
             "tell the log's operator: the log signed a checkpoint that is none"

@@ -94,6 +94,9 @@ pub enum CheckpointError {
     /// Two extension lines are retirements.
     #[error("the checkpoint says twice that the log is retired")]
     TwoRetirements,
+    /// The text is not as it is written.
+    #[error("the checkpoint's text is not in the form in which it is signed")]
+    OtherForm,
     /// The empty tree has one root, and this is another.
     #[error(
         "the checkpoint says that the tree is empty and gives it a root that the empty tree does not have"
@@ -218,6 +221,17 @@ impl Checkpoint {
     /// of its tree.
     pub fn rank(&self) -> (TreeSize, bool) {
         (self.head.size, self.retirement.is_some())
+    }
+
+    /// Reads a checkpoint's text that nobody signed yet, to decide whether it can be signed. It must be as it would be
+    /// written.
+    pub fn from_unsigned(text: &str, expected: &Origin) -> Result<Self, CheckpointError> {
+        let read = Self::parse_text(text, expected)?;
+        if read.to_string() == text {
+            Ok(read)
+        } else {
+            Err(CheckpointError::OtherForm)
+        }
     }
 
     fn parse_text(text: &str, expected: &Origin) -> Result<Self, CheckpointError> {

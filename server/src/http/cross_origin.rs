@@ -28,7 +28,7 @@ pub(super) fn allow_reads(asks: bool, mut response: Response) -> Response {
     );
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("etag,link"),
+        HeaderValue::from_static("etag,link,ratelimit,ratelimit-policy,retry-after,x-request-id"),
     );
     response
 }

@@ -4,10 +4,11 @@
 //! /checkpoint, /tile/…      static_log     C2SP tlog-tiles, immutable but for the checkpoint
 //! /api/v1/…                 one file per resource, one JSON answer each, problems as RFC 9457
 //! /                         pages          for people
-//! /healthz /readyz /metrics operations     for operators
+//! /healthz /readyz /metrics operations     for operators, here or behind a door of their own
 //! ```
 
 mod answer;
+mod asker;
 mod attachments;
 mod body;
 mod cross_origin;
@@ -25,10 +26,10 @@ mod records;
 mod static_log;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
@@ -36,15 +37,19 @@ use candor_core::merkle::LeafIndex;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tracing::{Instrument as _, debug, error_span};
 
 use crate::accept::Registration;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Status};
+use crate::rates::Rates;
 use crate::recent::Recent;
 use crate::sequencer::Sequencer;
 use crate::static_part::Health;
 use crate::storage::{LogIdentity, Storage, StorageError};
 
+use asker::Asker;
+pub(crate) use asker::Peer;
 pub use openapi::openapi;
 pub(crate) use outgoing::PIECE_BYTES;
 pub use problem::{Name, Problem};
@@ -71,8 +76,23 @@ pub struct Log {
     pub static_part: Option<Arc<Health>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How often strangers may do what costs.
+    pub rates: Rates,
+    /// The header in which a proxy says whom it asks for.
+    pub address_header: Option<HeaderName>,
+    /// Where operators are answered.
+    pub operations: Operations,
     /// How long one request may take, body included.
     pub request_time_max: Duration,
+}
+
+/// Where `/readyz` and `/metrics` are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operations {
+    /// Where everything is.
+    Here,
+    /// Behind a door of their own.
+    Apart,
 }
 
 impl Log {
@@ -99,6 +119,7 @@ type Shared = State<Arc<Log>>;
 pub fn router(log: Arc<Log>) -> Router {
     let (json, attachments, openapi) = openapi::api();
     let openapi = Arc::new(openapi);
+    let limit_reads = middleware::from_fn_with_state(Arc::clone(&log), asker::limit_reads);
     let hold = middleware::from_fn_with_state(Arc::clone(&log), outgoing::hold);
     // Hashes and attachments don't get smaller. Attachments take their room before they are loaded, and the others
     // are so small that they need none.
@@ -106,24 +127,29 @@ pub fn router(log: Arc<Log>) -> Router {
         .route("/checkpoint", routing::get(static_log::checkpoint))
         .route("/tile/{level}/{*path}", routing::get(static_log::tile))
         .merge(attachments);
+    let views = json
+        .route("/", routing::get(pages::home))
+        .route("/records/{index}", routing::get(pages::record))
+        .layer(limit_reads);
     let compressed = Router::new()
         .route(
             "/tile/entries/{*path}",
             routing::get(static_log::entry_bundle),
         )
-        .merge(json)
+        .merge(views)
         .route(
             "/api/v1/openapi.json",
             routing::get(move |headers: HeaderMap| async move {
                 answer::json(&headers, openapi.as_ref())
             }),
         )
-        .route("/", routing::get(pages::home))
         .route("/style.css", routing::get(pages::style))
-        .route("/records/{index}", routing::get(pages::record))
-        .route("/healthz", routing::get(operations::healthz))
-        .route("/readyz", routing::get(operations::readyz))
-        .route("/metrics", routing::get(operations::metrics))
+        .route("/healthz", routing::get(operations::healthz));
+    let compressed = match log.operations {
+        Operations::Here => compressed.merge(operations()),
+        Operations::Apart => compressed,
+    };
+    let compressed = compressed
         // Layers by one builder: the router would put each into a box of its own, for every request anew.
         .layer(
             ServiceBuilder::new()
@@ -142,13 +168,51 @@ pub fn router(log: Arc<Log>) -> Router {
         .with_state(log)
 }
 
+fn operations() -> Router<Arc<Log>> {
+    Router::new()
+        .route("/readyz", routing::get(operations::readyz))
+        .route("/metrics", routing::get(operations::metrics))
+}
+
+/// What the server answers operators behind a door of their own.
+pub fn operator_router(log: Arc<Log>) -> Router {
+    operations()
+        .route("/healthz", routing::get(operations::healthz))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .with_state(log)
+}
+
 /// What is done around every answer.
-async fn around(State(log): Shared, request: Request, next: Next) -> Response {
+async fn around(State(log): Shared, mut request: Request, next: Next) -> Response {
     let asks = request.method() == Method::OPTIONS;
-    let response = limit_and_count(&log, request, next).await;
+    let id = asker::request_id(request.headers());
+    let asker = Asker::of(&request, log.address_header.as_ref());
+    request.extensions_mut().insert(asker.clone());
+    let span = error_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let begun = Instant::now();
+    let response = async {
+        let response = limit_and_count(&log, request, next).await;
+        debug!(
+            status = response.status().as_u16(),
+            // As 64 bits: longer numbers become text in JSON.
+            time_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    };
+    let response = response.instrument(span).await;
     let mut response = cross_origin::allow_reads(asks, response);
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(asker::REQUEST_ID, id);
+    asker.write(headers);
     response
 }
 
@@ -182,7 +246,7 @@ async fn limit_and_count(log: &Log, mut request: Request, next: Next) -> Respons
     });
     let response = refuse_encoding(response);
     if let Some(name) = response.extensions().get::<Name>()
-        && (publishes || *name == Name::Overloaded)
+        && (publishes || matches!(name, Name::Overloaded | Name::TooManyRequests))
     {
         log.metrics.count_refusal(*name);
     }

@@ -30,7 +30,11 @@ use super::{Log, attachments, log, models, proofs, publish, publishers, records}
 struct Api;
 
 /// What any path can answer, whatever was asked.
-const ANYWHERE: [(&str, &str); 2] = [
+const ANYWHERE: [(&str, &str); 3] = [
+    (
+        "429",
+        "More than is allowed a minute, where the operator sets a limit: the headers ratelimit-policy and ratelimit say what is, and retry-after when to try again",
+    ),
     ("500", "The server failed"),
     (
         "503",

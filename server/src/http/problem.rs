@@ -13,6 +13,7 @@ use tracing::{error, warn};
 use crate::accept::AcceptError;
 use crate::limits::NoRoom;
 use crate::plan::{Conflict, Refused};
+use crate::rates::TooMany;
 use crate::sequencer::SubmitError;
 use crate::storage::StorageError;
 
@@ -48,6 +49,7 @@ pub enum Name {
     MethodNotAllowed,
     NotAcceptable,
     Timeout,
+    TooManyRequests,
     Overloaded,
     LogRetired,
     Stopping,
@@ -79,6 +81,9 @@ pub struct Problem {
     violations: Vec<SchemaViolation>,
     #[serde(skip)]
     name: Option<Name>,
+    /// After how many seconds it is of use to try again.
+    #[serde(skip)]
+    retry: Option<u64>,
 }
 
 /// A place where a statement is not as its schema says.
@@ -158,6 +163,7 @@ impl Name {
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Not done with this method"),
             Self::NotAcceptable => ("not-acceptable", 406, "Not sent in this encoding"),
             Self::Timeout => ("timeout", 408, "The request took too long"),
+            Self::TooManyRequests => ("too-many-requests", 429, "More than is allowed a minute"),
             Self::Overloaded => ("overloaded", 503, "Too much waits already"),
             Self::LogRetired => ("log-retired", 410, "The log takes no further record"),
             Self::Stopping => ("stopping", 503, "The server is stopping"),
@@ -199,6 +205,7 @@ impl Problem {
             record: None,
             violations: Vec::new(),
             name: Some(name),
+            retry: (name.status() == 503).then_some(2),
         }
     }
 
@@ -299,6 +306,17 @@ impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         Self::new(Name::Overloaded, error.to_string())
             .hint("try again in a few seconds; publishing twice is harmless")
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(error: TooMany) -> Self {
+        let seconds = error.allowance.wait_seconds();
+        let mut problem = Self::new(Name::TooManyRequests, error.to_string()).hint(format!(
+            "try again in {seconds} seconds; the header ratelimit says what is left, and nothing of this was stored"
+        ));
+        problem.retry = Some(seconds);
+        problem
     }
 }
 
@@ -450,7 +468,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.status).expect("Name::status has HTTP statuses only");
-        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        let retry = self.retry;
         let name = self.name();
         let mut response = (status, Json(self)).into_response();
         response.extensions_mut().insert(name);
@@ -460,8 +478,8 @@ impl IntoResponse for Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -25,6 +25,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::fresh_of;
+use super::asker::Asker;
 use super::body::{BodyError, Incoming, Waiting, innermost};
 use super::outgoing::Taken;
 use super::problem::{Name, Problem};
@@ -236,12 +237,13 @@ async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
     match media_type(request.headers()).as_str() {
         "application/json" => {
             let limit = REQUEST_JSON_BYTES_MAX;
+            let asker = asker_of(&request);
             let (_, body) = incoming(log, request, limit);
             // Has the room, which is held until the bytes have become records.
             let flow = body.flow();
             let body = body.read().await;
             let body = body.map_err(|error| error.problem(limit, FEWER_RECORDS))?;
-            let (accepted, room) = accept_records(log, &body).await?;
+            let (accepted, room) = accept_records(log, &asker, &body).await?;
             drop((body, flow));
             Ok(Received {
                 accepted,
@@ -263,6 +265,13 @@ async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
     }
 }
 
+fn asker_of(request: &Request) -> Asker {
+    let asker = request.extensions().get::<Asker>();
+    asker
+        .expect("all that is asked has passed `around`")
+        .clone()
+}
+
 fn media_type(headers: &HeaderMap) -> String {
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -281,12 +290,23 @@ fn incoming(log: &Log, request: Request, bytes_max: usize) -> (Request, Incoming
 }
 
 /// Parses and verifies records, and takes the room that they need until they are answered.
-async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Problem> {
+///
+/// An address pays for its records before their signatures are checked, and a publisher behind that.
+async fn accept_records(
+    log: &Log,
+    asker: &Asker,
+    body: &[u8],
+) -> Result<(Accepted, Room), Problem> {
     let begun = Instant::now();
+    let per_address = &log.rates.records_per_address;
+    asker.note(per_address.take(&asker.client, 1))?;
     let parsed = log
         .limits
         .compute(body.len(), || Parsed::parse(body))
         .await?;
+    asker.note(per_address.take(&asker.client, parsed.count() - 1))?;
+    let per_publisher = &log.rates.records_per_publisher;
+    let publishers = per_publisher.is_limited().then(|| parsed.publishers());
     let mut room = log.limits.records.room();
     room.take(parsed.bytes())?;
     let accepted = accept(
@@ -297,6 +317,9 @@ async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Prob
         &log.limits,
     );
     let accepted = accepted.await?;
+    for (publisher, records) in publishers.into_iter().flatten() {
+        asker.note(per_publisher.take(&publisher, records))?;
+    }
     let verify = begun.elapsed().as_secs_f64();
     log.metrics.verify_seconds.observe(verify);
     Ok((accepted, room))
@@ -304,6 +327,7 @@ async fn accept_records(log: &Log, body: &[u8]) -> Result<(Accepted, Room), Prob
 
 /// Attachments are read only after the records before them were verified, and only those that the records name.
 async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem> {
+    let asker = asker_of(&request);
     let (mut request, body) = incoming(log, request, MULTIPART_BYTES_MAX);
     let flow = body.flow();
     *request.body_mut() = Body::new(body);
@@ -320,7 +344,7 @@ async fn read_multipart(log: &Log, request: Request) -> Result<Received, Problem
     flow.allow(MULTIPART_BYTES_MAX);
     let body = read_part(first, REQUEST_JSON_BYTES_MAX as u64, FEWER_RECORDS).await?;
     flow.at_work();
-    let (mut accepted, room) = accept_records(log, &body).await?;
+    let (mut accepted, room) = accept_records(log, &asker, &body).await?;
     drop(body);
     flow.keep_in(log.limits.attachments.room());
     let mut attachments: Vec<NewAttachment> = Vec::new();

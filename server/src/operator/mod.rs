@@ -13,13 +13,13 @@ use anyhow::{Context as _, bail};
 use candor_core::note::{LogKey, VerifierKey};
 use candor_server::config::{DataOptions, ServeOptions, Settings};
 use candor_server::last_signed::{self, LastSigned};
-use candor_server::log_key;
 use candor_server::static_part::{Files, Location, Place};
 use candor_server::storage::postgres::{Postgres, PostgresSnapshots};
 use candor_server::storage::snapshot::Snapshots;
 use candor_server::storage::sqlite::{Sqlite, SqliteSnapshots};
 use candor_server::storage::{LogIdentity, Storage};
 use candor_server::upkeep::{self, Fsck, FsckReport, Restore};
+use candor_signer::key_file;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -340,7 +340,7 @@ pub(crate) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
         );
     }
     print(&text);
-    if !data.log_key().exists() {
+    if !data.names_key() {
         note("put log-key.pem and operator-key.pem back before the server is started");
     }
     Ok(())
@@ -422,7 +422,7 @@ pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<()> {
         imported.after.size.get() - imported.before.size.get(),
         options.from
     ));
-    if !data.log_key().exists() {
+    if !data.names_key() {
         note(
             "put log-key.pem and operator-key.pem into the data folder before the server is started",
         );
@@ -492,7 +492,7 @@ async fn identity_of(
     if !settings.data.log_key().exists() {
         bail!(unknown());
     }
-    let secret = log_key::read(&settings.data.log_key())?;
+    let secret = key_file::read(&settings.data.log_key())?;
     // The name is the one that stands there: if it is not the log's, its signature does not hold.
     let text = Files::unverified_checkpoint(place).await?;
     let text = text.with_context(|| format!("{place} has no file `checkpoint`"))?;

@@ -11,7 +11,6 @@ use crate::config::ConfigError;
 use crate::data_folder::DataFolderError;
 use crate::init::InitError;
 use crate::last_signed::LastSignedError;
-use crate::log_key::KeyFileError;
 use crate::plan::{Conflict, Refused};
 use crate::releases::ReleaseError;
 use crate::sequencer::{SequencerError, SubmitError};
@@ -19,6 +18,8 @@ use crate::signer::SignerError;
 use crate::static_part::StaticPartError;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{CommitError, StorageError};
+use candor_signer::ClientError;
+use candor_signer::key_file::KeyFileError;
 
 /// An example of every variant, as text. A variant without a row does not compile.
 macro_rules! messages {
@@ -92,10 +93,10 @@ fn what_ends_the_sequencer() {
         SequencerError::Release(_) => SequencerError::Release(ReleaseError::NotOurs(CheckpointError::TooFewLines { found: 1 })),
         SequencerError::StaticPart(_) => SequencerError::StaticPart(StaticPartError::Contended { location: location() }),
         SequencerError::Storage(_) => SequencerError::Storage(StorageError::Replaced { path: path() }),
-        SequencerError::Signer(_) => SequencerError::Signer(SignerError::Refused {
-            signer: "candor-signer at /run/candor/signer.sock".to_owned(),
-            reason: "it signed a larger tree".to_owned(),
-        }),
+        SequencerError::Signer(_) => SequencerError::Signer(SignerError::Elsewhere(ClientError::Refused {
+            socket: "/run/candor/signer.sock".into(),
+            reason: "a tree of 4 entries was signed, and this one has 3".to_owned(),
+        })),
         SequencerError::Thread(_) => SequencerError::Thread(no_room()),
     });
 }
@@ -157,6 +158,14 @@ fn what_is_said_of_the_files_of_a_log() {
             DataFolderError::Io { .. } => DataFolderError::Io { path: path(), error: no_room() },
         } + &messages! { InitError:
             InitError::Folder(_) => InitError::Folder(DataFolderError::LogExists { path: path() }),
+            InitError::OtherOrigin { .. } => InitError::OtherOrigin {
+                key: other_key().verifier_key().clone(),
+                origin: "log.example.org/2026".parse().expect("an origin"),
+            },
+            InitError::Signer(_) => InitError::Signer(SignerError::Elsewhere(ClientError::OutOfReach {
+                socket: "/run/candor/signer.sock".into(),
+                error: io::Error::from_raw_os_error(111),
+            })),
             InitError::Io { .. } => InitError::Io { path: path(), error: no_room() },
             InitError::Key(_) => InitError::Key(KeyFileError::Io { path: path(), error: no_room() }),
             InitError::Storage(_) => InitError::Storage(StorageError::Full(sqlx::Error::WorkerCrashed)),
@@ -196,6 +205,7 @@ fn what_is_said_of_the_static_part() {
 fn what_is_said_of_settings() {
     let toml = toml::from_str::<toml::Table>("queue-max = ").expect_err("not TOML");
     insta::assert_snapshot!(messages! { ConfigError:
+        ConfigError::HalfOfTls { .. } => ConfigError::HalfOfTls { missing: "tls-key" },
         ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
         ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml.to_string() },
         ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres").to_string()),

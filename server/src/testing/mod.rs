@@ -31,16 +31,18 @@ use tower::ServiceExt as _;
 
 use crate::accept::Registration;
 use crate::data_folder::DataFolder;
+use crate::http::Operations;
 use crate::http::{Log, router};
 use crate::last_signed::LastSigned;
 use crate::limits::Limits;
-use crate::log_key;
 use crate::metrics::Metrics;
+use crate::rates::{RateSettings, Rates};
 use crate::recent::Recent;
 use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
 use crate::static_part::StaticPart;
 use crate::storage::Storage as _;
 use crate::storage::sqlite::Sqlite;
+use candor_signer::key_file;
 use storage::FaultyStorage;
 
 /// A log that serves, without sockets.
@@ -83,13 +85,13 @@ impl FaultyLog {
         let temporary = tempfile::tempdir().expect("a folder");
         let folder = DataFolder::new(temporary.path());
         let origin = "example.org/candor-test".parse().expect("an origin");
-        let key = crate::init::init(&folder, None, origin)
+        let key = crate::init::init(&folder, None, origin, None)
             .await
             .expect("a log");
         let sqlite = Sqlite::open(&folder.database()).await.expect("it opens");
         let storage = Arc::new(FaultyStorage::new(sqlite));
         let metrics = Arc::new(Metrics::new());
-        let secret = log_key::read(&folder.log_key()).expect("a key");
+        let secret = key_file::read(&folder.log_key()).expect("a key");
         let last_signed = LastSigned::open(folder.last_signed(), &LogKey::from(key.clone()));
         let recent = Arc::new(Recent::of(storage.clone()));
         let static_part = objects.map(|objects| {
@@ -123,6 +125,9 @@ impl FaultyLog {
             limits: Limits::new(),
             static_part: health,
             metrics,
+            rates: Rates::new(&RateSettings::default()),
+            address_header: None,
+            operations: Operations::Here,
             request_time_max,
         };
         Self {

@@ -107,7 +107,10 @@ fn pages_lead_on_by_a_link_too() {
             format!("<{next}>; rel=\"next\""),
             "{path}"
         );
-        assert_eq!(page.header("access-control-expose-headers"), "etag,link");
+        assert_eq!(
+            page.header("access-control-expose-headers"),
+            "etag,link,ratelimit,ratelimit-policy,retry-after,x-request-id"
+        );
     }
     assert_eq!(world.log.get("/api/v1/records").header("link"), "");
 }

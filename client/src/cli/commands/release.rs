@@ -17,7 +17,7 @@ use crate::cli::progress::HashingBar;
 use crate::cli::records::{Content, Parts, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
 use crate::cli::{Session, files, page};
-use crate::publish::{check_open, publish};
+use crate::publish::{PublishError, check_open, publish};
 use crate::sources::{Drafts, ReleaseDrafts, release_drafts};
 use crate::standing::release_withdrawn;
 
@@ -35,7 +35,10 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         let settings = &session.settings;
         let (client, memory) = (settings.client()?.for_writing(), settings.memory()?);
         let key = settings.secret_key()?;
-        check_open(&client, &memory)?;
+        // Whatever else is the matter with the log, the folder may be wrong too, and that is said first.
+        if let Err(error @ PublishError::Retired { .. }) = check_open(&client, &memory) {
+            return Err(error.into());
+        }
         Some((client, memory, key))
     };
     let bar = HashingBar::new(&session.printer);

@@ -134,6 +134,7 @@ fn checkpoints(of: impl Fn(CheckpointError) -> CliError) -> String {
         CheckpointError::Root(_) => CheckpointError::Root("AAAA".to_owned()),
         CheckpointError::Extensions => CheckpointError::Extensions,
         CheckpointError::Retirement(_) => CheckpointError::Retirement(RetirementError::Form("retired soon".to_owned())),
+        CheckpointError::OtherForm => CheckpointError::OtherForm,
         CheckpointError::TwoRetirements => CheckpointError::TwoRetirements,
         CheckpointError::EmptyTreeRoot => CheckpointError::EmptyTreeRoot,
     };

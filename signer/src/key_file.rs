@@ -71,6 +71,14 @@ pub fn create(path: &Path) -> Result<SigningKey, KeyFileError> {
 
 /// Reads a key from a file that only its owner can read.
 pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let pem = read_secret(path)?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyFileError::Form {
+        path: path.to_owned(),
+    })
+}
+
+/// Reads text from a file that only its owner can read.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let io = |error| KeyFileError::Io {
         path: path.to_owned(),
         error,
@@ -88,8 +96,5 @@ pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
             mode,
         });
     }
-    let pem = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
-    SigningKey::from_pkcs8_pem(&pem).map_err(|_| KeyFileError::Form {
-        path: path.to_owned(),
-    })
+    Ok(Zeroizing::new(fs::read_to_string(path).map_err(io)?))
 }

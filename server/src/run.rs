@@ -1,0 +1,287 @@
+//! `candor-server serve`
+
+use std::env::VarError;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use candor_core::note::LogKey;
+use candor_core::record::PublicKey;
+use candor_server::accept::Registration;
+use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
+use candor_server::http::{self, Log, Operations};
+use candor_server::last_signed::LastSigned;
+use candor_server::limits::Limits;
+use candor_server::metrics::Metrics;
+use candor_server::open_files;
+use candor_server::rates::{self, Rates};
+use candor_server::recent::Recent;
+use candor_server::sequencer::{Sequencer, SequencerError, SequencerParts};
+use candor_server::serve::{Door, serve};
+use candor_server::static_part::StaticPart;
+use candor_server::tls::Tls;
+use candor_signer::key_file;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+use crate::{lock, open_storage, print, require_log, runtime, signer};
+
+/// How many connections operators have at a time.
+const OPERATOR_CONNECTIONS_MAX: usize = 64;
+
+pub(crate) fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
+    let settings = Settings::resolve(data, serve)?;
+    start_logging(settings.log_json)?;
+    // Two servers on one file would sign two histories, and each server needs a memory of its own. The lock is held until the process ends.
+    require_log(&settings)?;
+    if let Some(location) = &settings.static_part {
+        location.check_apart(settings.data.path())?;
+    }
+    let _lock = lock(&settings.data)?;
+    runtime()?.block_on(run_until_stopped(settings))
+}
+
+fn start_logging(json: bool) -> anyhow::Result<()> {
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).with_context(|| {
+            format!("RUST_LOG is {filter:?}, and should be like info,sqlx=warn")
+        })?,
+        Ok(_) | Err(VarError::NotPresent) => EnvFilter::new("info,sqlx=warn"),
+        Err(error @ VarError::NotUnicode(_)) => bail!("RUST_LOG: {error}"),
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if json {
+        subscriber.json().init();
+    } else {
+        subscriber.init();
+    }
+    Ok(())
+}
+
+fn registration(settings: &Settings) -> anyhow::Result<Registration> {
+    Ok(match settings.registration {
+        RegistrationSetting::Open => Registration::Open,
+        RegistrationSetting::Approved => {
+            let operator = key_file::read(&settings.data.operator_key())?;
+            Registration::Approved(Box::new(PublicKey::new(operator.verifying_key())?))
+        }
+    })
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("the setting {setting}: {address}"))
+}
+
+/// Forgets now and then whose buckets are full.
+async fn forget(log: Arc<Log>, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(rates::FORGET_PAUSE, stop.wait_for(|stop| *stop))
+        .await
+        .is_err()
+    {
+        log.rates.forget();
+    }
+}
+
+/// Where people come in.
+struct Doors {
+    public: Door,
+    operators: Option<Door>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Doors {
+    async fn open(settings: &Settings, connections_max: usize) -> anyhow::Result<Self> {
+        let tls = settings.tls.clone().map(Tls::open).transpose()?;
+        let public = Door {
+            listener: listen("listen", settings.listen).await?,
+            tls: tls.as_ref().map(Tls::acceptor),
+            connections_max,
+        };
+        let operators = match settings.operator_listen {
+            Some(address) => Some(Door {
+                listener: listen("operator-listen", address).await?,
+                tls: None,
+                connections_max: OPERATOR_CONNECTIONS_MAX,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            public,
+            operators,
+            tls,
+        })
+    }
+
+    /// Says where they are, and serves behind them until `stop` turns true.
+    fn serve(
+        self,
+        log: &Arc<Log>,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let mut tasks = vec![tokio::spawn(forget(Arc::clone(log), stop.clone()))];
+        if let Some(door) = self.operators {
+            let address = door.listener.local_addr()?;
+            print(&format!("operators on http://{address}"));
+            let router = http::operator_router(Arc::clone(log));
+            tasks.push(tokio::spawn(serve(door, router, stop.clone())));
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        if let Some(tls) = self.tls {
+            tasks.push(tokio::spawn(tls.follow(stop.clone())));
+        }
+        let address = self.public.listener.local_addr()?;
+        // Comes last: whoever waits for it finds all the rest.
+        print(&format!("listening on {scheme}://{address}"));
+        let router = http::router(Arc::clone(log));
+        tasks.push(tokio::spawn(serve(self.public, router, stop.clone())));
+        Ok(tasks)
+    }
+}
+
+/// What ends the server.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let kinds = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ];
+        let [terminate, interrupt, hangup] = kinds.map(signal);
+        Ok(Self([terminate?, interrupt?, hangup?]))
+    }
+
+    async fn come(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// A log that runs, and what runs with it.
+struct Running {
+    log: Arc<Log>,
+    sequencer: JoinHandle<Result<(), SequencerError>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Result<Running> {
+    let storage = open_storage(settings).await?;
+    let identity = storage.identity().await?;
+    let key = LogKey::from(identity.key.clone());
+    let signer = signer(settings, &identity)?;
+    let registration = registration(settings)?;
+    let metrics = Arc::new(Metrics::new());
+    let recent = Arc::new(Recent::of(Arc::clone(&storage)));
+    let static_part = match &settings.static_part {
+        Some(location) => Some(StaticPart::open(
+            location,
+            key.clone(),
+            Arc::clone(&metrics),
+        )?),
+        None => None,
+    };
+    let health = static_part.as_ref().map(StaticPart::health);
+    let keeper = static_part
+        .as_ref()
+        .map(|part| part.keeper(Arc::clone(&storage)));
+    let parts = SequencerParts {
+        storage: Arc::clone(&storage).for_writing(),
+        recent: Arc::clone(&recent),
+        signer,
+        static_part,
+        operator: registration.operator().cloned(),
+        queue_max: settings.queue_max,
+        metrics: Arc::clone(&metrics),
+    };
+    let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
+    let (sequencer, task) = Sequencer::start(parts, last_signed, stop.clone()).await?;
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
+    let log = Arc::new(Log {
+        identity,
+        storage,
+        recent,
+        sequencer,
+        registration,
+        limits: Limits::new(),
+        static_part: health,
+        metrics,
+        rates: Rates::new(&settings.rates),
+        address_header: settings.address_header.clone().map(|header| header.0),
+        operations: match settings.operator_listen {
+            Some(_) => Operations::Apart,
+            None => Operations::Here,
+        },
+        request_time_max: settings.request_time_max,
+    });
+    Ok(Running {
+        log,
+        sequencer: task,
+        keeper,
+    })
+}
+
+async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    let connections_max = open_files::connections_max()?;
+    let (stop, stopping) = watch::channel(false);
+    let Running {
+        log,
+        mut sequencer,
+        keeper,
+    } = start(&settings, &stopping).await?;
+    // What the sequencer opened can be used until the end.
+    let (storage, until_the_end) = (Arc::clone(&log.storage), log.sequencer.clone());
+    // Before anybody can know that the server runs: until then, a signal just ends the process.
+    let mut signals = Signals::listen()?;
+    let doors = Doors::open(&settings, connections_max).await?;
+    info!(
+        origin = %log.identity.origin,
+        address = %doors.public.listener.local_addr()?,
+        static_part = settings.static_part.as_ref().map(tracing::field::display),
+        database = settings.database.as_ref().map(tracing::field::display),
+        tree.size = log.sequencer.released().head.size.get(),
+        retired = log.sequencer.released().retirement().is_some(),
+        registration = settings.registration.as_str(),
+        connections.max = connections_max,
+        "serving"
+    );
+    let serving = doors.serve(&log, &stopping)?;
+    drop(log);
+    let ended = tokio::select! {
+        () = signals.come() => None,
+        ended = &mut sequencer => Some(ended),
+    };
+    stop.send_replace(true);
+    // The sequencer answers everyone who waits, so that their connections can end.
+    let ended = match ended {
+        Some(ended) => ended,
+        None => sequencer.await,
+    };
+    for task in serving {
+        task.await?;
+    }
+    if let Some(keeper) = keeper {
+        keeper.await?;
+    }
+    storage.close().await;
+    drop(until_the_end);
+    if let Err(error) = ended? {
+        error!(%error, "the sequencer could not go on");
+        bail!("the log can't go on: {error}");
+    }
+    Ok(())
+}

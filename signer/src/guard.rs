@@ -1,0 +1,281 @@
+//! What is signed goes on from what was signed before.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use candor_core::Verified;
+use candor_core::merkle::TreeSize;
+use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
+
+/// The newest checkpoint that was signed, in a file of its own.
+#[derive(Debug)]
+pub struct Guard {
+    path: PathBuf,
+    key: LogKey,
+    newest: Option<Verified<Checkpoint>>,
+}
+
+/// Why it is not known what was signed before.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The file can't be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is not there.
+    #[error(
+        "{} is missing, and without it nobody can tell what was signed before: put it back, or put there the newest checkpoint of this log that anybody has; for a new log, whose key never signed anything: --new-log",
+        path.display()
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is there, and nothing should be.
+    #[error("{} is there: this log is not new, so leave --new-log out", path.display())]
+    NotNew {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// What it holds is no checkpoint of this log.
+    #[error("{} holds no checkpoint of this log: {error}", path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: CheckpointError,
+    },
+}
+
+/// Why something is not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not a checkpoint of this log.
+    #[error("this is no checkpoint of this log: {0}")]
+    Form(#[from] CheckpointError),
+    /// Not a text.
+    #[error("this is no text")]
+    NotText,
+    /// Smaller than what was signed.
+    #[error(
+        "a tree of {signed} entries was signed, and this one has {asked}: the log was set back"
+    )]
+    Smaller {
+        /// The size that was signed.
+        signed: TreeSize,
+        /// The size that is to be.
+        asked: TreeSize,
+    },
+    /// Another tree of the same size.
+    #[error("another tree of {0} entries was signed: this would be a second history")]
+    OtherRoot(TreeSize),
+    /// The log is closed.
+    #[error("this log was retired with {0} entries, and its last checkpoint stays the last")]
+    Retired(TreeSize),
+}
+
+impl Guard {
+    /// Of the log with `key`: what the file at `path` says, or nothing for a log that `is_new`.
+    pub fn open(path: &Path, key: LogKey, is_new: bool) -> Result<Self, GuardError> {
+        let io_error = |error| GuardError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let newest = match fs::metadata(path) {
+            Ok(_) if is_new => {
+                let path = path.to_owned();
+                return Err(GuardError::NotNew { path });
+            }
+            Ok(metadata) if metadata.len() > NOTE_BYTES_MAX as u64 => {
+                return Err(io_error(io::Error::other(
+                    "it is too long for a checkpoint",
+                )));
+            }
+            Ok(_) => {
+                let note = fs::read(path).map_err(io_error)?;
+                let checkpoint = key.verify_checkpoint(&note);
+                Some(checkpoint.map_err(|error| GuardError::Form {
+                    path: path.to_owned(),
+                    error,
+                })?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let path = path.to_owned();
+                return Err(GuardError::Missing { path });
+            }
+            Err(error) => return Err(io_error(error)),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            key,
+            newest,
+        })
+    }
+
+    /// The log's key.
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+
+    /// Reads what is to be signed, and says whether it can be.
+    pub fn check(&self, text: &[u8]) -> Result<Checkpoint, Refused> {
+        let text = str::from_utf8(text).map_err(|_| Refused::NotText)?;
+        let asked = Checkpoint::from_unsigned(text, &self.key.origin())?;
+        let Some(newest) = &self.newest else {
+            return Ok(asked);
+        };
+        let signed = newest.head.size;
+        if asked == **newest {
+            return Ok(asked);
+        }
+        if newest.retirement.is_some() {
+            return Err(Refused::Retired(signed));
+        }
+        if asked.head.size < signed {
+            return Err(Refused::Smaller {
+                signed,
+                asked: asked.head.size,
+            });
+        }
+        if asked.head.size == signed && asked.head.root != newest.head.root {
+            return Err(Refused::OtherRoot(signed));
+        }
+        Ok(asked)
+    }
+
+    /// Puts the note of a checkpoint that was checked and signed on stable storage. What is kept never gets older.
+    pub fn keep(&mut self, note: &str) -> Result<(), GuardError> {
+        let io_error = |error| GuardError::Io {
+            path: self.path.clone(),
+            error,
+        };
+        let checkpoint = self.key.verify_checkpoint(note.as_bytes());
+        let checkpoint = checkpoint.map_err(|error| GuardError::Form {
+            path: self.path.clone(),
+            error,
+        })?;
+        let is_newer = |newest: &Verified<Checkpoint>| checkpoint.rank() > newest.rank();
+        if !self.newest.as_ref().is_none_or(is_newer) {
+            return Ok(());
+        }
+        write(&self.path, note).map_err(io_error)?;
+        self.newest = Some(checkpoint);
+        Ok(())
+    }
+}
+
+/// Writes beside the file, then puts the new one in its place: a crash leaves the one or the other.
+fn write(path: &Path, note: &str) -> io::Result<()> {
+    let next = path.with_extension("next");
+    let mut file = File::create(&next)?;
+    file.write_all(note.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&next, path)?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_core::merkle::{LeafHash, TreeHead};
+    use candor_core::note::{NoteSigner, Retirement};
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+
+    fn signer() -> NoteSigner {
+        let name = "example.org/candor-test".parse().expect("a name");
+        NoteSigner::new(name, SigningKey::from_bytes(&[7; 32]))
+    }
+
+    fn head(size: u64, root: u8) -> TreeHead {
+        TreeHead {
+            size: TreeSize::new(size),
+            root: LeafHash::of_bytes(&[root]).to_hash(),
+        }
+    }
+
+    fn text(head: TreeHead, retirement: Option<Retirement>) -> String {
+        let key = LogKey::from(signer().verifier_key().clone());
+        Checkpoint::new(key.origin(), head, retirement).to_string()
+    }
+
+    fn open(path: &Path, is_new: bool) -> Result<Guard, GuardError> {
+        Guard::open(path, signer().verifier_key().clone().into(), is_new)
+    }
+
+    fn sign(guard: &mut Guard, text: &str) -> Result<(), Refused> {
+        guard.check(text.as_bytes())?;
+        guard
+            .keep(&signer().sign(text.to_owned()).to_string())
+            .expect("it is kept");
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_signed_is_never_contradicted_not_even_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("newest");
+        assert!(matches!(
+            open(&path, false),
+            Err(GuardError::Missing { .. })
+        ));
+        let mut guard = open(&path, true).expect("a new log");
+        sign(&mut guard, &text(head(3, 1), None)).expect("the first");
+        for _ in 0..2 {
+            sign(&mut guard, &text(head(3, 1), None)).expect("the same again");
+            let other = sign(&mut guard, &text(head(3, 2), None));
+            assert_eq!(other, Err(Refused::OtherRoot(TreeSize::new(3))));
+            let smaller = sign(&mut guard, &text(head(2, 1), None));
+            assert!(
+                matches!(smaller, Err(Refused::Smaller { .. })),
+                "{smaller:?}"
+            );
+            assert!(matches!(open(&path, true), Err(GuardError::NotNew { .. })));
+            guard = open(&path, false).expect("it is there");
+        }
+        sign(&mut guard, &text(head(5, 3), None)).expect("a larger one");
+        sign(
+            &mut guard,
+            &text(head(5, 3), Some(Retirement { next: None })),
+        )
+        .expect("its last");
+        for after in [text(head(5, 3), None), text(head(6, 4), None)] {
+            let refused = sign(&mut guard, &after);
+            assert_eq!(refused, Err(Refused::Retired(TreeSize::new(5))));
+        }
+        sign(
+            &mut guard,
+            &text(head(5, 3), Some(Retirement { next: None })),
+        )
+        .expect("again");
+    }
+
+    #[test]
+    fn nothing_but_checkpoints_of_this_log_is_signed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let guard = open(&folder.path().join("newest"), true).expect("a new log");
+        let good = text(head(3, 1), None);
+        for bad in [
+            String::new(),
+            "hello\n".to_owned(),
+            good.replace("candor-test", "candor-other"),
+            good.replace("\n3\n", "\n03\n"),
+            format!("{good}\n"),
+            good.trim_end().to_owned(),
+            format!("{good}retired soon\n"),
+        ] {
+            assert!(guard.check(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        assert_eq!(guard.check(b"\xff"), Err(Refused::NotText));
+    }
+}
