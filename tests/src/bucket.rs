@@ -1,13 +1,20 @@
 //! A server that speaks S3, and a bucket in it: `s3s-fs`, which keeps objects as files.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::Body;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
@@ -39,8 +46,24 @@ impl S3Access for PublicReads {
     }
 }
 
+/// How the store fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// It does what it is asked.
+    Good,
+    /// It takes half a second for everything.
+    Slow,
+    /// It fails, and does nothing.
+    Fails,
+    /// It does what it is asked, and says that it failed.
+    LosesAnswers,
+    /// It does what it is asked, and the connection breaks.
+    Breaks,
+}
+
 /// A bucket, for as long as it is kept.
 pub struct Bucket {
+    mood: Arc<Mutex<Mood>>,
     endpoint: String,
     folder: PathBuf,
     _runtime: Runtime,
@@ -60,9 +83,11 @@ impl Bucket {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("an address");
+        let mood = Arc::new(Mutex::new(Mood::Good));
+        let moods = Arc::clone(&mood);
         runtime.spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let service = service.clone();
+                let service = in_a_mood(service.clone(), Arc::clone(&moods));
                 tokio::spawn(async move {
                     let http = Builder::new(TokioExecutor::new());
                     // A client that goes away is no failure of the test.
@@ -73,10 +98,16 @@ impl Bucket {
             }
         });
         Self {
+            mood,
             endpoint: format!("http://{address}"),
             folder: objects,
             _runtime: runtime,
         }
+    }
+
+    /// From now on, it fares like this.
+    pub fn set_mood(&self, mood: Mood) {
+        *self.mood.lock().unwrap_or_else(PoisonError::into_inner) = mood;
     }
 
     /// The name of a place in it, as `--static-part` takes it.
@@ -103,4 +134,38 @@ impl Bucket {
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ]
     }
+}
+
+/// The store as it fares.
+fn in_a_mood(
+    store: S3Service,
+    moods: Arc<Mutex<Mood>>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Body>,
+    Error = io::Error,
+    Future = impl Future<Output = io::Result<Response<Body>>> + Send,
+> + Clone {
+    service_fn(move |request: Request<Incoming>| {
+        let mood = *moods.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = store.clone();
+        async move {
+            let failed = || {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            };
+            match mood {
+                Mood::Fails => return Ok(failed()),
+                Mood::Slow => tokio::time::sleep(Duration::from_millis(500)).await,
+                Mood::Good | Mood::LosesAnswers | Mood::Breaks => {}
+            }
+            let answer = store.call(request.map(Body::from)).await;
+            match mood {
+                Mood::LosesAnswers => Ok(failed()),
+                Mood::Breaks => Err(io::Error::other("the connection breaks")),
+                Mood::Good | Mood::Slow | Mood::Fails => answer.map_err(io::Error::other),
+            }
+        }
+    })
 }

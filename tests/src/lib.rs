@@ -5,6 +5,8 @@
 
 pub mod bucket;
 pub mod cli;
+pub mod counts;
+pub mod cut;
 pub mod disk;
 pub mod everything;
 pub mod fsck;
@@ -115,6 +117,22 @@ impl TestLog {
     /// Gives the server these flags from its next start on.
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Waits until the server stands still, by a signal that it was sent or sent itself.
+    pub fn wait_until_stopped(&self) {
+        let begun = Instant::now();
+        loop {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+            let stat = stat.expect("it is there");
+            // PID (NAME) STATE
+            let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            if state.starts_with('T') {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "it does not stop");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Sends the server a signal, by its name.

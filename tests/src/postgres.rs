@@ -143,10 +143,20 @@ impl Postgres {
         self.wait_until(false);
     }
 
-    /// Ends all of its processes at once, and cuts the power of its disk. Returns how many changes of files there were.
-    pub fn cut_power(&mut self, survives: Survives, random: &mut Random) -> usize {
+    /// Ends all of its processes at once.
+    pub fn crash(&mut self) {
         self.tell_guard("crash\n");
         self.wait_until(false);
+    }
+
+    /// The folder with its socket.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends all of its processes at once, and cuts the power of its disk. Returns how many changes of files there were.
+    pub fn cut_power(&mut self, survives: Survives, random: &mut Random) -> usize {
+        self.crash();
         let data = self.folder.path().join("data");
         let trace = self.folder.path().join("trace");
         let mut disk = self.before.take().expect("its disk is traced");

@@ -6,16 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use candor_tests::TestLog;
+use candor_tests::counts::{is_long, report, rounds};
 use candor_tests::history::{History, LogReader, replay};
 use candor_tests::load::{
     Acknowledged, Load, LoadPlan, NoAnswer, Random, Seen, SentRecord, keep_alive_agent, publish,
     publishers,
 };
+use candor_tests::{TestLog, postgres};
 
-/// How often the server is killed, unless `CANDOR_KILLS` says otherwise.
+/// How often the server of one log is killed.
 const KILLS: u64 = 50;
 
 /// How many connections write.
@@ -28,41 +29,36 @@ const LOAD_MS: std::ops::RangeInclusive<u64> = 20..=400;
 const APART_MICROS: u64 = 4_000;
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "how much was tried is part of the result"
-)]
 fn every_acknowledged_entry_is_there_after_a_kill() {
-    let began = Instant::now();
-    let kills = std::env::var("CANDOR_KILLS").map_or(KILLS, |kills| {
-        kills.parse().expect("CANDOR_KILLS is a number")
-    });
+    // Each kill reads all of the log again, so a log has so many and no more.
+    for _ in 0..rounds(1, 10) {
+        kill_again_and_again(TestLog::start(), KILLS, "kill -9, SQLite");
+    }
+}
+
+#[test]
+fn every_acknowledged_entry_is_there_after_a_kill_on_postgres() {
+    for _ in 0..rounds(1, 8) {
+        let database = postgres::shared().database();
+        let log = TestLog::start_on(&database.url);
+        kill_again_and_again(log, if is_long() { 25 } else { 10 }, "kill -9, Postgres");
+    }
+}
+
+fn kill_again_and_again(mut log: TestLog, kills: u64, fault: &str) {
     let mut random = Random::from_environment();
-    let mut log = TestLog::start();
     let mut history = History::new(log.key().clone());
     Load::register_publishers(&log);
-    let mut without_answer = 0;
     for kill in 0..kills {
         let load = Load::start(&log, plan(kill, WRITERS, random.number()));
         std::thread::sleep(Duration::from_millis(random.within(&LOAD_MS)));
         let seen = load.kill(&mut log);
-        without_answer += seen.unanswered.len();
         log.restart();
         history.absorb(&seen);
         history.check(&LogReader::new(&log));
     }
     let verified = replay(&LogReader::new(&log));
-    println!(
-        "{kills} kills, {} entries acknowledged, {without_answer} requests without an answer, {} checkpoints seen, \
-         {verified} entries verified, {:.0} s",
-        history.acknowledged(),
-        history.checkpoints(),
-        began.elapsed().as_secs_f64(),
-    );
-    assert!(
-        history.acknowledged() > 0,
-        "a load that nobody answers shows nothing"
-    );
+    report(fault, kills, &history, verified);
 }
 
 #[test]

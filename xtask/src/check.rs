@@ -29,8 +29,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     if length == Length::Long {
         tests
             .env("CANDOR_EXHAUSTIVE", "1")
-            .env("CANDOR_KILLS", "500")
-            .env("CANDOR_FAULT_ROUNDS", "50")
+            .env("CANDOR_FAULTS_LONG", "1")
             .env("CANDOR_FAILOVER_SECONDS", "300")
             .env("CANDOR_STATIC_RECORDS", "1000000");
     }

@@ -7,6 +7,7 @@
 
 mod check;
 mod demo;
+mod faults;
 mod mutations;
 mod needs;
 mod run;
@@ -21,6 +22,7 @@ cargo xtask VERB
                  (--once: stop after the checks)
   test [--long]  install what the tests need, then run every check and every test
                  (--long: the forms that take an hour as well)
+  faults         every fault in its long form, and how often each was tried; an hour
   mutations [NAME]
                  break a copy of the log in each way of tests/mutations, and expect that a test fails
   check          formatting, lints, licences, house rules
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["demo", "--once"] => demo::demo(demo::After::Stop),
         ["test"] => check::test(check::Length::Normal),
         ["test", "--long"] => check::test(check::Length::Long),
+        ["faults"] => faults::faults(),
         ["mutations"] => mutations::run_all(None),
         ["mutations", name] => mutations::run_all(Some(name)),
         ["check"] => check::check().map(check::Advisories::say),

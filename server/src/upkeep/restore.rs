@@ -19,7 +19,7 @@ use candor_core::Verified;
 use candor_core::merkle::TreeSize;
 use candor_core::note::{Checkpoint, LogKey};
 
-use super::{ImportError, Progress, import, make_private_folder};
+use super::{Flaw, ImportError, Progress, import, make_private_folder};
 use crate::data_folder::DataFolder;
 use crate::last_signed::{self, LastSigned, LastSignedError};
 use crate::static_part::{Files, FilesError, Place};
@@ -230,6 +230,14 @@ async fn try_restore(
         let key = LogKey::from(identity.key.clone());
         let mut files = Files::open(place, &key).await?;
         import(&log, &mut files, progress).await?;
+        if newest.checkpoint.head.size > files.checkpoint().head.size {
+            files.go_by(&newest.checkpoint, &newest.text);
+            match import(&log, &mut files, progress).await {
+                // Then it is said how many are missing.
+                Err(ImportError::Flaw(Flaw::MissingEntry(_)) | ImportError::NotAsSigned(_)) => {}
+                imported => drop(imported?),
+            }
+        }
         if files.checkpoint().rank() > signed_rank {
             signed = files.text().to_owned();
             signed_rank = files.checkpoint().rank();

@@ -1,5 +1,6 @@
 //! The system's clock jumps, forwards and backwards: nothing depends on it but the time that is noted beside an entry.
 
+use candor_tests::counts::report;
 use candor_tests::history::{LogReader, replay};
 
 use super::world::World;
@@ -38,5 +39,12 @@ fn a_clock_that_jumps_changes_nothing_but_the_times_that_are_noted() {
     assert!(world.log.stop().success());
     world.check();
     world.start_well();
-    replay(&LogReader::new(&world.log));
+    let verified = replay(&LogReader::new(&world.log));
+    let times = times.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    report(
+        "clock jumps between two entries",
+        times as u64,
+        &world.history,
+        verified,
+    );
 }

@@ -1,10 +1,12 @@
 //! The disk fails in the middle, at any call: nothing that was acknowledged is lost, whether the server goes on or stops.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use candor_tests::counts::{report, rounds};
 use candor_tests::history::{LogReader, replay};
 
-use super::world::{World, rounds};
+use super::world::World;
 
 /// Calls that fail, on which files, how often (0: from then on).
 const FAULTS: [(&str, &str, u64, &str); 14] = [
@@ -25,13 +27,14 @@ const FAULTS: [(&str, &str, u64, &str); 14] = [
 ];
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what was tried is part of the result")]
 fn a_disk_that_fails_loses_nothing_that_was_acknowledged() {
     let mut world = World::start();
     let (mut stopped, mut went_on) = (0, 0);
-    for _ in 0..rounds(1) {
+    let mut tried = BTreeMap::<String, u64>::new();
+    for _ in 0..rounds(1, 7) {
         for (kind, path, count, what) in FAULTS {
             let nth = world.random.within(&(5..=60));
+            *tried.entry(format!("{what} on {kind}")).or_default() += 1;
             let rule = format!("{kind}:{path}:{nth}:{count}:{what}");
             world.start_with(&[("CANDOR_FAULTS", rule.clone())]);
             let load = world.load();
@@ -51,11 +54,15 @@ fn a_disk_that_fails_loses_nothing_that_was_acknowledged() {
     }
     world.start_well();
     let verified = replay(&LogReader::new(&world.log));
-    println!(
-        "{} faults of the disk: the server stopped {stopped} times and went on {went_on} times; {} entries acknowledged, {verified} entries verified",
-        stopped + went_on,
-        world.history.acknowledged()
+    let kinds: Vec<String> = tried
+        .iter()
+        .map(|(kind, times)| format!("{kind} {times}"))
+        .collect();
+    let fault = format!(
+        "disk fails ({}): server stopped {stopped}, went on {went_on}",
+        kinds.join(", ")
     );
+    report(&fault, stopped + went_on, &world.history, verified);
     assert!(
         stopped > 0 && went_on > 0,
         "faults that nobody notices show nothing"

@@ -8,12 +8,16 @@
 //!        └──► History ──► the log, started again ◄──────────────────┘
 //! ```
 //!
-//! Each test runs a few rounds; `CANDOR_FAULT_ROUNDS` says how many for the long form. The seed is printed, and
+//! Each test runs a few rounds; `cargo xtask faults` runs them all in their long form, and prints what was tried. The seed is printed, and
 //! `CANDOR_SEED` repeats a run.
 
 mod clock;
+mod databases;
 mod disk;
+mod leaders;
+mod lines;
 mod points;
 mod postgres;
 mod power;
+mod stores;
 mod world;

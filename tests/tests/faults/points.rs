@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use candor_tests::counts::{report, rounds};
 use candor_tests::history::{LogReader, replay};
 
-use super::world::{World, rounds};
+use super::world::World;
 
 /// In the order in which a batch comes by.
 const POINTS: [&str; 9] = [
@@ -20,10 +21,9 @@ const POINTS: [&str; 9] = [
 ];
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what was tried is part of the result")]
 fn a_kill_at_each_point_of_a_batch_loses_nothing_that_was_acknowledged() {
     let mut world = World::start();
-    let rounds = rounds(2);
+    let rounds = rounds(2, 20);
     for _ in 0..rounds {
         for point in POINTS {
             let nth = world.random.within(&(1..=40));
@@ -42,23 +42,24 @@ fn a_kill_at_each_point_of_a_batch_loses_nothing_that_was_acknowledged() {
     }
     world.start_well();
     let verified = replay(&LogReader::new(&world.log));
-    println!(
-        "{} kills at {} points, {} entries acknowledged, {} checkpoints seen, {verified} entries verified",
-        rounds * POINTS.len() as u64,
-        POINTS.len(),
-        world.history.acknowledged(),
-        world.history.checkpoints()
+    let times = rounds * POINTS.len() as u64;
+    report(
+        "kill -9 at the 9 points of a batch",
+        times,
+        &world.history,
+        verified,
     );
-    assert!(world.history.acknowledged() > 0);
 }
 
 /// A server that is stopped in the middle of a batch, and goes on a while later: everybody is answered.
 #[test]
 fn a_server_that_stands_still_at_a_point_goes_on_from_there() {
     let mut world = World::start();
-    for point in POINTS {
+    let rounds = rounds(1, 3);
+    for point in (0..rounds).flat_map(|_| POINTS) {
         world.start_with(&[("CANDOR_FAILPOINT", format!("{point}:5:stop"))]);
         let load = world.load_of(400);
+        world.log.wait_until_stopped();
         std::thread::sleep(Duration::from_millis(300));
         world.log.signal("CONT");
         let seen = load.finish();
@@ -67,4 +68,13 @@ fn a_server_that_stands_still_at_a_point_goes_on_from_there() {
         assert!(world.log.stop().success());
         world.check();
     }
+    world.start_well();
+    let verified = replay(&LogReader::new(&world.log));
+    let times = rounds * POINTS.len() as u64;
+    report(
+        "server stopped at the 9 points of a batch",
+        times,
+        &world.history,
+        verified,
+    );
 }

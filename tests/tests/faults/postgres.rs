@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use candor_tests::TestLog;
+use candor_tests::counts::{report, rounds};
 use candor_tests::history::{History, LogReader, replay};
 use candor_tests::load::{Load, LoadPlan, Random};
 use candor_tests::postgres::Postgres;
 use candor_tests::power::Survives;
 
-use super::world::rounds;
-
 #[test]
-#[expect(clippy::print_stdout, reason = "what was tried is part of the result")]
 fn a_power_cut_of_postgres_loses_nothing_that_was_acknowledged() {
     let mut random = Random::from_environment();
     let mut postgres = Postgres::start_traced(&[]);
@@ -19,7 +17,7 @@ fn a_power_cut_of_postgres_loses_nothing_that_was_acknowledged() {
     let mut log = TestLog::start_on(&database.url);
     Load::register_publishers(&log);
     let mut history = History::new(log.key().clone());
-    let rounds = rounds(3);
+    let rounds = rounds(3, 50);
     let mut changes = 0;
     for round in 0..rounds {
         let plan = LoadPlan {
@@ -42,11 +40,7 @@ fn a_power_cut_of_postgres_loses_nothing_that_was_acknowledged() {
         history.check(&LogReader::new(&log));
     }
     let verified = replay(&LogReader::new(&log));
-    println!(
-        "{rounds} power cuts of Postgres in {changes} changes of files, {} entries acknowledged, {} checkpoints seen, {verified} entries verified",
-        history.acknowledged(),
-        history.checkpoints()
-    );
-    assert!(history.acknowledged() > 0);
+    let fault = format!("power cut, Postgres ({changes} changes of files)");
+    report(&fault, rounds, &history, verified);
     assert!(changes > 0, "the changes of Postgres were not seen");
 }

@@ -1,15 +1,15 @@
 //! The power is cut: what was synced is there, and of the rest whatever the dice say, torn and out of order.
 
+use candor_tests::counts::{report, rounds};
 use candor_tests::history::{LogReader, replay};
 use candor_tests::power::{Disk, Survives};
 
-use super::world::{World, rounds, text};
+use super::world::{World, text};
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what was tried is part of the result")]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let mut world = World::start();
-    let rounds = rounds(9);
+    let rounds = rounds(9, 50);
     let (mut changes, mut without_answer) = (0, 0);
     for round in 0..rounds {
         let mut disk = Disk::load(&world.disk);
@@ -32,11 +32,9 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
     }
     world.start_well();
     let verified = replay(&LogReader::new(&world.log));
-    println!(
-        "{rounds} power cuts in {changes} changes of files, {} entries acknowledged, {without_answer} requests without an answer, {} checkpoints seen, {verified} entries verified",
-        world.history.acknowledged(),
-        world.history.checkpoints()
+    let fault = format!(
+        "power cut, SQLite and folder ({changes} changes of files, {without_answer} requests unanswered)"
     );
-    assert!(world.history.acknowledged() > 0);
+    report(&fault, rounds, &world.history, verified);
     assert!(changes > 0, "the server's changes were not seen");
 }

@@ -13,13 +13,6 @@ use tempfile::TempDir;
 /// How long a server may take to die of a fault.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often each fault is tried, unless `CANDOR_FAULT_ROUNDS` says otherwise.
-pub(super) fn rounds(short: u64) -> u64 {
-    std::env::var("CANDOR_FAULT_ROUNDS").map_or(short, |rounds| {
-        rounds.parse().expect("CANDOR_FAULT_ROUNDS is a number")
-    })
-}
-
 /// A log in a folder, with a static part beside it, and all that anybody saw of it.
 pub(super) struct World {
     pub(super) log: TestLog,
