@@ -22,12 +22,21 @@ use candor_server::serve::{Door, serve};
 use candor_server::static_part::StaticPart;
 use candor_server::tls::Tls;
 use candor_signer::key_file;
+use opentelemetry::global;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::{lock, open_storage, print, require_log, runtime, signer};
 
@@ -36,17 +45,23 @@ const OPERATOR_CONNECTIONS_MAX: usize = 64;
 
 pub(crate) fn run(data: &DataOptions, serve: &ServeOptions) -> anyhow::Result<()> {
     let settings = Settings::resolve(data, serve)?;
-    start_logging(settings.log_json)?;
+    let traces = start_logging(settings.log_json)?;
     // Two servers on one file would sign two histories, and each server needs a memory of its own. The lock is held until the process ends.
     require_log(&settings)?;
     if let Some(location) = &settings.static_part {
         location.check_apart(settings.data.path())?;
     }
     let _lock = lock(&settings.data)?;
-    runtime()?.block_on(run_until_stopped(settings))
+    let ended = runtime()?.block_on(run_until_stopped(settings));
+    // What is left is sent; where nobody takes it, nobody misses it.
+    if let Some(traces) = traces {
+        let _ = traces.shutdown();
+    }
+    ended
 }
 
-fn start_logging(json: bool) -> anyhow::Result<()> {
+/// Log lines, and traces where somebody collects them: by the variables that OpenTelemetry has for that.
+fn start_logging(json: bool) -> anyhow::Result<Option<SdkTracerProvider>> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter).with_context(|| {
             format!("RUST_LOG is {filter:?}, and should be like info,sqlx=warn")
@@ -54,16 +69,49 @@ fn start_logging(json: bool) -> anyhow::Result<()> {
         Ok(_) | Err(VarError::NotPresent) => EnvFilter::new("info,sqlx=warn"),
         Err(error @ VarError::NotUnicode(_)) => bail!("RUST_LOG: {error}"),
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    if json {
-        subscriber.json().init();
+    let lines = if json {
+        lines.json().boxed()
     } else {
-        subscriber.init();
+        lines.boxed()
+    };
+    let collector = traces()?;
+    let exported = collector.as_ref().map(|provider| {
+        let tracer = provider.tracer("candor-server");
+        // Spans of the server's own, and nothing that the lines alone are about.
+        let own = Targets::new().with_target("candor_server", LevelFilter::INFO);
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_filter(own)
+    });
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(exported)
+        .init();
+    Ok(collector)
+}
+
+/// Sends traces by OTLP over HTTP, if `OTEL_EXPORTER_OTLP_ENDPOINT` or the same for traces says where to.
+fn traces() -> anyhow::Result<Option<SdkTracerProvider>> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !is_set("OTEL_EXPORTER_OTLP_ENDPOINT") && !is_set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
+        return Ok(None);
     }
-    Ok(())
+    // Whoever collects may be reached by TLS.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .build()
+        .context("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+    let name = std::env::var("OTEL_SERVICE_NAME").unwrap_or_else(|_| "candor-server".to_owned());
+    let provider = SdkTracerProvider::builder()
+        .with_resource(Resource::builder().with_service_name(name).build())
+        .with_batch_exporter(exporter)
+        .build();
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    Ok(Some(provider))
 }
 
 fn registration(settings: &Settings) -> anyhow::Result<Registration> {

@@ -79,6 +79,21 @@ impl Everything {
     }
 }
 
+impl Everything {
+    /// A record of each kind, and who signed it.
+    pub fn one_of_each(&self) -> [(&TestPublisher, &Value); 6] {
+        let of = |publisher, index: usize| (publisher, &self.envelopes[index]);
+        [
+            of(&self.lab, 0),
+            of(&self.lab, 4),
+            of(&self.lab, 10),
+            of(&self.lab, 11),
+            of(&self.auditor, 12),
+            of(&self.auditor, 14),
+        ]
+    }
+}
+
 /// The manifest of `tiny`.
 pub fn manifest() -> Manifest {
     let digest = candor_core::Sha256::of(b"weights").to_string();

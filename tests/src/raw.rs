@@ -59,6 +59,16 @@ impl Raw {
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
+    /// Everything that the server sends until it closes the connection.
+    pub fn everything(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.0.read_to_end(&mut bytes) {
+            Ok(_) => bytes,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => bytes,
+            Err(error) => panic!("no end of what it says: {error}"),
+        }
+    }
+
     /// Everything that the server sends until it closes the connection, as one answer; `None` if it says
     /// nothing. Ask for `connection: close`, or it stays open.
     pub fn answer(mut self) -> Option<Answer> {

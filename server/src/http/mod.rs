@@ -29,15 +29,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
 use candor_core::merkle::LeafIndex;
+use opentelemetry::global;
+use opentelemetry_http::HeaderExtractor;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tracing::{Instrument as _, debug, error_span};
+use tracing::{Instrument as _, Span, debug, error_span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::accept::Registration;
 use crate::limits::Limits;
@@ -184,6 +187,9 @@ pub fn operator_router(log: Arc<Log>) -> Router {
         .with_state(log)
 }
 
+/// The header with the trace that a request is part of.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// What is done around every answer.
 async fn around(State(log): Shared, mut request: Request, next: Next) -> Response {
     let asks = request.method() == Method::OPTIONS;
@@ -195,12 +201,26 @@ async fn around(State(log): Shared, mut request: Request, next: Next) -> Respons
         id = id.to_str().unwrap_or_default(),
         method = %request.method(),
         path = request.uri().path(),
+        status = field::Empty,
     );
+    // Part of a trace that somebody else began (W3C Trace Context), where traces are collected.
+    if request.headers().contains_key(TRACEPARENT) {
+        let parent = global::get_text_map_propagator(|propagator| {
+            propagator.extract(&HeaderExtractor(request.headers()))
+        });
+        // Refused where nobody collects them.
+        let _ = span.set_parent(parent);
+    }
     let begun = Instant::now();
     let response = async {
-        let response = limit_and_count(&log, request, next).await;
+        let response = match ambiguity(&request) {
+            Some(problem) => refuse_and_close(problem),
+            None => limit_and_count(&log, request, next).await,
+        };
+        let status = response.status().as_u16();
+        Span::current().record("status", status);
         debug!(
-            status = response.status().as_u16(),
+            status,
             // As 64 bits: longer numbers become text in JSON.
             time_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
             "answered"
@@ -213,6 +233,32 @@ async fn around(State(log): Shared, mut request: Request, next: Next) -> Respons
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(asker::REQUEST_ID, id);
     asker.write(headers);
+    response
+}
+
+/// What could be read in two ways by two programs, and is still open when hyper has read the request: it refuses two
+/// lengths, and codings that it does not know, by itself (RFC 9112, sections 3.2 and 6.1).
+fn ambiguity(request: &Request) -> Option<Problem> {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let detail = format!("the request has {hosts} headers named host, and should have one");
+        return Some(Problem::new(Name::MalformedRequest, detail));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|first| !is_plain(first)) || codings.next().is_some() {
+        let detail = "the request's transfer-encoding is more than chunked";
+        return Some(Problem::new(Name::MalformedRequest, detail));
+    }
+    None
+}
+
+/// What comes behind such a request may be no request.
+fn refuse_and_close(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
     response
 }
 

@@ -22,6 +22,7 @@ use crate::storage::StorageError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the variants are described by `Name::title`")]
 pub enum Name {
+    MalformedRequest,
     MalformedBody,
     MalformedJson,
     MalformedEnvelope,
@@ -104,6 +105,11 @@ pub(super) struct Violation {
 impl Name {
     const fn parts(self) -> (&'static str, u16, &'static str) {
         match self {
+            Self::MalformedRequest => (
+                "malformed-request",
+                400,
+                "Not a request that has one meaning",
+            ),
             Self::MalformedBody => ("malformed-body", 400, "The body can't be read"),
             Self::MalformedJson => ("malformed-json", 400, "Not strict JSON"),
             Self::MalformedEnvelope => ("malformed-envelope", 400, "Not a DSSE envelope"),

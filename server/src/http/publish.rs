@@ -234,6 +234,7 @@ struct Received {
 }
 
 async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
+    refuse_encoded(request.headers())?;
     match media_type(request.headers()).as_str() {
         "application/json" => {
             let limit = REQUEST_JSON_BYTES_MAX;
@@ -263,6 +264,18 @@ async fn read_body(log: &Log, request: Request) -> Result<Received, Problem> {
                 .hint("set the header content-type to what the body is"))
         }
     }
+}
+
+/// Nothing is unpacked: a little that becomes much is a way to take a server's memory, and signed records are small.
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(encoding) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(());
+    };
+    if encoding == "identity" {
+        return Ok(());
+    }
+    let detail = format!("the body's content-encoding is {encoding:?}, and none is taken");
+    Err(Problem::new(Name::UnsupportedMediaType, detail).hint("send the body as it is"))
 }
 
 fn asker_of(request: &Request) -> Asker {

@@ -5,3 +5,4 @@ mod rates;
 mod requests;
 mod signing;
 mod tls;
+mod traces;
