@@ -33,6 +33,7 @@ mod read;
 mod receipts;
 mod report;
 mod server;
+mod soak;
 mod workload;
 mod write;
 
@@ -70,6 +71,8 @@ enum Command {
     Read(read::Options),
     /// What appending, starting and memory cost as the log grows
     Grow(grow::Options),
+    /// A log at full rate for a long time: whether memory and waits stay what they were
+    Soak(soak::Options),
     /// The bare parts alone: strict parse, strict verify and `SQLite`, in one process
     Ceiling(ceiling::Options),
     /// Postgres's own insert rate, in a throw-away cluster unless there is a `--database`
@@ -111,6 +114,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Write(options) => write::run(&options, target, report),
         Command::Read(options) => read::run(&options, target, report),
         Command::Grow(options) => grow::run(&options, target, report),
+        Command::Soak(options) => soak::run(&options, target, report),
         Command::Ceiling(options) => ceiling::run(&options, report),
         Command::Postgres(options) => postgres::run(&options, target, report),
         Command::Compare(options) => compare::run(&options, target, report),

@@ -50,6 +50,8 @@ pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
     /// Bytes in memory, at the most so far.
     pub(crate) rss_peak_bytes: u64,
+    /// Bytes in memory now.
+    pub(crate) rss_bytes: u64,
 }
 
 impl Target {
@@ -194,6 +196,7 @@ impl Server {
         Ok(Usage {
             cpu_seconds: ticks as f64 / 100.0,
             rss_peak_bytes: kilobytes("VmHWM:")?,
+            rss_bytes: kilobytes("VmRSS:")?,
         })
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use candor_core::Sha256;
 use candor_core::note::{LogKey, NoteSigner};
 use candor_core::record::kinds::Publisher;
@@ -187,7 +187,9 @@ impl Answer {
     }
 }
 
-async fn answer(router: axum::Router, request: Request<Body>) -> Answer {
+async fn answer(router: axum::Router, mut request: Request<Body>) -> Answer {
+    let host = HeaderValue::from_static("log");
+    request.headers_mut().insert(header::HOST, host);
     let answer = router.oneshot(request).await.expect("it never fails");
     let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await;

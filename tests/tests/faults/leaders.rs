@@ -42,7 +42,8 @@ fn of_two_servers_that_believe_to_have_the_turn_one_writes() {
     let times = rounds(POINTS.len() as u64, 24);
     for (round, point) in (0..times).zip(POINTS.into_iter().cycle()) {
         assert!(first.stop().success());
-        let nth = random.within(&(2..=12));
+        // The load has four batches at least.
+        let nth = random.within(&(1..=4));
         first.give([("CANDOR_FAILPOINT", format!("{point}:{nth}:stop"))]);
         first.restart();
         let paused = load(&first, &format!("paused-{round}"), 1_000, &mut random);
