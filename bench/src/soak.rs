@@ -43,10 +43,10 @@ pub(crate) struct Options {
 }
 
 #[derive(Serialize)]
-struct Minute {
+struct Figures {
     bench: &'static str,
     storage: &'static str,
-    minute: u64,
+    after_minutes: u64,
     entries: u64,
     records_per_second: f64,
     p50_ms: f64,
@@ -95,10 +95,10 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
             entries += window.requests * records as u64;
         }
         let quantile = |quantile| latency_us.value_at_quantile(quantile) as f64 / 1_000.0;
-        let figures = Minute {
+        let figures = Figures {
             bench: "soak",
             storage: target.storage(),
-            minute,
+            after_minutes: minute,
             entries,
             records_per_second: (entries - before) as f64 / since.elapsed().as_secs_f64(),
             p50_ms: quantile(0.5),
@@ -108,7 +108,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
         };
         let line = format!(
             "minute {:>3}: {:>10} entries  {:>6.0} records/s  p50 {:>6.1} ms  p99 {:>6.1}  max {:>7.1}  server {:>4.0} MiB",
-            figures.minute,
+            figures.after_minutes,
             figures.entries,
             figures.records_per_second,
             figures.p50_ms,

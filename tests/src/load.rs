@@ -118,6 +118,7 @@ struct Shared {
     server_dies: AtomicBool,
     /// Set when the server may say that it does not know what became of records.
     may_not_know: AtomicBool,
+    may_hang_up: AtomicBool,
     /// Set when the server may send publishers away.
     may_refuse: AtomicBool,
     /// Set when the watchers should end.
@@ -141,6 +142,7 @@ impl Load {
             taken: AtomicU64::new(0),
             server_dies: AtomicBool::new(false),
             may_not_know: AtomicBool::new(false),
+            may_hang_up: AtomicBool::new(false),
             may_refuse: AtomicBool::new(false),
             enough: AtomicBool::new(false),
             plan,
@@ -183,6 +185,12 @@ impl Load {
     /// Waits until all records are acknowledged.
     pub fn finish(self) -> Seen {
         self.end()
+    }
+
+    /// From now on, the server may close connections on which it was asked something, as one does that stood still for
+    /// longer than it waits for requests. What was asked is asked again.
+    pub fn server_may_hang_up(&self) {
+        self.shared.may_hang_up.store(true, Ordering::SeqCst);
     }
 
     /// From now on, the server may say that it can't tell what became of records. They are published once more then.
@@ -245,6 +253,7 @@ impl Shared {
                     seen.unanswered.push(request);
                     break;
                 }
+                Err(NoAnswer::ServerGone(_)) if self.may_hang_up.load(Ordering::SeqCst) => continue,
                 Err(NoAnswer::Unknown(_)) if self.may_not_know.load(Ordering::SeqCst) => continue,
                 Err(failure) => {
                     seen.failures.push(format!("writer {writer}: {failure:?}"));
@@ -283,6 +292,7 @@ impl Shared {
                     seen.checkpoints.insert(checkpoint);
                 }
                 Err(NoAnswer::ServerGone(_)) if self.server_dies.load(Ordering::SeqCst) => break,
+                Err(NoAnswer::ServerGone(_)) if self.may_hang_up.load(Ordering::SeqCst) => {}
                 Err(failure) => {
                     seen.failures.push(format!("a watcher: {failure:?}"));
                     break;

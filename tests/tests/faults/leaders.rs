@@ -28,6 +28,7 @@ fn load(log: &TestLog, name: &str, records_max: u64, random: &mut Random) -> Loa
     let load = Load::start(log, plan);
     load.server_may_refuse();
     load.server_may_not_know();
+    load.server_may_hang_up();
     load
 }
 
