@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use candor_tests::counts::{is_long, report, rounds};
 use candor_tests::history::{History, LogReader, replay};
-use candor_tests::load::{Load, LoadPlan, Random};
+use candor_tests::load::{Load, Random};
 use candor_tests::{TestLog, postgres};
+
+use super::world::patient_load;
 
 /// How long the one that stands still is away: longer than it may be silent in its turn, and half a minute in the long
 /// form.
@@ -17,17 +19,7 @@ fn away() -> Duration {
 const POINTS: [&str; 6] = ["turn", "planned", "written", "committed", "signed", "kept"];
 
 fn load(log: &TestLog, name: &str, records_max: u64, random: &mut Random) -> Load {
-    let plan = LoadPlan {
-        name: name.to_owned(),
-        writers: 8,
-        watchers: 1,
-        records_per_request: 1..=32,
-        records_max,
-        seed: random.number(),
-    };
-    let load = Load::start(log, plan);
-    load.server_may_refuse();
-    load.server_may_not_know();
+    let load = patient_load(log, name, records_max, random);
     load.server_may_hang_up();
     load
 }

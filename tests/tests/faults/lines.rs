@@ -6,24 +6,10 @@ use candor_tests::TestLog;
 use candor_tests::counts::{report, rounds};
 use candor_tests::cut::Line;
 use candor_tests::history::{History, LogReader, replay};
-use candor_tests::load::{Load, LoadPlan, Random};
+use candor_tests::load::{Load, Random};
 use candor_tests::postgres::Postgres;
 
-/// A load whose publishers are sent away, and told that nobody knows, and come back until all is acknowledged.
-fn patient_load(log: &TestLog, name: &str, records_max: u64, random: &mut Random) -> Load {
-    let plan = LoadPlan {
-        name: name.to_owned(),
-        writers: 8,
-        watchers: 2,
-        records_per_request: 1..=32,
-        records_max,
-        seed: random.number(),
-    };
-    let load = Load::start(log, plan);
-    load.server_may_refuse();
-    load.server_may_not_know();
-    load
-}
+use super::world::patient_load;
 
 fn pause(random: &mut Random, milliseconds: std::ops::RangeInclusive<u64>) {
     std::thread::sleep(Duration::from_millis(random.within(&milliseconds)));

@@ -131,3 +131,24 @@ impl World {
 pub(super) fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
+
+/// A load whose publishers are sent away, and told that nobody knows, and come back until all is acknowledged.
+pub(super) fn patient_load(
+    log: &TestLog,
+    name: &str,
+    records_max: u64,
+    random: &mut Random,
+) -> Load {
+    let plan = LoadPlan {
+        name: name.to_owned(),
+        writers: 8,
+        watchers: 2,
+        records_per_request: 1..=32,
+        records_max,
+        seed: random.number(),
+    };
+    let load = Load::start(log, plan);
+    load.server_may_refuse();
+    load.server_may_not_know();
+    load
+}
