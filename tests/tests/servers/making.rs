@@ -96,6 +96,12 @@ fn a_password_is_never_repeated() {
         "postgres://candor:tell-nobody@host:port/candor",
         "mysql://candor:tell-nobody@127.0.0.1/candor",
         "postgres://candor:tell-nobody@127.0.0.1/candor?sslmode=sometimes",
+        "postgres://candor@127.0.0.1:1/candor?pasword=tell-nobody",
+        // What URLs take for a server's name, a port, and a database whose name is the rest of the password.
+        "postgres://candor:12/tell-nobody@127.0.0.1/candor",
+        "postgres://candor:12?tell-nobody@127.0.0.1/candor",
+        "postgres://candor:12#tell-nobody@127.0.0.1/candor",
+        "postgres://db/postgres://candor:tell-nobody@127.0.0.1/candor",
     ] {
         let data = folder.path().join("log");
         let error = refused(&candor_server("init", &data, Some(url)));
