@@ -1,11 +1,11 @@
 //! A Postgres of the tests' own: a cluster in a temporary folder, as it comes, with a database for each test.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub struct Postgres {
     next_database: AtomicU32,
     /// The shell that stops it when this end of the pipe is closed.
     guard: std::process::Child,
+    /// Where it says that Postgres has ended.
+    answers: BufReader<ChildStdout>,
     /// What was on its disk before the trace of it began.
     before: Option<power::Disk>,
 }
@@ -97,8 +99,8 @@ impl Postgres {
             start "$@"
             while read -r word; do
                 case $word in
-                    stop) kill -INT $pid; wait $pid ;;
-                    crash) kill -QUIT $pid; wait $pid ;;
+                    stop) kill -INT $pid; wait $pid; echo ended ;;
+                    crash) kill -QUIT $pid; wait $pid; echo ended ;;
                     start) start "$@" ;;
                 esac
             done
@@ -125,28 +127,31 @@ impl Postgres {
                 .env("CANDOR_FAULTS_TRACE", folder.path().join("trace"));
             before = Some(power::Disk::load(&data));
         }
-        let guard = guard.stdin(Stdio::piped()).spawn().expect("a shell");
+        guard.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut guard = guard.spawn().expect("a shell");
+        let answers = BufReader::new(guard.stdout.take().expect("it is piped"));
         let postgres = Self {
             folder,
             programs,
             next_database: AtomicU32::new(0),
             guard,
+            answers,
             before,
         };
-        postgres.wait_until(true);
+        postgres.wait_until_it_answers();
         postgres
     }
 
     /// Stops it, as an administrator does for an upgrade.
     pub fn stop(&mut self) {
         self.tell_guard("stop\n");
-        self.wait_until(false);
+        self.wait_for_end();
     }
 
     /// Ends all of its processes at once.
     pub fn crash(&mut self) {
         self.tell_guard("crash\n");
-        self.wait_until(false);
+        self.wait_for_end();
     }
 
     /// The folder with its socket.
@@ -173,7 +178,7 @@ impl Postgres {
     /// Starts it again, after it was stopped.
     pub fn start_again(&mut self) {
         self.tell_guard("start\n");
-        self.wait_until(true);
+        self.wait_until_it_answers();
     }
 
     fn tell_guard(&mut self, word: &str) {
@@ -181,9 +186,18 @@ impl Postgres {
         pipe.write_all(word.as_bytes()).expect("the shell reads");
     }
 
-    fn wait_until(&self, runs: bool) {
+    /// That nobody is answered any more is too early: it still writes and removes files. Behind this it has no process.
+    fn wait_for_end(&mut self) {
+        let mut answer = String::new();
+        self.answers
+            .read_line(&mut answer)
+            .expect("the shell answers");
+        assert_eq!(answer, "ended\n", "{}", self.log());
+    }
+
+    fn wait_until_it_answers(&self) {
         let begun = Instant::now();
-        while self.psql("postgres", "SELECT 1").status.success() != runs {
+        while !self.psql("postgres", "SELECT 1").status.success() {
             assert!(begun.elapsed() < PATIENCE, "{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
