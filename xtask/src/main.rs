@@ -5,6 +5,7 @@
     reason = "a tool for the terminal"
 )]
 
+mod careful;
 mod check;
 mod demo;
 mod faults;
@@ -25,6 +26,8 @@ cargo xtask VERB
   faults         every fault in its long form, and how often each was tried; an hour
   mutations [NAME]
                  break a copy of the log in each way of tests/mutations, and expect that a test fails
+  careful [SECONDS]
+                 core's tests in Miri, and each fuzz target with AddressSanitizer for so long; takes a nightly compiler
   check          formatting, lints, licences, house rules
   gen            write the files that are made from code: schemas/openapi.json
 ";
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         ["faults"] => faults::faults(),
         ["mutations"] => mutations::run_all(None),
         ["mutations", name] => mutations::run_all(Some(name)),
+        ["careful"] => careful::careful(None),
+        ["careful", seconds] => careful::careful(Some(seconds)),
         ["check"] => check::check().map(check::Advisories::say),
         ["gen"] => check::generate(),
         _ => {

