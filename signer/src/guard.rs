@@ -1,12 +1,22 @@
 //! What is signed goes on from what was signed before.
+//!
+//! ```text
+//! STATE         the newest checkpoint that was signed
+//! STATE.lock    held as long as a signer goes by STATE: two would not know of each other's signatures
+//! STATE.next    the next one, for the moment before it takes the place of STATE
+//! ```
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Verified;
 use candor_core::merkle::TreeSize;
 use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
+
+/// How long a server's `last-signed` is.
+const SERVERS_FILE_BYTES: usize = 2 * 4_096;
 
 /// The newest checkpoint that was signed, in a file of its own.
 #[derive(Debug)]
@@ -14,6 +24,8 @@ pub struct Guard {
     path: PathBuf,
     key: LogKey,
     newest: Option<Verified<Checkpoint>>,
+    /// Held until the guard goes.
+    _lock: File,
 }
 
 /// Why it is not known what was signed before.
@@ -26,6 +38,15 @@ pub enum GuardError {
         path: PathBuf,
         /// Why.
         error: io::Error,
+    },
+    /// Another signer goes by it.
+    #[error(
+        "another signer goes by {}: stop it first; each signer has a --state of its own",
+        path.display()
+    )]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
     /// The file is not there.
     #[error(
@@ -86,6 +107,7 @@ impl Guard {
             path: path.to_owned(),
             error,
         };
+        let lock = lock(path)?;
         let newest = match fs::metadata(path) {
             Ok(_) if is_new => {
                 let path = path.to_owned();
@@ -98,7 +120,9 @@ impl Guard {
             }
             Ok(_) => {
                 let note = fs::read(path).map_err(io_error)?;
-                let checkpoint = key.verify_checkpoint(&note);
+                // A signer that was killed may have left it in memory alone, and the next one answers by it.
+                sync(path).map_err(io_error)?;
+                let checkpoint = newest_of(&note, &key);
                 Some(checkpoint.map_err(|error| GuardError::Form {
                     path: path.to_owned(),
                     error,
@@ -115,6 +139,7 @@ impl Guard {
             path: path.to_owned(),
             key,
             newest,
+            _lock: lock,
         })
     }
 
@@ -170,18 +195,74 @@ impl Guard {
     }
 }
 
+/// The checkpoint in a file that this signer wrote, or a server's `last-signed`: that has one in each half, filled up with
+/// spaces, and the newer counts.
+fn newest_of(file: &[u8], key: &LogKey) -> Result<Verified<Checkpoint>, CheckpointError> {
+    if file.len() != SERVERS_FILE_BYTES {
+        return key.verify_checkpoint(file);
+    }
+    let (first, second) = file.split_at(SERVERS_FILE_BYTES / 2);
+    let [first, second] = [first, second].map(|half| {
+        let note = [half.trim_ascii_end(), b"\n"].concat();
+        key.verify_checkpoint(&note)
+    });
+    match (first, second) {
+        (Ok(first), Ok(second)) if first.rank() < second.rank() => Ok(second),
+        (Ok(first), _) => Ok(first),
+        (Err(_), second) => second,
+    }
+}
+
+/// Waits for nobody: whoever has it keeps it.
+fn lock(path: &Path) -> Result<File, GuardError> {
+    let lock = beside(path, ".lock");
+    let io_error = |error| GuardError::Io {
+        path: lock.clone(),
+        error,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&lock)
+        .map_err(io_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(GuardError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(io_error(error)),
+    }
+}
+
 /// Writes beside the file, then puts the new one in its place: a crash leaves the one or the other.
 fn write(path: &Path, note: &str) -> io::Result<()> {
-    let next = path.with_extension("next");
+    let next = beside(path, ".next");
     let mut file = File::create(&next)?;
     file.write_all(note.as_bytes())?;
     file.sync_all()?;
     fs::rename(&next, path)?;
+    sync_folder_of(path)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    sync_folder_of(path)
+}
+
+/// Makes sure that the name of `path` is on stable storage too.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     File::open(folder)?.sync_all()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[cfg(test)]
@@ -240,6 +321,7 @@ mod tests {
                 matches!(smaller, Err(Refused::Smaller { .. })),
                 "{smaller:?}"
             );
+            drop(guard);
             assert!(matches!(open(&path, true), Err(GuardError::NotNew { .. })));
             guard = open(&path, false).expect("it is there");
         }
@@ -258,6 +340,71 @@ mod tests {
             &text(head(5, 3), Some(Retirement { next: None })),
         )
         .expect("again");
+    }
+
+    #[test]
+    fn two_signers_never_go_by_one_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("newest");
+        let mut first = open(&path, true).expect("a new log");
+        for is_new in [true, false] {
+            let second = open(&path, is_new);
+            assert!(
+                matches!(second, Err(GuardError::InUse { .. })),
+                "{second:?}"
+            );
+        }
+        sign(&mut first, &text(head(3, 1), None)).expect("the first");
+        drop(first);
+        let mut second = open(&path, false).expect("the first has gone");
+        let other = sign(&mut second, &text(head(3, 2), None));
+        assert_eq!(other, Err(Refused::OtherRoot(TreeSize::new(3))));
+    }
+
+    /// Whoever moves a log's key to a signer copies what its server signed last.
+    #[test]
+    fn what_a_server_signed_last_is_where_a_signer_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("newest");
+        let slot = |size| {
+            let mut slot = signer()
+                .sign(text(head(size, 1), None))
+                .to_string()
+                .into_bytes();
+            slot.resize(4_095, b' ');
+            slot.push(b'\n');
+            slot
+        };
+        let torn = vec![b'x'; 4_096];
+        for (slots, newest) in [
+            ([slot(3), slot(4)], 4),
+            ([slot(4), slot(3)], 4),
+            ([slot(5), torn.clone()], 5),
+            ([torn.clone(), slot(5)], 5),
+        ] {
+            fs::write(&path, slots.concat()).expect("it is written");
+            let mut guard = open(&path, false).expect("it has one");
+            let other = sign(&mut guard, &text(head(newest, 2), None));
+            assert_eq!(other, Err(Refused::OtherRoot(TreeSize::new(newest))));
+        }
+        fs::write(&path, [torn.clone(), torn].concat()).expect("it is written");
+        assert!(matches!(open(&path, false), Err(GuardError::Form { .. })));
+    }
+
+    /// Names that differ behind a dot only are of two signers.
+    #[test]
+    fn signers_in_one_folder_dont_write_into_each_others_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = ["newest.2026", "newest.2027"].map(|name| folder.path().join(name));
+        let mut guards = paths
+            .clone()
+            .map(|path| open(&path, true).expect("a new log"));
+        for (guard, size) in guards.iter_mut().zip([3, 4]) {
+            sign(guard, &text(head(size, 1), None)).expect("signed");
+        }
+        let lines = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(lines, 4, "two files, two locks");
+        assert_ne!(beside(&paths[0], ".next"), beside(&paths[1], ".next"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use ed25519_dalek::SigningKey;
 use pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
 use zeroize::Zeroizing;
 
+use crate::guard::sync_folder_of;
+
 /// Why a key can't be made or read. Never says anything about the key itself.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -65,6 +67,7 @@ pub fn create(path: &Path) -> Result<SigningKey, KeyFileError> {
         .map_err(io)?;
     file.write_all(pem.as_bytes())
         .and_then(|()| file.sync_all())
+        .and_then(|()| sync_folder_of(path))
         .map_err(io)?;
     Ok(key)
 }

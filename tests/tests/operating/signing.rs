@@ -297,7 +297,7 @@ fn a_signer_says_what_is_wrong_and_signs_nothing_but_checkpoints() {
     );
     signer.start(&["--new-log"]);
     let again = signer.refusal(&["--new-log"]);
-    assert!(again.contains("another signer listens there"), "{again}");
+    assert!(again.contains("another signer goes by"), "{again}");
     let mut stream = UnixStream::connect(signer.socket()).expect("it listens");
     let mut ask = |text: &[u8]| {
         let length = u32::try_from(text.len()).expect("short").to_be_bytes();
