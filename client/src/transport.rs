@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::time::Duration;
 
+use ureq::tls::{RootCerts, TlsConfig};
+
 use crate::problem::PROBLEM_BYTES_MAX;
 
 /// How long it may take to reach the log's machine.
@@ -120,6 +122,7 @@ impl HttpTransport {
             .http_status_as_error(false)
             .user_agent(USER_AGENT)
             .max_redirects(3)
+            .tls_config(TlsConfig::builder().root_certs(roots()).build())
             .timeout_connect(Some(CONNECT_WAIT))
             .timeout_send_body(Some(BODY_WAIT))
             .timeout_recv_response(Some(ANSWER_WAIT))
@@ -128,6 +131,16 @@ impl HttpTransport {
         Self {
             agent: config.new_agent(),
         }
+    }
+}
+
+/// Who is believed to know whose a certificate is: those whom Mozilla does, or where OpenSSL's variables name others, these.
+fn roots() -> RootCerts {
+    let is_set = |variable| std::env::var_os(variable).is_some();
+    if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
+        RootCerts::PlatformVerifier
+    } else {
+        RootCerts::WebPki
     }
 }
 

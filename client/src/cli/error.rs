@@ -224,6 +224,26 @@ impl CliError {
         }
     }
 
+    /// Whether a file was made in a log with another key; it may be one that this log goes on in.
+    pub(super) fn is_of_another_log(&self) -> bool {
+        let checkpoint = match self {
+            Self::Bundle { error, .. } => match &**error {
+                BundleError::Checkpoint(error) => error,
+                _ => return false,
+            },
+            Self::Receipt { error, .. } => match &**error {
+                ReceiptError::Checkpoint(error) => error,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        matches!(
+            checkpoint,
+            CheckpointError::Note(NoteError::NoTrustedSignature { .. })
+                | CheckpointError::OtherOrigin { .. }
+        )
+    }
+
     /// Whether the log takes no records any more.
     pub(super) fn is_retirement(&self) -> bool {
         matches!(self, Self::Publish(PublishError::Retired { .. }))

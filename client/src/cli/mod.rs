@@ -115,7 +115,7 @@ fn dispatch_in_shards(command: &Command, session: &mut Session) -> Result<Exit, 
         let goes_on = match &ended {
             // What is withdrawn is in this log.
             Err(error) if error.is_retirement() => !matches!(command, Command::Withdraw(_)),
-            Err(error) => error.is_absence(),
+            Err(error) => error.is_absence() || error.is_of_another_log(),
             Ok(_) => false,
         };
         let Some((origin, retirement)) = session.settings.retirement() else {

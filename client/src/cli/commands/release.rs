@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::preview;
 use super::publish::{print, rows, warn, warn_of_unknown};
-use crate::bundle_maker::{MadeBundle, Wanted, make_bundle};
+use crate::bundle_maker::{BundleMakerError, MadeBundle, Wanted, make_bundle};
 use crate::cli::args::ReleaseArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -17,6 +17,8 @@ use crate::cli::progress::HashingBar;
 use crate::cli::records::{Content, Parts, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
 use crate::cli::{Session, files, page};
+use crate::log_client::LogClient;
+use crate::memory::Memory;
 use crate::publish::{PublishError, check_open, publish};
 use crate::sources::{Drafts, ReleaseDrafts, release_drafts};
 use crate::standing::release_withdrawn;
@@ -37,6 +39,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         let key = settings.secret_key()?;
         // Whatever else is the matter with the log, the folder may be wrong too, and that is said first.
         if let Err(error @ PublishError::Retired { .. }) = check_open(&client, &memory) {
+            refuse_again(&client, &memory, &args.release)?;
             return Err(error.into());
         }
         Some((client, memory, key))
@@ -115,6 +118,27 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
     object["bundle"] = json!(out.display().to_string());
     session.printer.json(&object);
     Ok(Exit::Holds)
+}
+
+/// A release is in one log: what a retired one has is not published once more in the next.
+fn refuse_again(
+    client: &LogClient,
+    memory: &Memory,
+    release: &ReleaseName,
+) -> Result<(), CliError> {
+    match make_bundle(client, memory, &Wanted::own(release)) {
+        Err(BundleMakerError::NoSuchRelease(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Err(CliError::Usage {
+            what: format!(
+                "{release} is in the log {}, which is retired, and is not published again",
+                client.key().origin()
+            ),
+            hint: format!(
+                "`candor verify {release}` says what is there; what is new gets a version of its own"
+            ),
+        }),
+    }
 }
 
 /// What the folder became, and the files that go with it.
