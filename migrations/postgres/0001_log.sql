@@ -17,7 +17,9 @@ CREATE TABLE tree_head (
     id SMALLINT PRIMARY KEY CHECK (id = 1),
     size BIGINT NOT NULL CHECK (size >= 0),
     root BYTEA NOT NULL CHECK (octet_length(root) = 32),
-    -- The log's last checkpoint: where there is one, nothing is ever added.
+    -- The text of the log's last checkpoint, which is signed behind this: where there is one, nothing is ever added.
+    ending TEXT,
+    -- That checkpoint, once it is signed, for the other servers.
     last_checkpoint TEXT
 ) WITH (fillfactor = 10);
 

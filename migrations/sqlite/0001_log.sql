@@ -13,8 +13,8 @@ CREATE TABLE tree_head (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     size INTEGER NOT NULL CHECK (size >= 0),
     root BLOB NOT NULL CHECK (length(root) = 32),
-    -- The log's last checkpoint: where there is one, nothing is ever added.
-    last_checkpoint TEXT
+    -- The text of the log's last checkpoint, which is signed behind this: where there is one, nothing is ever added.
+    ending TEXT
 ) STRICT;
 
 CREATE TABLE entry (

@@ -49,8 +49,8 @@ pub enum DataFolderError {
     },
     /// A log was there.
     #[error(
-        "log.db is missing in {}, where other files of a log are: mount what holds it, or put back its newest copy and remove any log.db-wal and log.db-shm that are there; a new database would be another log. If the log is in Postgres, say where: --database",
-        path.display()
+        "log.db is missing in {}, where other files of a log are: mount what holds it, or restore its newest copy: candor-server restore --data {} --from BACKUP; a new database would be another log. If the log is in Postgres, say where: --database",
+        path.display(), path.display()
     )]
     DatabaseMissing {
         /// Which folder.

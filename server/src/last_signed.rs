@@ -42,9 +42,8 @@ pub struct LastSigned {
     path: PathBuf,
     /// Open for writing, if it has slots.
     slots: Option<File>,
-    /// The newest checkpoint in it, and its note.
+    /// The newest checkpoint in it.
     newest: Verified<Checkpoint>,
-    text: String,
     /// Where the next one goes: the slot that does not hold the newest.
     next: Slot,
 }
@@ -137,22 +136,23 @@ impl LastSigned {
     pub fn open(path: PathBuf, key: &LogKey) -> Result<Self, LastSignedError> {
         let bytes = read(&path)?;
         let Newest {
-            checkpoint,
-            text,
-            next,
+            checkpoint, next, ..
         } = newest(&bytes, key).map_err(|error| LastSignedError::Form {
             path: path.clone(),
             error,
         })?;
-        let slots = (bytes.len() == 2 * SLOT_BYTES)
-            .then(|| OpenOptions::new().write(true).open(&path))
-            .transpose()
+        let has_slots = bytes.len() == 2 * SLOT_BYTES;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            // A server that was killed may have left it in memory alone, and this one goes by it.
+            .and_then(|file| file.sync_all().map(|()| file))
             .map_err(|error| io_error(&path, error))?;
+        let slots = has_slots.then_some(file);
         Ok(Self {
             path,
             slots,
             newest: checkpoint,
-            text,
             next,
         })
     }
@@ -162,9 +162,9 @@ impl LastSigned {
         self.slots.is_some() && self.newest.head == head
     }
 
-    /// The log's last checkpoint, if that is the newest in it.
-    pub fn last_checkpoint(&self) -> Option<&str> {
-        self.newest.retirement.as_ref().map(|_| self.text.as_str())
+    /// The newest checkpoint in it.
+    pub fn newest(&self) -> &Checkpoint {
+        &self.newest
     }
 
     /// Checks that the tree in storage, whose head is `head`, extends the one that was signed last.
@@ -226,7 +226,6 @@ impl LastSigned {
         }
         .map_err(|error| io_error(&self.path, error))?;
         self.newest = checkpoint.clone();
-        text.clone_into(&mut self.text);
         self.next = self.next.other();
         Ok(())
     }
@@ -479,13 +478,14 @@ mod tests {
             let last = Checkpoint::sign_last(head(size), Retirement { next: None }, &file.signer);
             let text = last.to_string();
             let checkpoint = file.key().verify_checkpoint(text.as_bytes());
+            let checkpoint = checkpoint.expect("it was signed");
             let mut last_signed = file.open().expect("it opens");
-            assert_eq!(last_signed.last_checkpoint(), None);
+            assert_eq!(last_signed.newest().retirement, None);
             last_signed
-                .write(&checkpoint.expect("it was signed"), &text)
+                .write(&checkpoint, &text)
                 .expect("it is written");
             let last_signed = file.open().expect("it opens");
-            assert_eq!(last_signed.last_checkpoint(), Some(text.as_str()));
+            assert_eq!(last_signed.newest(), &*checkpoint);
         }
     }
 }

@@ -23,9 +23,10 @@ use candor_server::static_part::{Location, StaticPart};
 use candor_server::storage::postgres::Postgres;
 use candor_server::storage::sqlite::Sqlite;
 use candor_server::storage::{LogIdentity, Storage};
-use candor_signer::key_file;
+use candor_signer::key_file::{self, KeyFileError};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use ed25519_dalek::SigningKey;
 
 /// A record is made of hundreds of small pieces, which come on one thread and go on another.
 #[global_allocator]
@@ -217,7 +218,7 @@ fn admit(data: &DataOptions, file: &PathBuf) -> anyhow::Result<()> {
     if !folder.operator_key().exists() {
         require_log(&settings)?;
     }
-    let operator = key_file::read(&folder.operator_key())?;
+    let operator = operator_key(folder)?;
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
     // The operator's word is for a new name and keys that were proven, and for nothing else.
     let record = SignedRecord::parse(&bytes)
@@ -329,6 +330,19 @@ async fn open_storage(settings: &Settings) -> anyhow::Result<Arc<dyn Storage>> {
     })
 }
 
+/// The key that admits publishers. Another one can take its place.
+fn operator_key(data: &DataFolder) -> anyhow::Result<SigningKey> {
+    let path = data.operator_key();
+    match key_file::read(&path) {
+        Err(KeyFileError::Missing { path }) => bail!(
+            "{} is missing: restore it from a backup, or make another one, which admits publishers from then on: candor-signer keygen --key {}",
+            path.display(),
+            path.display()
+        ),
+        read => Ok(read?),
+    }
+}
+
 /// Who signs checkpoints: whoever is named, or the key beside the database; with the key that the database names.
 fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn Signer>> {
     let data = &settings.data;
@@ -343,6 +357,12 @@ fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn
             );
         }
         return Ok(Box::new(signer));
+    }
+    if !data.log_key().exists() && data.log_key_elsewhere().exists() {
+        bail!(
+            "a signer has this log's key, as {} says: name its socket with --signer",
+            data.log_key_elsewhere().display()
+        );
     }
     let signer = NoteSigner::new(
         identity.origin.to_key_name(),

@@ -21,7 +21,6 @@ use candor_server::sequencer::{Sequencer, SequencerError, SequencerParts};
 use candor_server::serve::{Door, serve};
 use candor_server::static_part::StaticPart;
 use candor_server::tls::Tls;
-use candor_signer::key_file;
 use opentelemetry::global;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter;
@@ -38,7 +37,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::{lock, open_storage, print, require_log, runtime, signer};
+use crate::{lock, open_storage, operator_key, print, require_log, runtime, signer};
 
 /// How many connections operators have at a time.
 const OPERATOR_CONNECTIONS_MAX: usize = 64;
@@ -118,7 +117,7 @@ fn registration(settings: &Settings) -> anyhow::Result<Registration> {
     Ok(match settings.registration {
         RegistrationSetting::Open => Registration::Open,
         RegistrationSetting::Approved => {
-            let operator = key_file::read(&settings.data.operator_key())?;
+            let operator = operator_key(&settings.data)?;
             Registration::Approved(Box::new(PublicKey::new(operator.verifying_key())?))
         }
     })

@@ -27,6 +27,7 @@ use tracing::{debug, info, warn};
 
 use crate::http::{PIECE_BYTES, Peer};
 use crate::linger::Lingering;
+use crate::tls::UNREAD_BYTES_MAX;
 
 /// How long a client may take to send a request's headers.
 const HEADERS_TIME_MAX: Duration = Duration::from_secs(10);
@@ -123,7 +124,10 @@ async fn take_in_tls<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     tls: &TlsAcceptor,
 ) -> std::io::Result<tokio_rustls::server::TlsStream<S>> {
-    tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await?
+    let handshake = tls.accept_with(stream, |connection| {
+        connection.set_buffer_limit(Some(UNREAD_BYTES_MAX));
+    });
+    tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await?
 }
 
 /// Serves the requests of one connection.

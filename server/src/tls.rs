@@ -61,6 +61,9 @@ pub enum TlsError {
     },
 }
 
+/// How much of an answer that nobody reads is kept in a connection, encrypted and outside the answer's room.
+pub(crate) const UNREAD_BYTES_MAX: usize = 8 << 10;
+
 /// The certificate that is served, until there is another.
 pub struct Tls {
     files: TlsFiles,

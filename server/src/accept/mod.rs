@@ -117,6 +117,15 @@ impl Registration {
     }
 }
 
+/// Who finds out whether a record is in the log already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The sequencer, which asks anyway.
+    IsFoundLater,
+    /// Whoever accepts: something depends on which records are new.
+    IsLookedUp,
+}
+
 /// Checks records against what the log knows: keys, and signatures.
 pub async fn accept(
     parsed: Parsed,
@@ -124,9 +133,14 @@ pub async fn accept(
     recent: &Recent,
     registration: &Registration,
     limits: &Limits,
+    again: Again,
 ) -> Result<Accepted, AcceptError> {
     let records = parsed.records;
-    if let Some(known) = remembered(&records, recent) {
+    let remembered = match again {
+        Again::IsFoundLater => remembered(&records, recent),
+        Again::IsLookedUp => None,
+    };
+    if let Some(known) = remembered {
         let checks = check_signature_count(&records, &known, registration)?;
         let check = || Accepted::check(records.clone(), known, &HashSet::new(), registration);
         match limits.compute(checks * SIGNATURE_CHECK_BYTES, check).await {
@@ -438,6 +452,18 @@ impl Accepted {
             }
         }
         Ok(())
+    }
+
+    /// How many records of each publisher are to be sequenced.
+    pub fn new_by_publisher(&self) -> BTreeMap<PublisherName, u32> {
+        let mut counts = BTreeMap::new();
+        for record in &self.records {
+            if let AcceptedRecord::New(record) = record {
+                let publisher = record.record().statement().publisher();
+                *counts.entry(publisher.clone()).or_insert(0) += 1;
+            }
+        }
+        counts
     }
 
     /// Whether there is anything to be sequenced.

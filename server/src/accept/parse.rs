@@ -3,11 +3,7 @@
 //! Always: what is parsed has a bound, in values and not in bytes alone, before any signature is looked at; and
 //! what is kept of it is known, so that room can be taken for it.
 
-use std::collections::BTreeMap;
-
-use candor_core::record::{
-    Envelope, PayloadError, PublisherName, SignedRecord, parse_strict_bounded,
-};
+use candor_core::record::{Envelope, PayloadError, SignedRecord, parse_strict_bounded};
 use serde_json::Value;
 
 use super::{AcceptError, LARGE_RECORDS_MAX, RECORDS_PER_REQUEST_MAX};
@@ -41,17 +37,6 @@ impl Parsed {
     /// How many records there are, 1 to 256.
     pub fn count(&self) -> u32 {
         u32::try_from(self.records.len()).expect("they are few")
-    }
-
-    /// How many records each publisher is said to have signed.
-    pub fn publishers(&self) -> BTreeMap<PublisherName, u32> {
-        let mut counts = BTreeMap::new();
-        for record in &self.records {
-            *counts
-                .entry(record.statement().publisher().clone())
-                .or_insert(0) += 1;
-        }
-        counts
     }
 
     /// Reads the JSON part of a request: one envelope, or a list of them.

@@ -90,10 +90,12 @@ pub(super) async fn limit_reads(State(log): Shared, request: Request, next: Next
     next.run(request).await
 }
 
-/// The last address of a list, which may be in several headers, each with or without a port.
+/// The last address of a list, which may be in several headers, each with or without a port. What stands before it is the
+/// client's own, and may be anything.
 fn last_address(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
-    let last = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
+    let said = headers.get_all(name).iter().next_back()?.as_bytes();
+    let last = said.rsplit(|byte| *byte == b',').next()?;
+    let last = str::from_utf8(last).ok()?.trim();
     let with_port = || Some(last.parse::<std::net::SocketAddr>().ok()?.ip());
     let in_brackets = || last.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     last.parse().ok().or_else(with_port).or_else(in_brackets)
@@ -125,7 +127,7 @@ mod tests {
     fn headers(values: &[&str]) -> HeaderMap {
         let name = HeaderName::from_static("x-forwarded-for");
         let values = values.iter().map(|value| {
-            let value = HeaderValue::from_str(value).expect("a value");
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
             (name.clone(), value)
         });
         values.collect()
@@ -142,6 +144,7 @@ mod tests {
             (&["[2001:db8::1]:4711"], Some("2001:db8::1")),
             (&["[2001:db8::1]"], Some("2001:db8::1")),
             (&["2001:db8::1"], Some("2001:db8::1")),
+            (&["\u{ff}, 192.0.2.1"], Some("192.0.2.1")),
             (&["192.0.2.1, unknown"], None),
             (&[""], None),
             (&[], None),

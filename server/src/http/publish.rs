@@ -31,7 +31,9 @@ use super::outgoing::Taken;
 use super::problem::{Name, Problem};
 use super::proofs::receipts;
 use super::{Log, Shared};
-use crate::accept::{ATTACHMENTS_BYTES_MAX, Accepted, Parsed, REQUEST_JSON_BYTES_MAX, accept};
+use crate::accept::{
+    ATTACHMENTS_BYTES_MAX, Accepted, Again, Parsed, REQUEST_JSON_BYTES_MAX, accept,
+};
 use crate::limits::Room;
 use crate::plan::{Placed, Refused};
 use crate::sequencer::SubmitError;
@@ -319,7 +321,11 @@ async fn accept_records(
         .await?;
     asker.note(per_address.take(&asker.client, parsed.count() - 1))?;
     let per_publisher = &log.rates.records_per_publisher;
-    let publishers = per_publisher.is_limited().then(|| parsed.publishers());
+    let again = if per_publisher.is_limited() {
+        Again::IsLookedUp
+    } else {
+        Again::IsFoundLater
+    };
     let mut room = log.limits.records.room();
     room.take(parsed.bytes())?;
     let accepted = accept(
@@ -328,10 +334,14 @@ async fn accept_records(
         &log.recent,
         &log.registration,
         &log.limits,
+        again,
     );
     let accepted = accepted.await?;
-    for (publisher, records) in publishers.into_iter().flatten() {
-        asker.note(per_publisher.take(&publisher, records))?;
+    if per_publisher.is_limited() {
+        // What is logged already anybody has, and can send again.
+        for (publisher, records) in accepted.new_by_publisher() {
+            asker.note(per_publisher.take(&publisher, records))?;
+        }
     }
     let verify = begun.elapsed().as_secs_f64();
     log.metrics.verify_seconds.observe(verify);

@@ -75,9 +75,12 @@ pub(crate) struct ImportOptions {
     /// Where the log is: what `export` wrote, a static part or a mirror
     #[arg(long, value_name = "FOLDER|URL")]
     from: Place,
-    /// The log's key; where log-key.pem is in the data folder, that says it
+    /// The log's key; if left out, that of log-key.pem in the data folder
     #[arg(long, env = "CANDOR_LOG_KEY", value_name = "KEY")]
     key: Option<VerifierKey>,
+    /// Nobody can have seen more of the log than is there
+    #[arg(long)]
+    nothing_else_was_seen: bool,
 }
 
 /// Says how far something is: as a bar where somebody watches, else as a line now and then.
@@ -175,7 +178,13 @@ pub(crate) fn fsck(options: &FsckOptions) -> anyhow::Result<ExitCode> {
         Ok((place_of(&settings), report))
     })?;
     drop(meter);
-    Ok(show_report(&what, &report, begun.elapsed(), options))
+    Ok(show_report(
+        &what,
+        &report,
+        begun.elapsed(),
+        options,
+        &settings,
+    ))
 }
 
 fn place_of(settings: &Settings) -> String {
@@ -185,7 +194,13 @@ fn place_of(settings: &Settings) -> String {
     }
 }
 
-fn show_report(what: &str, report: &FsckReport, took: Duration, options: &FsckOptions) -> ExitCode {
+fn show_report(
+    what: &str,
+    report: &FsckReport,
+    took: Duration,
+    options: &FsckOptions,
+    settings: &Settings,
+) -> ExitCode {
     let mut text = String::new();
     for flaw in &report.flaws {
         let _ = writeln!(text, "{flaw}");
@@ -215,17 +230,29 @@ fn show_report(what: &str, report: &FsckReport, took: Duration, options: &FsckOp
         let _ = write!(text, "what is behind them was not. ");
     }
     let is_derived = report.flaws.iter().all(upkeep::Flaw::is_derived);
-    text.push_str(match (is_derived, &options.files) {
-        (true, None) => {
-            "All that is wrong can be derived from the entries: stop the server, and run: candor-server rebuild"
-        }
-        (_, Some(_)) => {
-            "The database of this log, if it is well, writes what is wrong here again: candor-server static-part write"
-        }
-        (false, None) => {
-            "This can't be derived from the entries: stop the server, and restore a copy: candor-server restore"
-        }
-    });
+    let data = settings.data.path().display();
+    let database = match settings.database {
+        Some(_) => " --database URL",
+        None => "",
+    };
+    let _ = match (is_derived, &options.files) {
+        (true, None) => write!(
+            text,
+            "All that is wrong can be derived from the entries: stop the server, and run: candor-server rebuild --data {data}{database}"
+        ),
+        (_, Some(place)) => write!(
+            text,
+            "The database of this log, if it is well, writes what is wrong here again: candor-server static-part write --data DIR --static-part {place}"
+        ),
+        (false, None) if settings.database.is_some() => write!(
+            text,
+            "This can't be derived from the entries: stop the servers, restore a copy by Postgres' own tools, and take what it lacks from where the log was published: candor-server import --data {data}{database} --from FOLDER|URL"
+        ),
+        (false, None) => write!(
+            text,
+            "This can't be derived from the entries: stop the server, and restore a copy, which takes what it lacks from this database, as far as that is well: candor-server restore --data {data} --from BACKUP"
+        ),
+    };
     print(&text);
     ExitCode::from(1)
 }
@@ -328,8 +355,12 @@ pub(crate) fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
         restored.entries,
         restored.copied
     );
+    let own = restored.with_own.get() - restored.copied.get();
+    if own > 0 {
+        let _ = write!(text, ", {own} from the database that was there");
+    }
     if let Some(place) = &options.entries_from {
-        let others = restored.entries.get() - restored.copied.get();
+        let others = restored.entries.get() - restored.with_own.get();
         let _ = write!(text, ", and {others} from {place}");
     }
     if let Some(replaced) = &restored.replaced {
@@ -387,6 +418,12 @@ pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<()> {
         let mut files = Files::open(&options.from, &key).await?;
         let checkpoint = files.checkpoint().clone();
         let kept = data.last_signed().exists();
+        if !kept && !options.nothing_else_was_seen {
+            bail!(
+                "nothing says how far this log had come: {} is not there. Copy it from the folder that the log was in, once its server is stopped; where that is lost, put the newest checkpoint that anybody has there under that name (a client keeps it as `checkpoint` in ~/.local/state/candor); only where nobody can have seen more than is in {}, or for a copy that never goes on as the log: --nothing-else-was-seen",
+                data.last_signed().display(), options.from
+            );
+        }
         if kept {
             let (signed, _) = last_signed::newest_in(&data.last_signed(), &key)?;
             if signed.head.size > checkpoint.head.size {
@@ -408,8 +445,8 @@ pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<()> {
             LastSigned::create(&data.last_signed(), &text)?;
         }
         // A log that is closed there is closed here.
-        if checkpoint.retirement.is_some() && storage.last_checkpoint().await?.is_none() {
-            storage.turn().await?.retire(&text).await?;
+        if checkpoint.retirement.is_some() && storage.ending().await?.is_none() {
+            storage.turn().await?.retire(&checkpoint.to_string()).await?;
         }
         storage.close().await;
         Ok(imported)

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use candor_core::merkle::TreeHead;
-use candor_core::note::LogKey;
+use candor_core::note::{LogKey, Retirement};
 use tracing::warn;
 
 use super::{SequencerError, SequencerParts};
 use crate::last_signed::LastSigned;
-use crate::releases::{Follower, Released, Releases, Shown};
+use crate::releases::{Follower, Releases, Shown};
 use crate::signer::sign_checkpoint;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{StorageError, ending_of};
 
 /// Holds the committed tree against what was signed last, signs it, and begins with it as what readers see.
 pub(super) async fn begin(
@@ -20,9 +20,9 @@ pub(super) async fn begin(
 ) -> Result<(Arc<Releases>, Shown, Option<Follower>), SequencerError> {
     let storage = parts.storage.as_ref();
     last_signed.check(storage, head).await?;
-    let last = last_checkpoint(storage, &last_signed).await?;
-    let nothing_to_sign =
-        last_signed.holds(head) && last_signed.last_checkpoint() == last.as_deref();
+    let key = LogKey::from(parts.signer.verifier_key().clone());
+    let retirement = retirement(parts, &key, &last_signed, head).await?;
+    let nothing_to_sign = last_signed.holds(head) && last_signed.newest().retirement == retirement;
     match storage.settle().await {
         // All of it was on stable storage when it was signed, so it can be read while there is no room.
         Err(StorageError::Full(error)) if nothing_to_sign => {
@@ -33,11 +33,7 @@ pub(super) async fn begin(
     if let Some(static_part) = &mut parts.static_part {
         static_part.catch_up(storage).await?;
     }
-    let key = LogKey::from(parts.signer.verifier_key().clone());
-    let released = match last {
-        Some(last) => last_released(last, head, &key)?,
-        None => sign_checkpoint(parts.signer.as_ref(), head, None).await?,
-    };
+    let released = sign_checkpoint(parts.signer.as_ref(), head, retirement).await?;
     if !nothing_to_sign {
         released.keep_in(&mut last_signed)?;
     }
@@ -45,30 +41,30 @@ pub(super) async fn begin(
     Ok(Releases::begin(storage, key, last_signed, released).await)
 }
 
-/// The log's last checkpoint, if it is closed. A database that was put back may not know it, and is told.
-async fn last_checkpoint(
-    storage: &dyn Storage,
+/// How the log ends with the tree in storage, if it is closed. A database that was put back may not know that, and is told.
+async fn retirement(
+    parts: &SequencerParts,
+    key: &LogKey,
     last_signed: &LastSigned,
-) -> Result<Option<String>, SequencerError> {
-    let stored = storage.last_checkpoint().await?;
-    match (stored, last_signed.last_checkpoint()) {
-        (None, Some(kept)) => {
-            storage.turn().await?.retire(kept).await?;
-            Ok(Some(kept.to_owned()))
+    head: TreeHead,
+) -> Result<Option<Retirement>, SequencerError> {
+    let storage = parts.storage.as_ref();
+    if let Some(ending) = storage.ending().await? {
+        let last = ending_of(&ending, key, head)?;
+        return Ok(last.retirement);
+    }
+    let shown = match &parts.static_part {
+        Some(static_part) => static_part.shown().await?,
+        None => None,
+    };
+    for known in [Some(last_signed.newest()), shown.as_deref()]
+        .into_iter()
+        .flatten()
+    {
+        if known.retirement.is_some() && known.head == head {
+            storage.turn().await?.retire(&known.to_string()).await?;
+            return Ok(known.retirement.clone());
         }
-        (stored, _) => Ok(stored),
     }
-}
-
-/// The tree that the log ends with, which is the one in storage.
-fn last_released(last: String, head: TreeHead, key: &LogKey) -> Result<Released, StorageError> {
-    let released = Released::of(last, key)
-        .map_err(|error| StorageError::damaged(format!("its last checkpoint is none: {error}")))?;
-    if released.head == head && released.retirement().is_some() {
-        return Ok(released);
-    }
-    Err(StorageError::damaged(format!(
-        "its last checkpoint is of {} entries, and it has {}",
-        released.head.size, head.size
-    )))
+    Ok(None)
 }

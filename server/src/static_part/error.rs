@@ -20,6 +20,12 @@ pub enum StaticPartError {
         /// Why.
         error: object_store::Error,
     },
+    /// There is nothing to be read.
+    #[error("{} is no folder: name the one that the log's files are in", path.display())]
+    NoFolder {
+        /// What was named.
+        path: PathBuf,
+    },
     /// What is known of the bucket does not suffice to ask it.
     #[error(
         "the static part {location}: {error}; set AWS_ENDPOINT_URL or AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -86,12 +92,24 @@ pub enum StaticPartError {
     },
     /// The database holds another history.
     #[error(
-        "the first {shown} entries of the database are not those of the checkpoint in the static part {location}: going on would fork the log. Put the log's own database back"
+        "the first {shown} entries of the database are not those of the checkpoint in the static part {location}: going on would fork the log, unless its tiles are damaged, which candor-server fsck says. Put the log's own database back"
     )]
     OtherHistory {
         /// Which.
         location: String,
         /// How many the checkpoint has.
+        shown: TreeSize,
+    },
+    /// The database has entries behind the end of the log.
+    #[error(
+        "the static part {location} has the log's last checkpoint, of {shown} entries, and the database has {stored}: the log was retired, and the others were added behind its end. Put the log's own database back"
+    )]
+    Reopened {
+        /// Which.
+        location: String,
+        /// How many entries the database has.
+        stored: TreeSize,
+        /// How many the last checkpoint has.
         shown: TreeSize,
     },
     /// The folder is not the one that was opened.

@@ -121,6 +121,7 @@ impl StaticPart {
                         shown: head.size,
                     });
                 }
+                self.check_end(&checkpoint, head.size)?;
                 // Another server is ahead, or nothing has changed.
                 if checkpoint.rank() > newest.rank() || shown.text == text.as_bytes() {
                     self.has_shown = true;

@@ -131,6 +131,9 @@ impl Place {
     /// What is there, to be read.
     pub(super) fn open(&self) -> Result<Store, StaticPartError> {
         let url = match self {
+            Self::Files(Location::Folder(path)) if !path.is_dir() => {
+                return Err(StaticPartError::NoFolder { path: path.clone() });
+            }
             Self::Files(location) => return location.open(),
             Self::Web(url) => url,
         };

@@ -168,12 +168,12 @@ impl StaticPart {
 
     /// Brings a store that others may have read to where the database is, or says why the two are not of one history.
     pub async fn catch_up(&mut self, storage: &dyn Storage) -> Result<Report, StaticPartError> {
-        let shown = self.shown_head().await?;
+        let shown = self.shown().await?;
         // The head after the checkpoint: another server may release while this one starts.
         let head = storage.head().await?;
         if let Some(shown) = shown {
-            self.check_history(storage, shown, head).await?;
-            self.published = shown.size;
+            self.check_history(storage, &shown, head).await?;
+            self.published = shown.head.size;
         }
         let begun = Instant::now();
         self.known
@@ -205,8 +205,8 @@ impl StaticPart {
         text: &str,
     ) -> Result<Report, StaticPartError> {
         let head = checkpoint.head;
-        if let Some(shown) = self.shown_head().await? {
-            self.check_history(storage, shown, storage.head().await?)
+        if let Some(shown) = self.shown().await? {
+            self.check_history(storage, &shown, storage.head().await?)
                 .await?;
         }
         let source = Source {
@@ -266,10 +266,10 @@ impl StaticPart {
         self.store.check_place()?;
         let before = batch.map_or(head.size, |batch| batch.before.size);
         if self.published < before
-            && let Some(shown) = self.shown_head().await?
+            && let Some(shown) = self.shown().await?
         {
             // Another server was here meanwhile, and did its part.
-            self.published = self.published.max(shown.size.min(before));
+            self.published = self.published.max(shown.head.size.min(before));
         }
         let source = Source { storage, batch };
         self.bring_to(source, head.size, Put::AtOnce).await?;
@@ -333,8 +333,8 @@ impl StaticPart {
         }
     }
 
-    /// The tree of the checkpoint that is there.
-    async fn shown_head(&self) -> Result<Option<TreeHead>, StaticPartError> {
+    /// The checkpoint that is there.
+    pub async fn shown(&self) -> Result<Option<Verified<Checkpoint>>, StaticPartError> {
         let Some(shown) = self.store.checkpoint().await? else {
             return Ok(None);
         };
@@ -345,17 +345,19 @@ impl StaticPart {
                     location: self.store.location().to_owned(),
                     error,
                 })?;
-        Ok(Some(checkpoint.head))
+        Ok(Some(checkpoint))
     }
 
-    /// Checks that the tree `shown` is the beginning of the tree in storage, whose head is `head`.
+    /// Checks that the tree of `shown` is the beginning of the tree in storage, whose head is `head`.
     async fn check_history(
         &self,
         storage: &dyn Storage,
-        shown: TreeHead,
+        shown: &Checkpoint,
         head: TreeHead,
     ) -> Result<(), StaticPartError> {
         let location = || self.store.location().to_owned();
+        self.check_end(shown, head.size)?;
+        let shown = shown.head;
         if shown.size > head.size {
             return Err(StaticPartError::Behind {
                 location: location(),
@@ -371,6 +373,18 @@ impl StaticPart {
                 shown: shown.size,
             })
         }
+    }
+
+    /// Checks that nothing is behind the end of a log, if `shown` is that.
+    fn check_end(&self, shown: &Checkpoint, size: TreeSize) -> Result<(), StaticPartError> {
+        if shown.retirement.is_some() && size > shown.head.size {
+            return Err(StaticPartError::Reopened {
+                location: self.store.location().to_owned(),
+                stored: size,
+                shown: shown.head.size,
+            });
+        }
+        Ok(())
     }
 
     /// Who shows the checkpoint, of the log in `storage`.
@@ -399,7 +413,7 @@ impl StaticPart {
         size: TreeSize,
     ) -> Result<(), StaticPartError> {
         self.store.check_place()?;
-        let shown = self.shown_head().await?.map(|shown| shown.size.min(size));
+        let shown = self.shown().await?.map(|shown| shown.head.size.min(size));
         self.published = self.known().max(shown.unwrap_or(TreeSize::new(0)));
         let source = Source {
             storage,

@@ -22,7 +22,7 @@ use candor_core::Sha256;
 use candor_core::merkle::{
     Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
 };
-use candor_core::note::{Origin, VerifierKey};
+use candor_core::note::{Checkpoint, LogKey, Origin, VerifierKey};
 use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
 
 use crate::views::ViewChange;
@@ -62,8 +62,8 @@ pub trait Storage: Send + Sync + 'static {
     /// The tree after the last committed batch.
     async fn head(&self) -> Result<TreeHead, StorageError>;
 
-    /// The log's last checkpoint, if it is closed.
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError>;
+    /// What the log ends with, if it is closed: the text of its last checkpoint, which may not be signed yet.
+    async fn ending(&self) -> Result<Option<String>, StorageError>;
 
     /// The tiles at `paths`, each cut to the width that its path says. Tiles that are not there, or are
     /// shorter, are left out.
@@ -450,12 +450,36 @@ impl StorageError {
     }
 }
 
+/// The last checkpoint of the log with `key`, which must be of the tree in storage, `head`.
+pub(crate) fn ending_of(
+    ending: &str,
+    key: &LogKey,
+    head: TreeHead,
+) -> Result<Checkpoint, StorageError> {
+    let last = Checkpoint::from_unsigned(ending, &key.origin())
+        .map_err(|error| StorageError::damaged(format!("its last checkpoint is none: {error}")))?;
+    if last.retirement.is_none() {
+        return Err(StorageError::damaged(
+            "its last checkpoint does not say that it is one",
+        ));
+    }
+    if last.head != head {
+        return Err(StorageError::damaged(format!(
+            "its last checkpoint is of {} entries, and it has {}",
+            last.head.size, head.size
+        )));
+    }
+    Ok(last)
+}
+
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         if sqlite::is_full(&error) || postgres::is_full(&error) {
             Self::Full(error)
         } else if postgres::is_out_of_reach(&error) {
             Self::OutOfReach(error.to_string())
+        } else if sqlite::is_damage(&error) {
+            Self::damaged(error)
         } else {
             Self::Database(error)
         }

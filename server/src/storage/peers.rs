@@ -1,7 +1,7 @@
 //! What servers on one database let each other know.
 
 use async_trait::async_trait;
-use candor_core::merkle::TreeHead;
+use candor_core::note::Checkpoint;
 
 use super::StorageError;
 
@@ -12,6 +12,7 @@ pub trait Peers: Send + Sync {
     /// those who knew it still have it.
     async fn newest(&self) -> Result<Option<String>, StorageError>;
 
-    /// Tells of a checkpoint with this head, unless one of a larger tree was told of already.
-    async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError>;
+    /// Tells of a checkpoint, whose signed note is `note`, unless one of a larger tree was told of already. A last one is
+    /// told of for good, if the log is closed.
+    async fn tell(&self, checkpoint: &Checkpoint, note: &str) -> Result<(), StorageError>;
 }

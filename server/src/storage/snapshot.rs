@@ -17,8 +17,8 @@ pub trait Snapshots: Send + Sync {
     /// Which log this is.
     async fn identity(&self) -> Result<LogIdentity, StorageError>;
 
-    /// The log's last checkpoint, if it is closed.
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError>;
+    /// What the log ends with, if it is closed: the text of its last checkpoint.
+    async fn ending(&self) -> Result<Option<String>, StorageError>;
 
     /// The log as of now. While it is held, the database keeps what is written meanwhile beside it: hold it for
     /// seconds, not for hours.

@@ -27,9 +27,9 @@ pub trait Turn: Send {
     /// On `Ok`, it is on stable storage. Otherwise the error says whether anything may be there.
     async fn commit(self: Box<Self>, batch: &Batch) -> Result<(), CommitError>;
 
-    /// Closes the log: puts its last checkpoint, of the tree that this turn found, on stable storage. The turn has
-    /// ended then, and there is no further one.
-    async fn retire(self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError>;
+    /// Closes the log: puts the text of its last checkpoint, of the tree that this turn found, on stable storage. The
+    /// turn has ended then, and there is no further one.
+    async fn retire(self: Box<Self>, ending: &str) -> Result<(), CommitError>;
 
     /// Ends the turn with nothing written.
     async fn end(self: Box<Self>);

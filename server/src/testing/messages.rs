@@ -178,6 +178,7 @@ fn what_is_said_of_the_files_of_a_log() {
 fn what_is_said_of_the_static_part() {
     insta::assert_snapshot!(messages! { StaticPartError:
         StaticPartError::Folder { .. } => StaticPartError::Folder { path: path(), error: object_store() },
+        StaticPartError::NoFolder { .. } => StaticPartError::NoFolder { path: path() },
         StaticPartError::Bucket { .. } => StaticPartError::Bucket { location: location(), error: object_store() },
         StaticPartError::NoCredentials { .. } => StaticPartError::NoCredentials { location: location() },
         StaticPartError::Store { .. } => StaticPartError::Store {
@@ -193,6 +194,7 @@ fn what_is_said_of_the_static_part() {
         },
         StaticPartError::Behind { .. } => StaticPartError::Behind { location: location(), stored: size(3), shown: size(4) },
         StaticPartError::OtherHistory { .. } => StaticPartError::OtherHistory { location: location(), shown: size(4) },
+        StaticPartError::Reopened { .. } => StaticPartError::Reopened { location: location(), stored: size(4), shown: size(3) },
         StaticPartError::Replaced { .. } => StaticPartError::Replaced { location: location() },
         StaticPartError::Emptied { .. } => StaticPartError::Emptied { location: location() },
         StaticPartError::HoldsKeys { .. } => StaticPartError::HoldsKeys { location: location(), data: path() },

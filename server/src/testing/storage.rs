@@ -147,8 +147,8 @@ impl Storage for FaultyStorage {
         self.inner.head().await
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        self.inner.last_checkpoint().await
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        self.inner.ending().await
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
@@ -271,8 +271,8 @@ impl Turn for FaultyTurn {
         }
     }
 
-    async fn retire(self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
-        self.inner.retire(last_checkpoint).await
+    async fn retire(self: Box<Self>, ending: &str) -> Result<(), CommitError> {
+        self.inner.retire(ending).await
     }
 
     async fn end(self: Box<Self>) {

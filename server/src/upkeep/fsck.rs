@@ -27,12 +27,11 @@ use tempfile::TempDir;
 use super::documents::{Bytes, Documents};
 use super::{CHUNK, Flaw, Progress, up_to, views};
 use crate::own_thread::block;
-use crate::releases::Released;
 use crate::replay::{Parsed, Replay};
 use crate::storage::snapshot::{Contents, Snapshot, Snapshots};
 use crate::storage::sqlite::{Sqlite, SqliteSnapshots};
 use crate::storage::{
-    Batch, CommitError, EntriesLimit, LogIdentity, NewEntry, Storage as _, StorageError,
+    Batch, CommitError, EntriesLimit, LogIdentity, NewEntry, Storage as _, StorageError, ending_of,
 };
 use crate::tree::{GrownTiles, RightEdge};
 
@@ -378,15 +377,15 @@ impl Fsck {
         source: &dyn Snapshots,
         head: TreeHead,
     ) -> Result<(), FsckError> {
-        let Some(last) = source.last_checkpoint().await? else {
+        let Some(ending) = source.ending().await? else {
             return Ok(());
         };
         let key = LogKey::from(source.identity().await?.key);
-        let wrong = match Released::of(last, &key) {
-            Err(error) => error.to_string(),
-            Ok(last) if last.retirement().is_none() => "it does not say that it is one".to_owned(),
-            Ok(last) if last.head != head => format!("it is of {} entries", last.head.size),
-            Ok(_) => return Ok(()),
+        let Err(error) = ending_of(&ending, &key, head) else {
+            return Ok(());
+        };
+        let StorageError::Damaged(wrong) = error else {
+            return Err(error.into());
         };
         self.add(Flaw::LastCheckpoint(wrong));
         Ok(())

@@ -8,14 +8,20 @@
 //! Always: nothing is committed that does not lead to a tree that the log signed, so whoever serves the files can hold
 //! entries back, and nothing else. An import that was interrupted goes on where it was.
 
-use candor_core::merkle::{ConsistencyProof, LeafIndex, ProofPlan, TreeHead, TreeSize};
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use candor_core::Sha256;
+use candor_core::merkle::{
+    ConsistencyProof, LeafIndex, ProofPlan, Tile, TilePath, TreeHead, TreeSize,
+};
 
 use super::documents::{Bytes, Documents};
 use super::{CHUNK, Flaw, Progress, up_to};
 use crate::own_thread::block;
 use crate::replay::{Parsed, Replay};
-use crate::storage::snapshot::Contents;
-use crate::storage::{CommitError, Storage, StorageError};
+use crate::storage::snapshot::{Contents, StoredDocument, StoredEntry};
+use crate::storage::{CommitError, EntriesLimit, Storage, StorageError};
 use crate::tree::RightEdge;
 
 /// How many bytes of documents are in memory at a time, save one that is larger.
@@ -52,11 +58,45 @@ pub enum ImportError {
         /// How many are there.
         there: TreeSize,
     },
+    /// The proofs can't be made.
+    #[error(
+        "not all tiles of the tree of {0} entries are there, so it can't be shown that what is there belongs to it: name a place that has all of them"
+    )]
+    TilesMissing(TreeSize),
     /// What is read leads elsewhere than the checkpoint says.
     #[error(
         "the entries there up to {0} do not lead to the checkpoint there: one of them was changed, or a tile was; nothing of these was taken in. `candor-server fsck` says which"
     )]
     NotAsSigned(TreeSize),
+}
+
+/// What a log held up to a tree that it signed, whatever it holds behind that.
+pub(super) struct UpTo<'a> {
+    pub(super) contents: &'a mut dyn Contents,
+    pub(super) head: TreeHead,
+}
+
+#[async_trait]
+impl Contents for UpTo<'_> {
+    fn head(&self) -> TreeHead {
+        self.head
+    }
+
+    async fn entries(
+        &mut self,
+        first: LeafIndex,
+        limit: EntriesLimit,
+    ) -> Result<Vec<StoredEntry>, StorageError> {
+        self.contents.entries(first, limit).await
+    }
+
+    async fn tiles(&mut self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
+        self.contents.tiles(paths).await
+    }
+
+    async fn attachment(&mut self, sha256: Sha256) -> Result<Option<StoredDocument>, StorageError> {
+        self.contents.attachment(sha256).await
+    }
 }
 
 /// Takes in the entries that `contents` has and `storage` has not. `contents` ends with a tree that the log signed.
@@ -130,14 +170,14 @@ async fn leads_to(
     head: TreeHead,
     end: TreeHead,
     contents: &mut dyn Contents,
-) -> Result<bool, StorageError> {
+) -> Result<bool, ImportError> {
     let Ok(plan) = ProofPlan::consistency(head.size, end.size) else {
         return Ok(false);
     };
     let tiles = contents.tiles(&plan.tiles()).await?;
-    let Ok(path) = plan.hashes(&tiles) else {
-        return Ok(false);
-    };
+    let path = plan
+        .hashes(&tiles)
+        .map_err(|_| ImportError::TilesMissing(end.size))?;
     let proof = ConsistencyProof {
         old: head.size,
         new: end.size,

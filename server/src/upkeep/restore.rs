@@ -1,14 +1,14 @@
 //! Putting a copy of a log in the place of what was lost, without a second history.
 //!
 //! ```text
-//! copy ──► is it the beginning of every tree that anybody is known to have seen?
-//!              │ yes, and it has all of them ─────────────────────────────┐
-//!              └ yes, and it lacks entries ──► from elsewhere, proven ────┴──► in place, the old database beside it
+//! copy ──► what it lacks, from the database that is there, and from elsewhere: each entry proven
+//!      ──► is it the beginning of every tree that anybody is known to have seen, and has it all of them?
+//!      ──► in place, the old database beside it
 //! ```
 //!
 //! Always: a log whose newest checkpoint was seen by somebody never goes on from less than that: the next entry would
-//! get an index that another entry had. What is missing comes from where it was published to (a static part, a mirror,
-//! another copy), or the log does not go on under its name. Nothing of the data folder is changed before all of that is
+//! get an index that another entry had. What is missing comes from the database that was there, as far as that is well, and
+//! from where it was published to (a static part, a mirror, another copy), or the log does not go on under its name. Nothing of the data folder is changed before all of that is
 //! certain.
 
 use std::fs::{self, File};
@@ -16,9 +16,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use candor_core::Verified;
-use candor_core::merkle::TreeSize;
+use candor_core::merkle::{TreeHead, TreeSize};
 use candor_core::note::{Checkpoint, LogKey};
+use tracing::info;
 
+use super::import::UpTo;
 use super::{Flaw, ImportError, Progress, import, make_private_folder};
 use crate::data_folder::DataFolder;
 use crate::last_signed::{self, LastSigned, LastSignedError};
@@ -30,6 +32,9 @@ use crate::tree::{self, RightEdge};
 
 /// Where a restored log is made until it is certain.
 const ASIDE: &str = ".candor-restore";
+
+/// How the names of the files end that `SQLite` keeps beside a database. <https://www.sqlite.org/tempfiles.html>
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// What is put in place, and what is known of the log.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Restore {
 pub struct Restored {
     /// How many entries the copy had.
     pub copied: TreeSize,
+    /// How many there were with those that the database had that was there.
+    pub with_own: TreeSize,
     /// How many there are now.
     pub entries: TreeSize,
     /// Where the database is that was there before.
@@ -91,7 +98,7 @@ pub enum RestoreError {
     },
     /// The copy lacks entries that people have seen.
     #[error(
-        "the copy in {} has {copied} entries, and {seen_at} has a checkpoint of {seen}: {} entries are missing, and going on without them would fork the log. They may be in its static part, at a mirror, or in a newer copy that was exported; take them from there: candor-server restore --data {} --from {} --entries-from FOLDER|URL. If they are nowhere, this log must not go on: begin a new one with `candor-server init` and another origin, and publish there",
+        "the copy in {} and the database that is there have {copied} entries as they were signed, and {seen_at} has a checkpoint of {seen}: {} entries are missing, and going on without them would fork the log. They may be in its static part, at a mirror, or in a newer copy that was exported; take them from there: candor-server restore --data {} --from {} --entries-from FOLDER|URL. If they are nowhere, this log must not go on: begin a new one with `candor-server init` and another origin, and publish there",
         from.display(), seen.get() - copied.get(), data.display(), from.display()
     )]
     Behind {
@@ -99,7 +106,7 @@ pub enum RestoreError {
         from: PathBuf,
         /// The data folder.
         data: PathBuf,
-        /// How many entries the copy has.
+        /// How many entries there are.
         copied: TreeSize,
         /// Where it was seen that there were more.
         seen_at: String,
@@ -215,11 +222,12 @@ async fn try_restore(
     let copied = RightEdge::load(&log).await?.head().size;
     let newest = seen.iter().max_by_key(|seen| seen.checkpoint.rank());
     let newest = newest.expect("the copy's own is there");
-    if newest.checkpoint.head.size > copied && plan.entries_from.is_none() {
+    let with_own = take_own(&log, data, newest.checkpoint.head, progress).await?;
+    if newest.checkpoint.head.size > with_own && plan.entries_from.is_none() {
         return Err(RestoreError::Behind {
             from: plan.from.clone(),
             data: data.path().to_owned(),
-            copied,
+            copied: with_own,
             seen_at: newest.at.clone(),
             seen: newest.checkpoint.head.size,
         });
@@ -229,12 +237,19 @@ async fn try_restore(
     if let Some(place) = &plan.entries_from {
         let key = LogKey::from(identity.key.clone());
         let mut files = Files::open(place, &key).await?;
-        import(&log, &mut files, progress).await?;
+        // It may have fewer than are here already.
+        if files.checkpoint().head.size > with_own {
+            import(&log, &mut files, progress).await?;
+        }
         if newest.checkpoint.head.size > files.checkpoint().head.size {
             files.go_by(&newest.checkpoint, &newest.text);
             match import(&log, &mut files, progress).await {
                 // Then it is said how many are missing.
-                Err(ImportError::Flaw(Flaw::MissingEntry(_)) | ImportError::NotAsSigned(_)) => {}
+                Err(
+                    ImportError::Flaw(Flaw::MissingEntry(_))
+                    | ImportError::NotAsSigned(_)
+                    | ImportError::TilesMissing(_),
+                ) => {}
                 imported => drop(imported?),
             }
         }
@@ -270,9 +285,40 @@ async fn try_restore(
     let replaced = put_in_place(data, aside)?;
     Ok(Restored {
         copied,
+        with_own,
         entries,
         replaced,
     })
+}
+
+/// Takes in what the database that is there has up to the signed tree `end`, until it comes to what is damaged. Returns how
+/// many entries there are then.
+async fn take_own(
+    log: &Sqlite,
+    data: &DataFolder,
+    end: TreeHead,
+    progress: Progress<'_>,
+) -> Result<TreeSize, RestoreError> {
+    if data.database().exists() {
+        let taken = async {
+            let own = SqliteSnapshots::open(&data.database()).await?;
+            let mut contents = own.snapshot().await?;
+            let contents = contents.as_mut();
+            import(
+                log,
+                &mut UpTo {
+                    contents,
+                    head: end,
+                },
+                progress,
+            )
+            .await
+        };
+        if let Err(error) = taken.await {
+            info!(%error, "the database that is there gives no more");
+        }
+    }
+    Ok(log.head().await?.size)
 }
 
 /// Moves the restored files to where they belong. A crash in between leaves a folder that can be restored again: the
@@ -281,32 +327,45 @@ fn put_in_place(data: &DataFolder, aside: &DataFolder) -> Result<Option<PathBuf>
     sync(&aside.database())?;
     fs::rename(aside.last_signed(), data.last_signed()).map_err(io_error(&data.last_signed()))?;
     sync(data.path())?;
-    let mut replaced = None;
-    if data.database().exists() {
-        let to = unused_name(&data.database());
-        fs::rename(data.database(), &to).map_err(io_error(&to))?;
-        // What belongs to it goes with it: with another database, it would be taken for that one's.
-        for suffix in ["-wal", "-shm"] {
-            let from = with_suffix(&data.database(), suffix);
-            if from.exists() {
-                let to = with_suffix(&to, suffix);
-                fs::rename(&from, &to).map_err(io_error(&from))?;
-            }
-        }
-        replaced = Some(to);
-        sync(data.path())?;
-    }
+    let replaced = move_away(&data.database())?;
+    sync(data.path())?;
     fs::rename(aside.database(), data.database()).map_err(io_error(&data.database()))?;
     sync(data.path())?;
     let _ = fs::remove_dir_all(aside.path());
     Ok(replaced)
 }
 
-/// `log.db.replaced-1`, or the first such name that is free.
-fn unused_name(database: &Path) -> PathBuf {
+/// Moves a database away, with what `SQLite` keeps beside it and would take for any other's that comes there. That goes
+/// first: what a crash leaves is a database without it, which the next try moves to it.
+fn move_away(database: &Path) -> Result<Option<PathBuf>, RestoreError> {
+    let beside: Vec<&str> = BESIDE
+        .into_iter()
+        .filter(|suffix| with_suffix(database, suffix).exists())
+        .collect();
+    let is_there = database.exists();
+    let to = unused_name(database, is_there, &beside);
+    for suffix in beside {
+        let from = with_suffix(database, suffix);
+        fs::rename(&from, with_suffix(&to, suffix)).map_err(io_error(&from))?;
+    }
+    if !is_there {
+        return Ok(None);
+    }
+    fs::rename(database, &to).map_err(io_error(&to))?;
+    Ok(Some(to))
+}
+
+/// `log.db.replaced-1`, or the first such name that is free. What was left without a database has another name, since no
+/// database may ever come to it.
+fn unused_name(database: &Path, is_there: bool, beside: &[&str]) -> PathBuf {
+    let word = if is_there { "replaced" } else { "left" };
+    let is_free = |name: &PathBuf| {
+        let mut beside = beside.iter().map(|suffix| with_suffix(name, suffix));
+        !name.exists() && !beside.any(|name| name.exists())
+    };
     (1..=u32::MAX)
-        .map(|n| with_suffix(database, &format!(".replaced-{n}")))
-        .find(|path| !path.exists())
+        .map(|n| with_suffix(database, &format!(".{word}-{n}")))
+        .find(is_free)
         .expect("some number is free")
 }
 
@@ -347,5 +406,71 @@ impl Seen {
     /// What a data folder or a copy keeps.
     fn kept(folder: &DataFolder, key: &LogKey) -> Result<Self, RestoreError> {
         Self::in_file(&folder.last_signed(), key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILES: [&str; 3] = ["log.db", "log.db-wal", "log.db-shm"];
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).expect("a folder").map(|file| {
+            let name = file.expect("a file").file_name();
+            name.into_string().expect("UTF-8")
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// A write-ahead log that stays behind becomes the new database's, and ruins it.
+    #[test]
+    fn a_database_goes_with_its_write_ahead_log_wherever_a_crash_was() {
+        for crashed_after in 0..FILES.len() {
+            let folder = tempfile::tempdir().expect("a folder");
+            let database = folder.path().join("log.db");
+            for file in FILES {
+                fs::write(folder.path().join(file), file).expect("it is written");
+            }
+            // In the order of `move_away`.
+            for file in ["log.db-wal", "log.db-shm", "log.db"]
+                .iter()
+                .take(crashed_after)
+            {
+                let to = file.replace("log.db", "log.db.replaced-1");
+                fs::rename(folder.path().join(file), folder.path().join(to)).expect("renamed");
+            }
+            let replaced = move_away(&database).expect("it is moved");
+            assert_eq!(replaced, Some(folder.path().join("log.db.replaced-1")));
+            for file in FILES {
+                let to = file.replace("log.db", "log.db.replaced-1");
+                let found = fs::read_to_string(folder.path().join(to)).expect("it is there");
+                assert_eq!(found, file, "{crashed_after}");
+            }
+            assert_eq!(names(folder.path()).len(), FILES.len(), "nothing stays");
+        }
+    }
+
+    #[test]
+    fn what_a_lost_database_left_goes_away_and_comes_to_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("log.db");
+        for n in 1..=2 {
+            fs::write(folder.path().join("log.db-wal"), "lost").expect("it is written");
+            assert_eq!(move_away(&database).expect("it is moved"), None);
+            let left = format!("log.db.left-{n}-wal");
+            assert!(names(folder.path()).contains(&left), "{left}");
+        }
+        fs::write(&database, "another").expect("it is written");
+        let replaced = move_away(&database).expect("it is moved");
+        assert_eq!(replaced, Some(folder.path().join("log.db.replaced-1")));
+        let expected = [
+            "log.db.left-1-wal",
+            "log.db.left-2-wal",
+            "log.db.replaced-1",
+        ];
+        assert_eq!(names(folder.path()), expected);
     }
 }

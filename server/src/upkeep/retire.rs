@@ -1,22 +1,23 @@
 //! Closing a log.
 //!
 //! ```text
-//! turn ──► is its tree what was signed? ──► last checkpoint signed ──► committed ──► kept ──► shown
-//!          nobody writes meanwhile                                     no further turn, for any server
+//! turn ──► is its tree what was signed? ──► text of the last checkpoint committed ──► signed ──► kept ──► shown
+//!          nobody writes meanwhile          no further turn, for any server
 //! ```
 //!
-//! Always: the last checkpoint is committed, in a turn, before anybody sees it; so no server adds to a tree that was said
-//! to be the last. A crash before the commit leaves a log that goes on; behind it, one that is closed, and the next start
-//! of a server shows it.
+//! Always: that the log is closed is committed, in a turn, before anybody signs it; so no server adds to a tree that was
+//! said to be the last, and no signer says so of a log that goes on. A crash before the commit leaves a log that goes on;
+//! behind it, one that is closed, and the same command again, or the next start of a server, signs and shows that.
 
-use candor_core::merkle::TreeSize;
-use candor_core::note::{LogKey, Retirement};
+use candor_core::merkle::{TreeHead, TreeSize};
+use candor_core::note::{Checkpoint, LogKey, Retirement};
 
+use crate::failpoint::failpoint;
 use crate::last_signed::{LastSigned, LastSignedError};
-use crate::releases::Released;
+use crate::releases::{Released, tell};
 use crate::signer::{Signer, SignerError, sign_checkpoint};
 use crate::static_part::{StaticPart, StaticPartError};
-use crate::storage::{CommitError, Storage, StorageError};
+use crate::storage::{CommitError, Storage, StorageError, ending_of};
 
 /// What a log was closed with.
 #[derive(Clone, Debug)]
@@ -38,12 +39,9 @@ pub enum RetireError {
         "the next log must be another one, with a key and an origin of its own: {0} is this one's"
     )]
     Itself(LogKey),
-    /// The tree is not the one that was signed, or the checkpoint can't be kept.
+    /// The tree is not the one that was signed.
     #[error(transparent)]
     LastSigned(#[from] LastSignedError),
-    /// The last checkpoint can't be signed.
-    #[error(transparent)]
-    Signer(#[from] SignerError),
     /// The database fails.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -52,6 +50,16 @@ pub enum RetireError {
         "{0}; if the log is closed, the next start of a server says so, and otherwise this can be run again"
     )]
     Commit(#[from] CommitError),
+    /// The log is closed, and its last checkpoint can't be signed yet.
+    #[error(
+        "the log is closed, and its last checkpoint is not signed yet: {0}. Once that is mended, run the same again, or start a server"
+    )]
+    NotSigned(SignerError),
+    /// The log is closed, and its last checkpoint can't be kept yet.
+    #[error(
+        "the log is closed, and its last checkpoint is not kept yet: {0}. Once that is mended, run the same again, or start a server"
+    )]
+    NotKept(LastSignedError),
     /// The log is closed, and its static part does not show it yet.
     #[error(
         "the log is closed, and its static part does not say so yet: {0}. The next start of a server mends that"
@@ -73,15 +81,25 @@ pub async fn retire(
             return Err(RetireError::Itself(next.key.clone()));
         }
     }
-    if let Some(last) = storage.last_checkpoint().await? {
-        return Err(RetireError::Already(last));
+    let key = LogKey::from(signer.verifier_key().clone());
+    let head = match storage.ending().await? {
+        None => close(storage, &key, last_signed, &retirement).await?,
+        Some(ending) => {
+            let last = ending_of(&ending, &key, storage.head().await?)?;
+            let is_done = last_signed.newest().retirement.is_some();
+            if is_done || last.retirement.as_ref() != Some(&retirement) {
+                return Err(RetireError::Already(ending));
+            }
+            last.head
+        }
+    };
+    let last = sign_checkpoint(signer, head, Some(retirement))
+        .await
+        .map_err(RetireError::NotSigned)?;
+    last.keep_in(last_signed).map_err(RetireError::NotKept)?;
+    if let Some(peers) = storage.peers() {
+        tell(peers, &last).await;
     }
-    let turn = storage.turn().await?;
-    let head = turn.head();
-    last_signed.check(storage, head).await?;
-    let last = sign_checkpoint(signer, head, Some(retirement)).await?;
-    turn.retire(&last.checkpoint).await?;
-    last.keep_in(last_signed)?;
     if let Some(static_part) = static_part {
         show(static_part, storage, &last)
             .await
@@ -91,6 +109,22 @@ pub async fn retire(
         entries: head.size,
         checkpoint: last.checkpoint,
     })
+}
+
+/// Commits what the log ends with.
+async fn close(
+    storage: &dyn Storage,
+    key: &LogKey,
+    last_signed: &LastSigned,
+    retirement: &Retirement,
+) -> Result<TreeHead, RetireError> {
+    let turn = storage.turn().await?;
+    let head = turn.head();
+    last_signed.check(storage, head).await?;
+    let last = Checkpoint::new(key.origin(), head, Some(retirement.clone()));
+    turn.retire(&last.to_string()).await?;
+    failpoint("closed");
+    Ok(head)
 }
 
 async fn show(

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use candor_core::merkle::{LeafIndex, TreeHead};
+use candor_core::note::{Checkpoint, Retirement};
 use candor_core::record::Kind;
 use candor_server::storage::postgres::{DatabaseUrl, Postgres};
 use candor_server::storage::{CommitError, Peers as _, Storage, StorageError};
@@ -114,21 +115,36 @@ async fn a_connection_that_breaks_in_the_commit_leaves_it_to_the_next_turn() {
 async fn what_servers_tell_each_other_never_goes_back() {
     let (_, log) = log().await;
     assert_eq!(log.newest().await.expect("an answer"), None);
-    let head = |size| TreeHead {
-        size: candor_core::merkle::TreeSize::new(size),
-        root: TreeHead::empty().root,
+    let checkpoint = |size, retirement| {
+        let head = TreeHead {
+            size: candor_core::merkle::TreeSize::new(size),
+            root: TreeHead::empty().root,
+        };
+        Checkpoint::new(identity().origin, head, retirement)
     };
-    for (size, checkpoint, newest) in [
-        (5, "five", "five"),
-        (3, "three", "five"),
-        (9, "nine", "nine"),
+    let (goes_on, last) = (None, Some(Retirement { next: None }));
+    for (size, retirement, note, newest) in [
+        (5, &goes_on, "five", "five"),
+        (3, &goes_on, "three", "five"),
+        (9, &goes_on, "nine", "nine"),
+        // The log is not closed, so this can't be.
+        (9, &last, "last", "nine"),
     ] {
-        log.tell(head(size), checkpoint).await.expect("it is told");
-        assert_eq!(
-            log.newest().await.expect("an answer").as_deref(),
-            Some(newest)
-        );
+        let checkpoint = checkpoint(size, retirement.clone());
+        log.tell(&checkpoint, note).await.expect("it is told");
+        let told = log.newest().await.expect("an answer");
+        assert_eq!(told.as_deref(), Some(newest));
     }
+    let ending = checkpoint(0, last.clone());
+    let turn = log.turn().await.expect("nobody else has it");
+    turn.retire(&ending.to_string()).await.expect("closed");
+    assert!(matches!(log.turn().await, Err(StorageError::Retired)));
+    log.tell(&ending, "last").await.expect("it is told");
+    // A server that does not know yet that the log is closed.
+    let late = checkpoint(9, goes_on);
+    log.tell(&late, "nine").await.expect("it is told");
+    let told = log.newest().await.expect("an answer");
+    assert_eq!(told.as_deref(), Some("last"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,10 @@ fn a_publisher_that_has_used_up_its_minute_is_told_when_to_come_back_and_keeps_n
     let forged = other.api_version("tiny", "1", "");
     let forged = forged.to_string().replace("second-lab", "first-lab");
     log.post("application/json", forged.as_bytes());
+    // Nor who sends what they have signed, and everybody can read, once more.
+    for _ in 0..2 {
+        log.publish(&many("a", 200)).expect_status(200);
+    }
     log.publish(&many("c", 20)).expect_status(201);
     let counted = log.get("/metrics").text();
     let line = "candor_refused_total{problem=\"too-many-requests\"} 1";

@@ -81,6 +81,30 @@ fn checkpoint(client: &ureq::Agent, log: &TestLog) -> Result<String, ureq::Error
         .read_to_string()
 }
 
+/// Operators have certificates of their own, which no browser knows.
+#[test]
+fn the_client_believes_the_certificates_that_it_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pair = Pair::new();
+    let files = Files::write(folder.path(), &pair);
+    let log = TestLog::start_with(&files.flags());
+    let url = log.url().replace("127.0.0.1", "localhost");
+    let candor = |variable: Option<&str>| {
+        let mut command = log.candor_offline();
+        let key = log.key().to_string();
+        command.args(["--log", &url, "--log-key", &key, "checkpoint"]);
+        command.env("HOME", folder.path());
+        if let Some(variable) = variable {
+            command.env(variable, &files.certificate);
+        }
+        command.output().expect("candor runs")
+    };
+    let known = candor(Some("SSL_CERT_FILE"));
+    assert!(known.status.success(), "{known:?}");
+    let unknown = candor(None);
+    assert_eq!(unknown.status.code(), Some(3), "{unknown:?}");
+}
+
 #[test]
 fn a_certificate_is_served_until_there_is_another_that_fits_its_key() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -9,7 +9,9 @@ use candor_tests::history::{History, LogReader, replay};
 use candor_tests::plain_files::PlainFiles;
 use candor_tests::{TestLog, postgres};
 
-use super::world::{copy_keys, expect_sound, fill, folder, grow, printed, server, text};
+use super::world::{
+    copy_keys, copy_last_signed, expect_sound, fill, folder, grow, printed, server, text,
+};
 
 /// All files below a folder, and what is in them.
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -68,6 +70,15 @@ fn a_log_goes_from_sqlite_to_postgres_and_back_by_way_of_files_and_is_the_same()
     let database = postgres::shared().database();
     let second = folder(parent.path(), "in-postgres");
     copy_keys(&log.data(), &second);
+    // Nobody may go on from an export that lacks what came behind it.
+    let blind = ["import", "--data", text(&second), "--from", text(&first)];
+    let refused = printed(&server(&blind), 2);
+    assert!(
+        refused.contains("nothing says how far this log had come"),
+        "{refused}"
+    );
+    assert!(!second.join("log.db").exists());
+    copy_last_signed(&log.data(), &second);
     let in_postgres = ["--data", text(&second), "--database", &database.url];
     let import = [&["import"], &in_postgres[..], &["--from", text(&first)]].concat();
     printed(&server(&import), 0);
@@ -80,6 +91,7 @@ fn a_log_goes_from_sqlite_to_postgres_and_back_by_way_of_files_and_is_the_same()
 
     let third = folder(parent.path(), "in-sqlite");
     copy_keys(&log.data(), &third);
+    copy_last_signed(&log.data(), &third);
     let arguments = [
         "import",
         "--data",
@@ -133,6 +145,7 @@ fn a_log_goes_through_a_bucket_and_is_taken_in_from_a_web_server() {
                 url,
                 "--key",
                 &key,
+                "--nothing-else-was-seen",
             ]),
             0,
         );
@@ -163,6 +176,7 @@ fn nothing_is_taken_in_that_does_not_lead_to_what_the_log_signed() {
             text(files),
             "--key",
             &key,
+            "--nothing-else-was-seen",
         ];
         printed(&server(&arguments), code)
     };

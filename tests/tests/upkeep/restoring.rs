@@ -6,7 +6,7 @@ use std::path::Path;
 use candor_tests::TestLog;
 use candor_tests::history::{History, LogReader, replay};
 
-use super::world::{copy_keys, expect_sound, fill, folder, grow, printed, server, text};
+use super::world::{copy_keys, expect_sound, fill, folder, grow, printed, server, sqlite, text};
 
 #[test]
 fn a_backup_that_is_a_thousand_entries_behind_is_refused_and_goes_on_as_advised() {
@@ -25,16 +25,21 @@ fn a_backup_that_is_a_thousand_entries_behind_is_refused_and_goes_on_as_advised(
     expect_sound(&copy);
     history.absorb(&grow(&log, "after", 1_000));
     log.kill();
-    // The disk is lost, and with it all but what was kept elsewhere.
+    // The database is lost, and its write-ahead log is not: to any other, it is poison.
     fs::remove_file(data.join("log.db")).expect("the database is lost");
-    for file in ["log.db-wal", "log.db-shm"] {
-        let _ = fs::remove_file(data.join(file));
+    let aside = folder(parent.path(), "left");
+    let left = ["log.db-wal", "log.db-shm"].map(|name| (data.join(name), aside.join(name)));
+    for (from, to) in &left {
+        fs::rename(from, to).expect("a kill leaves it");
     }
     // By hand: the server sees it.
     fs::copy(copy.join("log.db"), data.join("log.db")).expect("it is copied");
     let refused = log.refusal(&[]);
     assert!(refused.contains("it was set back"), "{refused}");
     fs::remove_file(data.join("log.db")).expect("it is removed");
+    for (to, from) in &left {
+        fs::rename(from, to).expect("it is put back");
+    }
     // By the tool: it says what is missing, and what to do.
     let restore = ["restore", "--data", text(&data), "--from", text(&copy)];
     let said = printed(&server(&restore), 2);
@@ -144,4 +149,51 @@ fn what_is_replaced_is_kept_and_a_copy_of_another_history_is_refused() {
         )
         .contains("another candor-server runs the log")
     );
+}
+
+/// An entry is damaged that an old backup has, and the backup lacks what came behind it: neither is lost.
+#[test]
+fn what_is_well_in_a_damaged_database_is_taken_from_there() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut log = TestLog::start();
+    fill(&log, 100);
+    let data = log.data();
+    let [copy, old_export] = ["copy", "old-export"].map(|name| parent.path().join(name));
+    fs::create_dir(&old_export).expect("a folder");
+    printed(
+        &server(&["backup", "--data", text(&data), "--to", text(&copy)]),
+        0,
+    );
+    printed(
+        &server(&["export", "--data", text(&data), "--to", text(&old_export)]),
+        0,
+    );
+    let mut history = History::new(log.key().clone());
+    history.absorb(&grow(&log, "after", 700));
+    assert!(log.stop().success());
+    let flip = "UPDATE entry SET bytes = CAST(substr(bytes, 1, 99) || X'00' || substr(bytes, 101) AS BLOB) WHERE idx = ";
+    sqlite(&data.join("log.db"), &format!("{flip} 50"));
+    let said = printed(&server(&["fsck", "--data", text(&data)]), 1);
+    assert!(said.contains("entry 50"), "{said}");
+    let advised = format!("candor-server restore --data {}", data.display());
+    assert!(said.contains(&advised), "{said}");
+    let restore = ["restore", "--data", text(&data), "--from", text(&copy)];
+    let said = printed(&server(&restore), 0);
+    assert!(
+        said.contains("700 from the database that was there"),
+        "{said}"
+    );
+    expect_sound(&data);
+    log.restart();
+    history.check(&LogReader::new(&log));
+    history.absorb(&grow(&log, "restored", 50));
+    assert!(log.stop().success());
+
+    // Where neither has it, it is said what is missing, and not that there are two histories.
+    sqlite(&data.join("log.db"), &format!("{flip} 500"));
+    for more in [&[][..], &["--entries-from", text(&old_export)]] {
+        let said = printed(&server(&[&restore[..], more].concat()), 2);
+        assert!(said.contains("entries are missing"), "{said}");
+        assert!(!said.contains("histories"), "{said}");
+    }
 }

@@ -1,14 +1,18 @@
 //! A log ends, and its clients find the one that follows.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use candor_tests::cli::{Person, write_release};
 use candor_tests::history::{History, LogReader};
 use candor_tests::plain_files::PlainFiles;
-use candor_tests::{TestLog, TestPublisher, postgres};
+use candor_tests::{TestLog, TestPublisher, postgres, program};
 
-use super::world::{copy_keys, expect_sound, fill, folder, grow, printed, server, text};
+use super::world::{
+    copy_keys, copy_last_signed, expect_sound, fill, folder, grow, printed, server, text,
+};
 
 const NEXT: &str = "example.org/candor-test-2";
 
@@ -108,6 +112,15 @@ fn follow((log, next): (&TestLog, &TestLog), (lab, reader): (&Person, &Person), 
     let new = with_next(reader.candor(log, "verify first-lab/tiny@2"));
     assert!(new.stderr.contains("looking there"), "{}", new.stderr);
     new.expect_code(0);
+    // What was made there is checked by whoever knows the old log alone; what is in the old log is not published again.
+    for version in ["1", "2"] {
+        let bundle = format!("verify tiny-{version}.candor");
+        lab.candor(log, &bundle).expect_code(0);
+    }
+    lab.candor(log, "release tiny --as first-lab/tiny@1")
+        .expect_error(2, "is retired, and is not published again");
+    assert_eq!(next.get("/api/v1/log").json()["size"], 4);
+    lab.candor(log, "verify tiny-1.candor").expect_code(0);
     reader.candor(log, "show first-lab/tiny@2").expect_code(0);
     reader.candor(log, "show first-lab/none@1").expect_code(3);
     // What is in the old log can't be withdrawn any more, and is not looked for elsewhere.
@@ -186,6 +199,7 @@ fn a_copy_from_before_its_end_does_not_open_a_log_again() {
         0,
     );
     copy_keys(&data, &moved);
+    copy_last_signed(&data, &moved);
     printed(
         &server(&["import", "--data", text(&moved), "--from", text(&files)]),
         0,
@@ -200,6 +214,73 @@ fn a_copy_from_before_its_end_does_not_open_a_log_again() {
     person
         .candor(&moved, "publisher register late-lab")
         .expect_error(2, "takes no further record");
+}
+
+/// A crash between "it is closed" and the signature under that: either way to go on ends at one last checkpoint.
+#[test]
+fn a_log_that_is_closed_and_not_signed_yet_is_signed_by_the_next_who_comes() {
+    for same_again in [true, false] {
+        let mut log = TestLog::start();
+        fill(&log, 20);
+        assert!(log.stop().success());
+        let data = log.data();
+        let killed = Command::new(program("candor-server"))
+            .args(["retire", "--data", text(&data), "--without-next"])
+            .env("CANDOR_FAILPOINT", "closed:1:kill")
+            .output()
+            .expect("it runs");
+        assert_eq!(killed.status.signal(), Some(9), "{killed:?}");
+        expect_sound(&data);
+        let other = TestLog::start_as(NEXT);
+        let (key, url) = (other.key().to_string(), other.url().to_owned());
+        let otherwise = ["--next-key", key.as_str(), "--next-url", url.as_str()];
+        assert!(retire(&data, &otherwise, 2).contains("is retired already"));
+        let last = same_again.then(|| retire(&data, &["--without-next"], 0));
+        log.restart();
+        let shown = log.get("/checkpoint").text();
+        assert!(shown.contains("\nretired\n"), "{shown}");
+        assert!(last.is_none_or(|last| last == shown));
+        let late = TestPublisher::new("late-lab").register();
+        log.publish(&[late]).expect_status(410);
+        assert!(log.stop().success());
+        assert!(retire(&data, &["--without-next"], 2).contains("is retired already"));
+        expect_sound(&data);
+    }
+}
+
+/// Database and `last-signed` are of before the end, and what people read is not.
+#[test]
+fn a_static_part_that_says_that_the_log_ended_keeps_it_closed() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let static_part = folder(parent.path(), "static");
+    let with_static_part = ["--static-part", text(&static_part)];
+    let mut log = TestLog::start_with(&with_static_part);
+    fill(&log, 20);
+    assert!(log.stop().success());
+    let data = log.data();
+    let [before, reopened] = ["before", "reopened"].map(|name| {
+        let copy = parent.path().join(name);
+        candor_tests::cli::copy_folder(&data, &copy);
+        copy
+    });
+    let ending = [&["--without-next"][..], &with_static_part].concat();
+    let last = retire(&data, &ending, 0);
+    let mut set_back = TestLog::start_at_with(&before, log.key().clone(), &with_static_part);
+    assert_eq!(set_back.get("/checkpoint").text(), last);
+    let late = TestPublisher::new("late-lab").register();
+    set_back.publish(&[late]).expect_status(410);
+    assert!(set_back.stop().success());
+    let shown = fs::read_to_string(static_part.join("checkpoint")).expect("a checkpoint");
+    assert_eq!(shown, last);
+    expect_sound(&before);
+    // What went on without it is not shown there.
+    let mut reopened = TestLog::start_at(&reopened, log.key().clone());
+    grow(&reopened, "behind", 10);
+    assert!(reopened.stop().success());
+    let refused = reopened.refusal(&with_static_part);
+    assert!(refused.contains("behind its end"), "{refused}");
+    let shown = fs::read_to_string(static_part.join("checkpoint")).expect("a checkpoint");
+    assert_eq!(shown, last);
 }
 
 /// All servers of a log stop taking records at once.

@@ -79,6 +79,17 @@ pub(super) fn folder(parent: &Path, name: &str) -> PathBuf {
     folder
 }
 
+/// Changes a database behind everybody's back.
+pub(super) fn sqlite(database: &Path, sql: &str) {
+    let status = Command::new("sqlite3").arg(database).arg(sql).status();
+    assert!(status.expect("sqlite3 runs").success(), "{sql}");
+}
+
+/// Copies what says how far a log had come.
+pub(super) fn copy_last_signed(from: &Path, to: &Path) {
+    fs::copy(from.join("last-signed"), to.join("last-signed")).expect("it is copied");
+}
+
 /// Copies the keys of a log.
 pub(super) fn copy_keys(from: &Path, to: &Path) {
     for file in ["log-key.pem", "operator-key.pem"] {

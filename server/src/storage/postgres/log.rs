@@ -62,27 +62,25 @@ pub(super) async fn lock_head(
     connection: &mut PgConnection,
 ) -> Result<(TreeHead, bool), StorageError> {
     let (size, root, is_closed): (i64, Vec<u8>, bool) =
-        sqlx::query_as("SELECT size, root, last_checkpoint IS NOT NULL FROM tree_head FOR UPDATE")
+        sqlx::query_as("SELECT size, root, ending IS NOT NULL FROM tree_head FOR UPDATE")
             .fetch_one(connection)
             .await?;
     Ok((head_of(size, &root)?, is_closed))
 }
 
-pub(super) async fn last_checkpoint(
-    database: impl PgExecutor<'_>,
-) -> Result<Option<String>, StorageError> {
-    let (checkpoint,) = sqlx::query_as("SELECT last_checkpoint FROM tree_head")
+pub(super) async fn ending(database: impl PgExecutor<'_>) -> Result<Option<String>, StorageError> {
+    let (ending,) = sqlx::query_as("SELECT ending FROM tree_head")
         .fetch_one(database)
         .await?;
-    Ok(checkpoint)
+    Ok(ending)
 }
 
-pub(super) async fn set_last_checkpoint(
+pub(super) async fn set_ending(
     connection: &mut PgConnection,
-    checkpoint: &str,
+    ending: &str,
 ) -> Result<(), StorageError> {
-    sqlx::query("UPDATE tree_head SET last_checkpoint = $1")
-        .bind(checkpoint)
+    sqlx::query("UPDATE tree_head SET ending = $1")
+        .bind(ending)
         .execute(connection)
         .await?;
     Ok(())
@@ -330,7 +328,6 @@ pub(super) fn digests_of(digests: &HashSet<Sha256>) -> Vec<&[u8]> {
         .collect()
 }
 
-/// What another server told of last.
 /// What the others know: the log's last checkpoint, or else the newest that a server told of.
 pub(super) async fn released(
     database: impl PgExecutor<'_>,
@@ -343,6 +340,18 @@ pub(super) async fn released(
     .fetch_one(database)
     .await?;
     Ok(checkpoint)
+}
+
+/// Tells of the log's last checkpoint, if it is closed.
+pub(super) async fn tell_last(
+    database: impl PgExecutor<'_>,
+    checkpoint: &str,
+) -> Result<(), StorageError> {
+    sqlx::query("UPDATE tree_head SET last_checkpoint = $1 WHERE ending IS NOT NULL")
+        .bind(checkpoint)
+        .execute(database)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn tell(

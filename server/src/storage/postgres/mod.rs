@@ -25,6 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use candor_core::Sha256;
 use candor_core::merkle::{Entry, LeafIndex, Tile, TilePath, TreeHead};
+use candor_core::note::Checkpoint;
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
@@ -350,8 +351,8 @@ impl Storage for Postgres {
         ask!(self, connection, log::head(connection))
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        ask!(self, connection, log::last_checkpoint(connection))
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        ask!(self, connection, log::ending(connection))
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
@@ -460,7 +461,10 @@ impl Peers for Postgres {
         newest
     }
 
-    async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError> {
-        in_time(log::tell(&self.peers, head.size, checkpoint)).await
+    async fn tell(&self, checkpoint: &Checkpoint, note: &str) -> Result<(), StorageError> {
+        if checkpoint.retirement.is_some() {
+            return in_time(log::tell_last(&self.peers, note)).await;
+        }
+        in_time(log::tell(&self.peers, checkpoint.head.size, note)).await
     }
 }

@@ -48,8 +48,8 @@ impl Snapshots for PostgresSnapshots {
         Ok(self.identity.clone())
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        log::last_checkpoint(&mut connect_once(&self.url).await?).await
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        log::ending(&mut connect_once(&self.url).await?).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StorageError> {

@@ -128,9 +128,9 @@ impl Turn for PostgresTurn {
         self.commit_as_it_is().await
     }
 
-    async fn retire(mut self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+    async fn retire(mut self: Box<Self>, ending: &str) -> Result<(), CommitError> {
         let connection = self.connection();
-        in_time(log::set_last_checkpoint(connection, last_checkpoint))
+        in_time(log::set_ending(connection, ending))
             .await
             .map_err(turn_lost)?;
         self.commit_as_it_is().await

@@ -70,21 +70,21 @@ pub(super) async fn head(database: impl SqliteExecutor<'_>) -> Result<TreeHead, 
     head_of(row.try_get(0)?, row.try_get(1)?)
 }
 
-pub(super) async fn last_checkpoint(
+pub(super) async fn ending(
     database: impl SqliteExecutor<'_>,
 ) -> Result<Option<String>, StorageError> {
-    let row = sqlx::query("SELECT last_checkpoint FROM tree_head")
+    let row = sqlx::query("SELECT ending FROM tree_head")
         .fetch_one(database)
         .await?;
     Ok(row.try_get(0)?)
 }
 
-pub(super) async fn set_last_checkpoint(
+pub(super) async fn set_ending(
     connection: &mut SqliteConnection,
-    checkpoint: &str,
+    ending: &str,
 ) -> Result<(), StorageError> {
-    sqlx::query("UPDATE tree_head SET last_checkpoint = ?1")
-        .bind(checkpoint)
+    sqlx::query("UPDATE tree_head SET ending = ?1")
+        .bind(ending)
         .execute(&mut *connection)
         .await?;
     Ok(())

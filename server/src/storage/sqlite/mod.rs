@@ -170,11 +170,12 @@ async fn check_identity(file: &Path) -> Result<(), StorageError> {
     let error = match identity {
         Ok(_) => return Ok(()),
         Err(StorageError::NotALog(error)) => error,
-        Err(StorageError::Database(error))
-            if matches!(code::of(&error), Some(code::ERROR | code::NOT_A_DATABASE)) =>
-        {
+        Err(StorageError::Database(error)) if code::of(&error) == Some(code::ERROR) => {
             error.to_string()
         }
+        Err(StorageError::Damaged(error)) => format!(
+            "{error}; if it was one, it is damaged, and candor-server restore puts a copy in its place"
+        ),
         Err(error) => return Err(error),
     };
     let file = file.display();
@@ -317,8 +318,8 @@ impl Storage for Sqlite {
         log::head(&self.readers).await
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        log::last_checkpoint(&self.readers).await
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        log::ending(&self.readers).await
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {

@@ -67,8 +67,8 @@ impl Snapshots for SqliteSnapshots {
         log::identity(&mut self.connect().await?).await
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        log::last_checkpoint(&mut self.connect().await?).await
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        log::ending(&mut self.connect().await?).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StorageError> {

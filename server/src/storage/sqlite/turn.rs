@@ -49,7 +49,7 @@ impl SqliteTurn {
         digests: &Arc<Digests>,
     ) -> Result<Self, StorageError> {
         let mut turn = Self::begin(writer, digests).await?;
-        if log::last_checkpoint(turn.connection()).await?.is_some() {
+        if log::ending(turn.connection()).await?.is_some() {
             Box::new(turn).end().await;
             return Err(StorageError::Retired);
         }
@@ -152,8 +152,8 @@ impl Turn for SqliteTurn {
         committed
     }
 
-    async fn retire(mut self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
-        log::set_last_checkpoint(self.connection(), last_checkpoint).await?;
+    async fn retire(mut self: Box<Self>, ending: &str) -> Result<(), CommitError> {
+        log::set_ending(self.connection(), ending).await?;
         self.commit_as_it_is().await
     }
 

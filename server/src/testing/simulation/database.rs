@@ -9,7 +9,7 @@ use candor_core::Sha256;
 use candor_core::merkle::{
     Entry, LeafIndex, Tile, TileIndex, TileLevel, TilePath, TreeHead, TreeSize,
 };
-use candor_core::note::{Origin, VerifierKey};
+use candor_core::note::{Checkpoint, Origin, VerifierKey};
 use candor_core::record::{ModelName, PublisherName, PublisherState, ReleaseName};
 use candor_tests::load::Random;
 use tokio::time::{Instant, sleep};
@@ -46,6 +46,7 @@ pub(super) struct Contents {
     publishers: HashMap<PublisherName, PublisherState>,
     releases: HashMap<ReleaseName, KnownRelease>,
     released: Option<(TreeSize, String)>,
+    ending: Option<String>,
     last_checkpoint: Option<String>,
     /// The same, some batches ago.
     before: Option<Box<Contents>>,
@@ -88,6 +89,7 @@ impl SimDatabase {
                     publishers: HashMap::new(),
                     releases: HashMap::new(),
                     released: None,
+                    ending: None,
                     last_checkpoint: None,
                     before: None,
                 },
@@ -283,11 +285,11 @@ impl Turn for SimTurn {
         answer
     }
 
-    async fn retire(self: Box<Self>, last_checkpoint: &str) -> Result<(), CommitError> {
+    async fn retire(self: Box<Self>, ending: &str) -> Result<(), CommitError> {
         self.database.take_time().await;
         let mut shared = self.database.shared();
         shared.hears(self.number)?;
-        shared.contents.last_checkpoint = Some(last_checkpoint.to_owned());
+        shared.contents.ending = Some(ending.to_owned());
         shared.holder = None;
         Ok(())
     }
@@ -333,12 +335,17 @@ impl Peers for SimDatabase {
         .await
     }
 
-    async fn tell(&self, head: TreeHead, checkpoint: &str) -> Result<(), StorageError> {
+    async fn tell(&self, checkpoint: &Checkpoint, note: &str) -> Result<(), StorageError> {
         self.ask(|_| ()).await?;
         let mut shared = self.shared();
+        if checkpoint.retirement.is_some() {
+            shared.contents.last_checkpoint = Some(note.to_owned());
+            return Ok(());
+        }
+        let head = checkpoint.head;
         let released = &mut shared.contents.released;
         if released.as_ref().is_none_or(|(size, _)| *size < head.size) {
-            *released = Some((head.size, checkpoint.to_owned()));
+            *released = Some((head.size, note.to_owned()));
         }
         Ok(())
     }
@@ -381,8 +388,8 @@ impl Storage for SimDatabase {
         self.ask(|contents| contents.head).await
     }
 
-    async fn last_checkpoint(&self) -> Result<Option<String>, StorageError> {
-        self.ask(|contents| contents.last_checkpoint.clone()).await
+    async fn ending(&self) -> Result<Option<String>, StorageError> {
+        self.ask(|contents| contents.ending.clone()).await
     }
 
     async fn tiles(&self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
