@@ -62,16 +62,23 @@ pub enum BackupError {
 
 /// Copies the database of the log in `data` into the folder `to`, which is made, or empty.
 pub async fn backup(data: &DataFolder, to: &Path) -> Result<BackedUp, BackupError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |error| BackupError::Io { path, error }
-    };
-    make_private_folder(to).map_err(io(to))?;
-    if fs::read_dir(to).map_err(io(to))?.next().is_some() {
+    make_private_folder(to).map_err(io_error(to))?;
+    if fs::read_dir(to).map_err(io_error(to))?.next().is_some() {
         return Err(BackupError::NotEmpty {
             path: to.to_owned(),
         });
     }
+    let copied = copy_into(to, data).await;
+    if copied.is_err() {
+        // It was empty, and can be used again.
+        for file in ["log.db.unfinished", "reserve", "last-signed"] {
+            let _ = fs::remove_file(to.join(file));
+        }
+    }
+    copied
+}
+
+async fn copy_into(to: &Path, data: &DataFolder) -> Result<BackedUp, BackupError> {
     let source = SqliteSnapshots::open(&data.database()).await?;
     let key = LogKey::from(source.identity().await?.key);
     // Before the copy, which may have more.
@@ -85,7 +92,6 @@ pub async fn backup(data: &DataFolder, to: &Path) -> Result<BackedUp, BackupErro
     let is_there = signed.size <= entries && tree::head_at(&log, signed.size).await? == signed;
     log.close().await;
     if !is_there {
-        let _ = fs::remove_file(&unfinished);
         let signed = signed.size;
         return Err(BackupError::NotAsSigned { signed });
     }
@@ -93,13 +99,18 @@ pub async fn backup(data: &DataFolder, to: &Path) -> Result<BackedUp, BackupErro
     LastSigned::create(&copy.last_signed(), &text)?;
     File::open(&unfinished)
         .and_then(|file| file.sync_all())
-        .map_err(io(&unfinished))?;
-    fs::rename(&unfinished, copy.database()).map_err(io(&copy.database()))?;
+        .map_err(io_error(&unfinished))?;
+    fs::rename(&unfinished, copy.database()).map_err(io_error(&copy.database()))?;
     File::open(to)
         .and_then(|folder| folder.sync_all())
-        .map_err(io(to))?;
+        .map_err(io_error(to))?;
     Ok(BackedUp {
         entries,
         signed: signed.size,
     })
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |error| BackupError::Io { path, error }
 }

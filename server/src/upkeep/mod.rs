@@ -64,12 +64,13 @@ fn up_to(to: TreeSize, from: TreeSize, limit: EntriesLimit) -> EntriesLimit {
 /// Told how far it is: how many entries of how many.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
-/// Makes a folder for its owner alone, unless it is there.
+/// Makes a folder for its owner alone, unless it is there. What it is in must be there: it may be a disk that is not
+/// mounted.
 fn make_private_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    DirBuilder::new().mode(0o700).create(path)?;
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

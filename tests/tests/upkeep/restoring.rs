@@ -18,6 +18,13 @@ fn a_backup_that_is_a_thousand_entries_behind_is_refused_and_goes_on_as_advised(
     history.absorb(&grow(&log, "before", 300));
     let copy = parent.path().join("copy");
     let data = log.data();
+    // A disk for backups that is not mounted is not made up.
+    let nowhere = parent.path().join("not-mounted/copy");
+    printed(
+        &server(&["backup", "--data", text(&data), "--to", text(&nowhere)]),
+        2,
+    );
+    assert!(!parent.path().join("not-mounted").exists());
     // While it runs.
     let backup = ["backup", "--data", text(&data), "--to", text(&copy)];
     printed(&server(&backup), 0);
