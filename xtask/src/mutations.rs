@@ -94,6 +94,8 @@ pub(crate) fn run_all(only: Option<&str>) -> anyhow::Result<()> {
         let log = target().join(format!("mutations/{}.log", mutation.name));
         let passed = in_copy(&mut cargo(&test), &copy, &into)
             .env("CANDOR_SEEDS", "2000")
+            // What depends on when a fault comes is not noticed each time.
+            .env("CANDOR_FAULT_ROUNDS", "30")
             .stdin(Stdio::null())
             .stdout(fs::File::create(&log)?)
             .stderr(Stdio::null())

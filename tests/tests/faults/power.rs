@@ -1,5 +1,7 @@
 //! The power is cut: what was synced is there, and of the rest whatever the dice say, torn and out of order.
 
+use std::time::Duration;
+
 use candor_tests::counts::{report, rounds};
 use candor_tests::history::{LogReader, replay};
 use candor_tests::power::{Disk, Survives};
@@ -15,10 +17,25 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
         let mut disk = Disk::load(&world.disk);
         let folder = tempfile::tempdir().expect("a folder");
         let trace = folder.path().join("trace");
-        world.start_with(&[("CANDOR_FAULTS_TRACE", text(&trace).to_owned())]);
-        let load = world.load();
-        world.pause(20..=500);
-        let seen = load.kill(&mut world.log);
+        let traced = ("CANDOR_FAULTS_TRACE", text(&trace).to_owned());
+        // At some moment; or at one that is rare and worst, between two writes of a commit.
+        let seen = if round % 2 == 0 {
+            world.start_with(&[traced]);
+            let load = world.load();
+            world.pause(20..=500);
+            load.kill(&mut world.log)
+        } else {
+            let nth = world.random.within(&(40..=400));
+            let rule = format!("write:data/log.db:{nth}:1:KILL");
+            world.start_with(&[traced, ("CANDOR_FAULTS", rule)]);
+            let load = world.load();
+            load.server_may_die();
+            if world.wait_for_death(Duration::from_secs(2)) {
+                load.finish()
+            } else {
+                load.kill(&mut world.log)
+            }
+        };
         without_answer += seen.unanswered.len();
         changes += disk.apply(&trace);
         let survives = [Survives::Some, Survives::Nothing, Survives::Everything];
