@@ -4,11 +4,13 @@
 //!
 //! Not here: what a log is asked and what its answers mean ([`crate::log_client`]).
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::problem::PROBLEM_BYTES_MAX;
 
@@ -20,6 +22,9 @@ const ANSWER_WAIT: Duration = Duration::from_mins(1);
 
 /// How long one answer's body, or one upload, may take: 128 MB at 0.5 MB/s.
 const BODY_WAIT: Duration = Duration::from_secs(256);
+
+/// Names a PEM file with the certificates of those who are believed, as OpenSSL has it.
+const ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// Who asks.
 const USER_AGENT: &str = concat!(
@@ -112,36 +117,54 @@ pub trait Transport: Send + Sync {
 /// HTTP/1.1, with TLS for `https` addresses.
 #[derive(Debug)]
 pub struct HttpTransport {
-    agent: ureq::Agent,
+    /// Or why nobody can be asked.
+    agent: Result<ureq::Agent, String>,
 }
 
 impl HttpTransport {
     /// With the time limits of this module.
     pub fn new() -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .user_agent(USER_AGENT)
-            .max_redirects(3)
-            .tls_config(TlsConfig::builder().root_certs(roots()).build())
-            .timeout_connect(Some(CONNECT_WAIT))
-            .timeout_send_body(Some(BODY_WAIT))
-            .timeout_recv_response(Some(ANSWER_WAIT))
-            .timeout_recv_body(Some(BODY_WAIT))
-            .build();
-        Self {
-            agent: config.new_agent(),
-        }
+        let config = ureq::Agent::config_builder();
+        let agent = roots().map(|roots| {
+            let tls = TlsConfig::builder().root_certs(roots).build();
+            config
+                .tls_config(tls)
+                .http_status_as_error(false)
+                .user_agent(USER_AGENT)
+                .max_redirects(3)
+                .timeout_connect(Some(CONNECT_WAIT))
+                .timeout_send_body(Some(BODY_WAIT))
+                .timeout_recv_response(Some(ANSWER_WAIT))
+                .timeout_recv_body(Some(BODY_WAIT))
+                .build()
+                .new_agent()
+        });
+        Self { agent }
     }
 }
 
-/// Who is believed to know whose a certificate is: those whom Mozilla does, or where OpenSSL's variables name others, these.
-fn roots() -> RootCerts {
-    let is_set = |variable| std::env::var_os(variable).is_some();
-    if is_set("SSL_CERT_FILE") || is_set("SSL_CERT_DIR") {
-        RootCerts::PlatformVerifier
-    } else {
-        RootCerts::WebPki
+/// Who is believed to know whose a certificate is: those whom Mozilla does, or where OpenSSL's variable names others, these.
+fn roots() -> Result<RootCerts, String> {
+    let Some(file) = std::env::var_os(ROOTS_VARIABLE).filter(|file| !file.is_empty()) else {
+        return Ok(RootCerts::WebPki);
+    };
+    let wrong = |why: &dyn fmt::Display| {
+        format!(
+            "{ROOTS_VARIABLE} names {}: {why}",
+            Path::new(&file).display()
+        )
+    };
+    let pem = fs::read(&file).map_err(|error| wrong(&error))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(&error))? {
+            certificates.push(certificate);
+        }
     }
+    if certificates.is_empty() {
+        return Err(wrong(&"there is no certificate in it"));
+    }
+    Ok(certificates.into())
 }
 
 impl Default for HttpTransport {
@@ -156,10 +179,10 @@ impl Transport for HttpTransport {
             url: request.url.to_owned(),
             reason: reason.to_string(),
         };
+        let agent = self.agent.as_ref().map_err(|why| out_of_reach(why))?;
         let answer = match request.body {
-            None => self.agent.get(request.url).call(),
-            Some(body) => self
-                .agent
+            None => agent.get(request.url).call(),
+            Some(body) => agent
                 .post(request.url)
                 .content_type(&body.content_type)
                 .send(&body.bytes[..]),

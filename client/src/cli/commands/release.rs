@@ -39,7 +39,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         let key = settings.secret_key()?;
         // Whatever else is the matter with the log, the folder may be wrong too, and that is said first.
         if let Err(error @ PublishError::Retired { .. }) = check_open(&client, &memory) {
-            refuse_again(&client, &memory, &args.release)?;
+            refuse_again(&settings.client()?, &memory, &args.release)?;
             return Err(error.into());
         }
         Some((client, memory, key))
