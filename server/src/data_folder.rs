@@ -177,13 +177,13 @@ impl DataFolder {
         ]
     }
 
-    /// Refuses a folder without the keys of a log whose database is elsewhere.
-    pub fn require_keys(&self) -> Result<(), DataFolderError> {
+    /// Refuses a folder without the keys of a log whose database is elsewhere; the log's own may be with a signer.
+    pub fn require_keys(&self, signer: Option<&Path>) -> Result<(), DataFolderError> {
         let path = self.0.clone();
         match self.state()? {
             State::Log => Err(DataFolderError::DatabaseHere { path }),
             State::HalfMade => Err(DataFolderError::HalfMade { path }),
-            State::DatabaseMissing if self.names_key() => Ok(()),
+            State::DatabaseMissing if self.names_key() || signer.is_some() => Ok(()),
             State::Empty | State::DatabaseMissing | State::SomethingElse(_) => {
                 Err(DataFolderError::NoKeys { path })
             }

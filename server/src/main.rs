@@ -283,7 +283,7 @@ fn write_static_part(data: &DataOptions, static_part: Option<Location>) -> anyho
 
 fn require_log(settings: &Settings) -> Result<(), DataFolderError> {
     match settings.database {
-        Some(_) => settings.data.require_keys(),
+        Some(_) => settings.data.require_keys(settings.signer.as_deref()),
         None => settings.data.require_log(),
     }
 }

@@ -223,7 +223,7 @@ fn keep(kept: &mut LastSigned, released: &Released) -> Result<(), LastSignedErro
 }
 
 /// Lets the other servers know. Where that fails, they find the tree committed, and release it themselves.
-pub(crate) async fn tell(peers: &dyn Peers, released: &Released) {
+async fn tell(peers: &dyn Peers, released: &Released) {
     if let Err(error) = peers.tell(released.verified(), &released.checkpoint).await {
         warn!(%error, "the other servers could not be told of the released tree");
     }

@@ -22,7 +22,6 @@ const MIRI_TESTS: [(&str, &[&str]); 6] = [
             "a_checkpoint_of_another_log",
             "a_checkpoint_that_was_signed",
             "a_checkpoint_without_all_three_lines",
-            "a_tree_size_in_any_other_form",
         ],
     ),
     ("comparisons", &[]),

@@ -17,7 +17,7 @@ use candor_server::static_part::{Files, Location, Place};
 use candor_server::storage::postgres::{Postgres, PostgresSnapshots};
 use candor_server::storage::snapshot::Snapshots;
 use candor_server::storage::sqlite::{Sqlite, SqliteSnapshots};
-use candor_server::storage::{LogIdentity, Storage};
+use candor_server::storage::{LogIdentity, Storage, close_with};
 use candor_server::upkeep::{self, Fsck, FsckReport, Restore};
 use candor_signer::key_file;
 use clap::Args;
@@ -446,7 +446,7 @@ pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<()> {
         }
         // A log that is closed there is closed here.
         if checkpoint.retirement.is_some() && storage.ending().await?.is_none() {
-            storage.turn().await?.retire(&checkpoint.to_string()).await?;
+            close_with(storage.as_ref(), &checkpoint).await?;
         }
         storage.close().await;
         Ok(imported)

@@ -10,7 +10,7 @@ use super::{SequencerError, SequencerParts};
 use crate::last_signed::LastSigned;
 use crate::releases::{Follower, Releases, Shown};
 use crate::signer::sign_checkpoint;
-use crate::storage::{StorageError, ending_of};
+use crate::storage::{StorageError, close_with, ending_of};
 
 /// Holds the committed tree against what was signed last, signs it, and begins with it as what readers see.
 pub(super) async fn begin(
@@ -62,7 +62,7 @@ async fn retirement(
         .flatten()
     {
         if known.retirement.is_some() && known.head == head {
-            storage.turn().await?.retire(&known.to_string()).await?;
+            close_with(storage, known).await?;
             return Ok(known.retirement.clone());
         }
     }

@@ -450,6 +450,20 @@ impl StorageError {
     }
 }
 
+/// Closes the log in `storage` with `last`, if its tree is that one.
+pub async fn close_with(storage: &dyn Storage, last: &Checkpoint) -> Result<(), CommitError> {
+    let turn = storage.turn().await?;
+    let found = turn.head();
+    if found != last.head {
+        turn.end().await;
+        return Err(CommitError::HeadMoved {
+            planned: last.head.size,
+            found: found.size,
+        });
+    }
+    turn.retire(&last.to_string()).await
+}
+
 /// The last checkpoint of the log with `key`, which must be of the tree in storage, `head`.
 pub(crate) fn ending_of(
     ending: &str,

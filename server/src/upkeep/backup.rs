@@ -71,7 +71,13 @@ pub async fn backup(data: &DataFolder, to: &Path) -> Result<BackedUp, BackupErro
     let copied = copy_into(to, data).await;
     if copied.is_err() {
         // It was empty, and can be used again.
-        for file in ["log.db.unfinished", "reserve", "last-signed"] {
+        for file in [
+            "log.db.unfinished",
+            "log.db.unfinished-wal",
+            "log.db.unfinished-shm",
+            "reserve",
+            "last-signed",
+        ] {
             let _ = fs::remove_file(to.join(file));
         }
     }

@@ -33,6 +33,9 @@ use crate::tree::{self, RightEdge};
 /// Where a restored log is made until it is certain.
 const ASIDE: &str = ".candor-restore";
 
+/// Where it is once it is certain, until it is in its place. What a crash leaves here is one more place that entries are in.
+const CERTAIN: &str = ".candor-restored";
+
 /// How the names of the files end that `SQLite` keeps beside a database. <https://www.sqlite.org/tempfiles.html>
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
@@ -177,8 +180,10 @@ async fn all_seen(
 ) -> Result<Vec<Seen>, RestoreError> {
     let key = LogKey::from(identity.key.clone());
     let mut seen = Vec::new();
-    if data.last_signed().exists() {
-        seen.push(Seen::kept(data, &key)?);
+    for folder in [data, &certain(data)] {
+        if folder.last_signed().exists() {
+            seen.push(Seen::kept(folder, &key)?);
+        }
     }
     for path in &plan.seen {
         seen.push(Seen::in_file(path, &key)?);
@@ -237,10 +242,7 @@ async fn try_restore(
     if let Some(place) = &plan.entries_from {
         let key = LogKey::from(identity.key.clone());
         let mut files = Files::open(place, &key).await?;
-        // It may have fewer than are here already.
-        if files.checkpoint().head.size > with_own {
-            import(&log, &mut files, progress).await?;
-        }
+        import(&log, &mut files, progress).await?;
         if newest.checkpoint.head.size > files.checkpoint().head.size {
             files.go_by(&newest.checkpoint, &newest.text);
             match import(&log, &mut files, progress).await {
@@ -282,7 +284,13 @@ async fn try_restore(
     log.settle().await?;
     log.close().await;
     LastSigned::create(&aside.last_signed(), &signed)?;
-    let replaced = put_in_place(data, aside)?;
+    let certain = certain(data);
+    sync(&aside.database())?;
+    sync(aside.path())?;
+    let _ = fs::remove_dir_all(certain.path());
+    fs::rename(aside.path(), certain.path()).map_err(io_error(certain.path()))?;
+    sync(data.path())?;
+    let replaced = put_in_place(data, &certain)?;
     Ok(Restored {
         copied,
         with_own,
@@ -291,17 +299,24 @@ async fn try_restore(
     })
 }
 
-/// Takes in what the database that is there has up to the signed tree `end`, until it comes to what is damaged. Returns how
-/// many entries there are then.
+fn certain(data: &DataFolder) -> DataFolder {
+    DataFolder::new(&data.path().join(CERTAIN))
+}
+
+/// Takes in what the database that is there has up to the signed tree `end`, until it comes to what is damaged; and before,
+/// what an interrupted restore made. Returns how many entries there are then.
 async fn take_own(
     log: &Sqlite,
     data: &DataFolder,
     end: TreeHead,
     progress: Progress<'_>,
 ) -> Result<TreeSize, RestoreError> {
-    if data.database().exists() {
+    for database in [certain(data).database(), data.database()] {
+        if !database.exists() {
+            continue;
+        }
         let taken = async {
-            let own = SqliteSnapshots::open(&data.database()).await?;
+            let own = SqliteSnapshots::open(&database).await?;
             let mut contents = own.snapshot().await?;
             let contents = contents.as_mut();
             import(
@@ -315,7 +330,7 @@ async fn take_own(
             .await
         };
         if let Err(error) = taken.await {
-            info!(%error, "the database that is there gives no more");
+            info!(%error, "{} gives no more", database.display());
         }
     }
     Ok(log.head().await?.size)
@@ -323,20 +338,19 @@ async fn take_own(
 
 /// Moves the restored files to where they belong. A crash in between leaves a folder that can be restored again: the
 /// newest checkpoint is there first, and whatever database is beside it must have that tree.
-fn put_in_place(data: &DataFolder, aside: &DataFolder) -> Result<Option<PathBuf>, RestoreError> {
-    sync(&aside.database())?;
-    fs::rename(aside.last_signed(), data.last_signed()).map_err(io_error(&data.last_signed()))?;
+fn put_in_place(data: &DataFolder, certain: &DataFolder) -> Result<Option<PathBuf>, RestoreError> {
+    fs::rename(certain.last_signed(), data.last_signed()).map_err(io_error(&data.last_signed()))?;
     sync(data.path())?;
     let replaced = move_away(&data.database())?;
     sync(data.path())?;
-    fs::rename(aside.database(), data.database()).map_err(io_error(&data.database()))?;
+    fs::rename(certain.database(), data.database()).map_err(io_error(&data.database()))?;
     sync(data.path())?;
-    let _ = fs::remove_dir_all(aside.path());
+    let _ = fs::remove_dir_all(certain.path());
     Ok(replaced)
 }
 
 /// Moves a database away, with what `SQLite` keeps beside it and would take for any other's that comes there. That goes
-/// first: what a crash leaves is a database without it, which the next try moves to it.
+/// first: what a crash leaves is a database without it, and all that was in both is in the log that was made.
 fn move_away(database: &Path) -> Result<Option<PathBuf>, RestoreError> {
     let beside: Vec<&str> = BESIDE
         .into_iter()

@@ -14,7 +14,7 @@ use candor_core::note::{Checkpoint, LogKey, Retirement};
 
 use crate::failpoint::failpoint;
 use crate::last_signed::{LastSigned, LastSignedError};
-use crate::releases::{Released, tell};
+use crate::releases::Released;
 use crate::signer::{Signer, SignerError, sign_checkpoint};
 use crate::static_part::{StaticPart, StaticPartError};
 use crate::storage::{CommitError, Storage, StorageError, ending_of};
@@ -60,6 +60,11 @@ pub enum RetireError {
         "the log is closed, and its last checkpoint is not kept yet: {0}. Once that is mended, run the same again, or start a server"
     )]
     NotKept(LastSignedError),
+    /// The log is closed, and the servers that run don't know its last checkpoint.
+    #[error(
+        "the log is closed, and the other servers could not be told of its last checkpoint: {0}. Run the same again, or start them again"
+    )]
+    NotTold(StorageError),
     /// The log is closed, and its static part does not show it yet.
     #[error(
         "the log is closed, and its static part does not say so yet: {0}. The next start of a server mends that"
@@ -86,19 +91,22 @@ pub async fn retire(
         None => close(storage, &key, last_signed, &retirement).await?,
         Some(ending) => {
             let last = ending_of(&ending, &key, storage.head().await?)?;
-            let is_done = last_signed.newest().retirement.is_some();
-            if is_done || last.retirement.as_ref() != Some(&retirement) {
+            if last.retirement.as_ref() != Some(&retirement) {
                 return Err(RetireError::Already(ending));
             }
+            last_signed.check(storage, last.head).await?;
             last.head
         }
     };
+    // What a process wrote that was killed may be nowhere but in memory.
+    storage.settle().await?;
     let last = sign_checkpoint(signer, head, Some(retirement))
         .await
         .map_err(RetireError::NotSigned)?;
     last.keep_in(last_signed).map_err(RetireError::NotKept)?;
     if let Some(peers) = storage.peers() {
-        tell(peers, &last).await;
+        let told = peers.tell(last.verified(), &last.checkpoint).await;
+        told.map_err(RetireError::NotTold)?;
     }
     if let Some(static_part) = static_part {
         show(static_part, storage, &last)

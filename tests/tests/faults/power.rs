@@ -12,7 +12,7 @@ use super::world::{World, text};
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let mut world = World::start();
     let rounds = rounds(9, 50);
-    let (mut changes, mut without_answer) = (0, 0);
+    let (mut changes, mut without_answer, mut in_a_commit) = (0, 0, 0);
     for round in 0..rounds {
         let mut disk = Disk::load(&world.disk);
         let folder = tempfile::tempdir().expect("a folder");
@@ -31,6 +31,7 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
             let load = world.load();
             load.server_may_die();
             if world.wait_for_death(Duration::from_secs(2)) {
+                in_a_commit += 1;
                 load.finish()
             } else {
                 load.kill(&mut world.log)
@@ -54,4 +55,5 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
     );
     report(&fault, rounds, &world.history, verified);
     assert!(changes > 0, "the server's changes were not seen");
+    assert!(in_a_commit > 0, "no cut fell between two writes");
 }

@@ -191,6 +191,16 @@ fn what_is_well_in_a_damaged_database_is_taken_from_there() {
         "{said}"
     );
     expect_sound(&data);
+    // A crash before the log that was made is in its place: it is all that there is, and the same command goes on from it.
+    let certain = folder(&data, ".candor-restored");
+    fs::rename(data.join("log.db"), certain.join("log.db")).expect("it is moved back");
+    let said = printed(&server(&restore), 0);
+    assert!(
+        said.contains("700 from the database that was there"),
+        "{said}"
+    );
+    assert!(!certain.exists());
+    expect_sound(&data);
     log.restart();
     history.check(&LogReader::new(&log));
     history.absorb(&grow(&log, "restored", 50));
