@@ -117,29 +117,33 @@ pub trait Transport: Send + Sync {
 /// HTTP/1.1, with TLS for `https` addresses.
 #[derive(Debug)]
 pub struct HttpTransport {
-    /// Or why nobody can be asked.
-    agent: Result<ureq::Agent, String>,
+    agent: ureq::Agent,
+    /// Why nobody's certificate can be checked.
+    no_roots: Option<String>,
 }
 
 impl HttpTransport {
     /// With the time limits of this module.
     pub fn new() -> Self {
-        let config = ureq::Agent::config_builder();
-        let agent = roots().map(|roots| {
-            let tls = TlsConfig::builder().root_certs(roots).build();
-            config
-                .tls_config(tls)
-                .http_status_as_error(false)
-                .user_agent(USER_AGENT)
-                .max_redirects(3)
-                .timeout_connect(Some(CONNECT_WAIT))
-                .timeout_send_body(Some(BODY_WAIT))
-                .timeout_recv_response(Some(ANSWER_WAIT))
-                .timeout_recv_body(Some(BODY_WAIT))
-                .build()
-                .new_agent()
-        });
-        Self { agent }
+        let (roots, no_roots) = match roots() {
+            Ok(roots) => (roots, None),
+            // Then nobody is believed.
+            Err(why) => (RootCerts::from([]), Some(why)),
+        };
+        let config = ureq::Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .http_status_as_error(false)
+            .user_agent(USER_AGENT)
+            .max_redirects(3)
+            .timeout_connect(Some(CONNECT_WAIT))
+            .timeout_send_body(Some(BODY_WAIT))
+            .timeout_recv_response(Some(ANSWER_WAIT))
+            .timeout_recv_body(Some(BODY_WAIT))
+            .build();
+        Self {
+            agent: config.new_agent(),
+            no_roots,
+        }
     }
 }
 
@@ -179,10 +183,15 @@ impl Transport for HttpTransport {
             url: request.url.to_owned(),
             reason: reason.to_string(),
         };
-        let agent = self.agent.as_ref().map_err(|why| out_of_reach(why))?;
+        if let Some(why) = &self.no_roots
+            && request.url.starts_with("https:")
+        {
+            return Err(out_of_reach(why));
+        }
         let answer = match request.body {
-            None => agent.get(request.url).call(),
-            Some(body) => agent
+            None => self.agent.get(request.url).call(),
+            Some(body) => self
+                .agent
                 .post(request.url)
                 .content_type(&body.content_type)
                 .send(&body.bytes[..]),

@@ -42,8 +42,9 @@ pub struct LastSigned {
     path: PathBuf,
     /// Open for writing, if it has slots.
     slots: Option<File>,
-    /// The newest checkpoint in it.
+    /// The newest checkpoint in it, and its note.
     newest: Verified<Checkpoint>,
+    note: String,
     /// Where the next one goes: the slot that does not hold the newest.
     next: Slot,
 }
@@ -136,7 +137,9 @@ impl LastSigned {
     pub fn open(path: PathBuf, key: &LogKey) -> Result<Self, LastSignedError> {
         let bytes = read(&path)?;
         let Newest {
-            checkpoint, next, ..
+            checkpoint,
+            text,
+            next,
         } = newest(&bytes, key).map_err(|error| LastSignedError::Form {
             path: path.clone(),
             error,
@@ -153,6 +156,7 @@ impl LastSigned {
             path,
             slots,
             newest: checkpoint,
+            note: text,
             next,
         })
     }
@@ -160,6 +164,11 @@ impl LastSigned {
     /// Whether the newest checkpoint in it is that of the tree `head`, and the next one will take no space.
     pub fn holds(&self, head: TreeHead) -> bool {
         self.slots.is_some() && self.newest.head == head
+    }
+
+    /// The newest checkpoint in it, as it was signed.
+    pub fn note(&self) -> &str {
+        &self.note
     }
 
     /// The newest checkpoint in it.
@@ -226,6 +235,7 @@ impl LastSigned {
         }
         .map_err(|error| io_error(&self.path, error))?;
         self.newest = checkpoint.clone();
+        text.clone_into(&mut self.note);
         self.next = self.next.other();
         Ok(())
     }

@@ -343,11 +343,30 @@ fn operator_key(data: &DataFolder) -> anyhow::Result<SigningKey> {
     }
 }
 
+/// What a signer that does not answer means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Away {
+    /// The end of the command.
+    IsAnError,
+    /// It is asked again when there is something to sign.
+    IsBorne,
+}
+
 /// Who signs checkpoints: whoever is named, or the key beside the database; with the key that the database names.
-fn signer(settings: &Settings, identity: &LogIdentity) -> anyhow::Result<Box<dyn Signer>> {
+fn signer(
+    settings: &Settings,
+    identity: &LogIdentity,
+    away: Away,
+) -> anyhow::Result<Box<dyn Signer>> {
     let data = &settings.data;
     if let Some(socket) = &settings.signer {
-        let signer = RemoteSigner::connect(socket)?;
+        let signer = match RemoteSigner::connect(socket) {
+            // Each signature is held against the key.
+            Err(error) if away == Away::IsBorne && error.is_out_of_reach() => {
+                RemoteSigner::unasked(socket, identity.key.clone())
+            }
+            connected => connected?,
+        };
         if *signer.verifier_key() != identity.key {
             bail!(
                 "the signer at {} has the key {}, and the database names {}",

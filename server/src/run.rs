@@ -37,7 +37,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::{lock, open_storage, operator_key, print, require_log, runtime, signer};
+use crate::{Away, lock, open_storage, operator_key, print, require_log, runtime, signer};
 
 /// How many connections operators have at a time.
 const OPERATOR_CONNECTIONS_MAX: usize = 64;
@@ -230,7 +230,7 @@ async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Res
     let storage = open_storage(settings).await?;
     let identity = storage.identity().await?;
     let key = LogKey::from(identity.key.clone());
-    let signer = signer(settings, &identity)?;
+    let signer = signer(settings, &identity, Away::IsBorne)?;
     let registration = registration(settings)?;
     let metrics = Arc::new(Metrics::new());
     let recent = Arc::new(Recent::of(Arc::clone(&storage)));

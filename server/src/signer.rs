@@ -42,6 +42,13 @@ pub enum SignerError {
     NotOurs(#[from] CheckpointError),
 }
 
+impl SignerError {
+    /// Whether nobody answers who could sign.
+    pub fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Elsewhere(ClientError::OutOfReach { .. }))
+    }
+}
+
 #[async_trait]
 impl Signer for NoteSigner {
     fn verifier_key(&self) -> &VerifierKey {
@@ -60,6 +67,14 @@ pub struct RemoteSigner {
 }
 
 impl RemoteSigner {
+    /// The signer at `socket`, which is not asked yet, and is to have `key`.
+    pub fn unasked(socket: &Path, key: VerifierKey) -> Self {
+        Self {
+            key,
+            client: Mutex::new(Client::new(socket)),
+        }
+    }
+
     /// Asks the signer at `socket` for its key.
     pub fn connect(socket: &Path) -> Result<Self, SignerError> {
         let mut client = Client::new(socket);

@@ -11,7 +11,7 @@ use candor_server::static_part::{Files, Location, Place, StaticPart};
 use candor_server::upkeep;
 use clap::Args;
 
-use crate::{lock, note, open_storage, print, require_log, runtime, signer};
+use crate::{Away, lock, note, open_storage, print, require_log, runtime, signer};
 
 #[derive(Args)]
 pub(crate) struct RetireOptions {
@@ -62,7 +62,7 @@ pub(crate) fn retire(options: &RetireOptions) -> anyhow::Result<()> {
         };
         let retired = upkeep::retire(
             storage.as_ref(),
-            signer(&settings, &identity)?.as_ref(),
+            signer(&settings, &identity, Away::IsAnError)?.as_ref(),
             &mut last_signed,
             static_part.as_mut(),
             Retirement { next },

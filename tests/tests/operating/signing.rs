@@ -254,6 +254,31 @@ fn while_the_signer_is_away_what_is_published_waits_and_readers_see_the_tree_bef
     assert!(log.get("/checkpoint").text().contains("\n2\n"));
 }
 
+/// Whoever reads needs no signer, and so a server that starts without one is of use.
+#[test]
+fn a_server_that_starts_while_the_signer_is_away_shows_what_was_signed() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let mut signer = TestSigner::with_file();
+    signer.start(&["--new-log"]);
+    let mut log = signer.start_log(&parent.path().join("log"));
+    let first = TestPublisher::new("first-lab").register();
+    log.publish(&[first]).expect_status(201);
+    let before = log.get("/checkpoint").text();
+    assert!(log.stop().success());
+    signer.kill();
+    log.restart();
+    assert_eq!(log.get("/checkpoint").text(), before);
+    log.get("/api/v1/records/0").expect_status(200);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| log.publish(&[TestPublisher::new("second-lab").register()]));
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(log.get("/checkpoint").text(), before);
+        signer.start(&[]);
+        waits.join().expect("it ends").expect_status(201);
+    });
+    assert!(log.get("/checkpoint").text().contains("\n2\n"));
+}
+
 /// Whoever has taken over the server's machine can't have a second history signed.
 #[test]
 fn a_database_that_was_set_back_gets_no_signature() {

@@ -101,6 +101,16 @@ fn the_client_believes_the_certificates_that_it_is_given() {
     };
     let known = candor(Some("SSL_CERT_FILE"));
     assert!(known.status.success(), "{known:?}");
+    let nowhere = folder.path().join("none.pem");
+    let mut missing = log.candor_offline();
+    let key = log.key().to_string();
+    missing.args(["--log", &url, "--log-key", &key, "checkpoint"]);
+    let missing = missing
+        .env("SSL_CERT_FILE", &nowhere)
+        .env("HOME", folder.path());
+    let missing = missing.output().expect("candor runs");
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("SSL_CERT_FILE names"), "{said}");
     let unknown = candor(None);
     assert_eq!(unknown.status.code(), Some(3), "{unknown:?}");
 }
