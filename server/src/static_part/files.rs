@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use candor_core::merkle::{
-    Entry, EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, Tile, TileIndex, TilePath, TreeHead,
+    Entry, EntryBundle, EntryBundlePath, LeafIndex, TILE_WIDTH, Tile, TileIndex, TilePath,
+    TileWidth, TreeHead,
 };
 use candor_core::note::{CheckpointError, LogKey};
 use candor_core::{Sha256, Verified, note::Checkpoint};
@@ -106,14 +107,49 @@ impl Files {
         Ok(read.map(|object| object.bytes))
     }
 
+    /// What is there under the first name, or else under the second: a partial tile goes when the full one is there, which
+    /// may be after its checkpoint was read (C2SP `tlog-tiles`, "Partial Tiles"). And how wide that is.
+    async fn read_or_full(
+        &self,
+        [partial, full]: [(String, TileWidth); 2],
+    ) -> Result<Option<(Vec<u8>, TileWidth)>, StorageError> {
+        for (name, width) in [partial, full] {
+            if let Some(bytes) = self.read(&name).await? {
+                return Ok(Some((bytes, width)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The entries of a bundle; none if it is not there.
     async fn bundle(&self, path: EntryBundlePath) -> Result<Option<Vec<Entry>>, StorageError> {
-        let Some(bytes) = self.read(&path.to_string()).await? else {
+        let full = EntryBundlePath {
+            width: TileWidth::FULL,
+            ..path
+        };
+        let names = [path, full].map(|path| (path.to_string(), path.width));
+        let Some((bytes, width)) = self.read_or_full(names).await? else {
             return Ok(None);
         };
-        let bundle = EntryBundle::parse(&bytes, path.width)
+        let bundle = EntryBundle::parse(&bytes, width)
             .map_err(|error| StorageError::damaged(format!("{path}: {error}")))?;
-        Ok(Some(bundle.into_entries()))
+        let mut entries = bundle.into_entries();
+        entries.truncate(path.width.count());
+        Ok(Some(entries))
+    }
+
+    /// A tile; none if it is not there, or of another length.
+    async fn tile(&self, path: TilePath) -> Result<Option<Tile>, StorageError> {
+        let full = TilePath {
+            width: TileWidth::FULL,
+            ..path
+        };
+        let names = [path, full].map(|path| (path.to_string(), path.width));
+        let Some((bytes, width)) = self.read_or_full(names).await? else {
+            return Ok(None);
+        };
+        let tile = Tile::parse(&bytes, width).ok();
+        Ok(tile.and_then(|tile| Tile::new(tile.hashes()[..path.width.count()].to_vec())))
     }
 
     /// When `count` entries from `first` on were accepted, where that is written down there.
@@ -184,12 +220,7 @@ impl Contents for Files {
     async fn tiles(&mut self, paths: &[TilePath]) -> Result<HashMap<TilePath, Tile>, StorageError> {
         let this = &*self;
         stream::iter(paths.iter().copied())
-            .map(|path| async move {
-                let bytes = this.read(&path.to_string()).await?;
-                // One of another length is as good as none.
-                let tile = bytes.and_then(|bytes| Tile::parse(&bytes, path.width).ok());
-                Ok(tile.map(|tile| (path, tile)))
-            })
+            .map(|path| async move { Ok(this.tile(path).await?.map(|tile| (path, tile))) })
             .buffer_unordered(OBJECTS_AT_ONCE)
             .try_filter_map(|tile| async move { Ok(tile) })
             .try_collect()

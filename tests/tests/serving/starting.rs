@@ -45,7 +45,7 @@ fn init_makes_keys_that_only_their_owner_reads_and_never_a_second_log() {
     let again = server(&["init", "--origin", ORIGIN], &data, &[]);
     assert_refused(&again, &["there is a log in", "left as it is"]);
     fs::rename(data.join("log.db"), data.join("elsewhere.db")).expect("the database is moved");
-    let missing = ["log.db is missing in", "put back its newest copy"];
+    let missing = ["log.db is missing in", "restore its newest copy"];
     let half = server(&["init", "--origin", ORIGIN], &data, &[]);
     assert_refused(&half, &missing);
     assert_refused(&server(&SERVE, &data, &[]), &missing);

@@ -155,6 +155,36 @@ fn a_log_goes_through_a_bucket_and_is_taken_in_from_a_web_server() {
     }
 }
 
+/// Whoever reads a log's files while it grows may come when partial tiles have given way to full ones.
+#[test]
+fn a_checkpoint_whose_partial_tiles_are_gone_is_read_from_the_full_ones() {
+    let log = TestLog::start();
+    fill(&log, 300);
+    let parent = tempfile::tempdir().expect("a folder");
+    let files = folder(parent.path(), "files");
+    let checked = |words: &str| {
+        let key = log.key().to_string();
+        let said = printed(
+            &server(&["fsck", "--files", text(&files), "--key", &key]),
+            0,
+        );
+        assert!(said.contains(words), "{said}");
+    };
+    let data = log.data();
+    let export = ["export", "--data", text(&data), "--to", text(&files)];
+    printed(&server(&export), 0);
+    let checkpoint = fs::read(files.join("checkpoint")).expect("a checkpoint");
+    let size = log.get("/api/v1/log").json()["size"].to_string();
+    checked(&format!("{size} entries"));
+    let partial = files.join("tile/entries/001.p");
+    assert!(partial.exists());
+    grow(&log, "more", 600);
+    printed(&server(&export), 0);
+    assert!(!partial.exists(), "the full one is there");
+    fs::write(files.join("checkpoint"), checkpoint).expect("it is written");
+    checked(&format!("{size} entries"));
+}
+
 /// Whoever serves the files can hold back, and can't make up.
 #[test]
 fn nothing_is_taken_in_that_does_not_lead_to_what_the_log_signed() {
