@@ -3,6 +3,7 @@
 //! No line of ours outside of `faults/` is `unsafe`. What is looked for is in what we depend on, fed as we feed it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -87,33 +88,40 @@ fn sanitized_targets(seconds: &str) -> anyhow::Result<()> {
         targets.push(name.to_string_lossy().into_owned());
     }
     targets.sort();
+    // All are built before the first one runs: sources that change meanwhile are another run's.
+    run(&mut fuzz(&cargo_fuzz, "build"))?;
     for name in targets {
         // What is found goes into the first folder, and not into the repository.
         let found = target().join("fuzz/found").join(&name);
         let artifacts = target().join("fuzz/artifacts").join(&name);
         fs::create_dir_all(&found)?;
         fs::create_dir_all(&artifacts)?;
-        let mut fuzz = Command::new("rustup");
-        fuzz.args(["run", "nightly"])
-            .arg(&cargo_fuzz)
-            .args(["run", "--features", "libfuzzer", "--sanitizer", "address"])
-            .arg("--target-dir")
-            .arg(target().join("fuzz/build"))
+        run(fuzz(&cargo_fuzz, "run")
             .arg(&name)
             .arg(&found)
             .arg(root().join("fuzz/corpus").join(&name))
             .arg("--")
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
-            .arg("-print_final_stats=1")
-            .current_dir(root())
-            // One whole program for each target takes the linker long enough as it is.
-            .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
-        run(&mut fuzz)?;
+            .arg("-print_final_stats=1"))?;
     }
     Ok(())
+}
+
+fn fuzz(cargo_fuzz: &Path, verb: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command
+        .args(["run", "nightly"])
+        .arg(cargo_fuzz)
+        .args([verb, "--features", "libfuzzer", "--sanitizer", "address"])
+        .arg("--target-dir")
+        .arg(target().join("fuzz/build"))
+        .current_dir(root())
+        // One whole program for each target takes the linker long enough as it is.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+    command
 }
 
 fn nightly() -> Command {
