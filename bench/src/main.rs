@@ -26,6 +26,7 @@ mod bare;
 mod ceiling;
 mod compare;
 mod grow;
+mod hash;
 mod http;
 mod page;
 mod postgres;
@@ -73,6 +74,8 @@ enum Command {
     Grow(grow::Options),
     /// A log at full rate for a long time: whether memory and waits stay what they were
     Soak(soak::Options),
+    /// Checking a folder of files beside bare hashing, `sha256sum` and `model_signing`
+    Hash(hash::Options),
     /// The bare parts alone: strict parse, strict verify and `SQLite`, in one process
     Ceiling(ceiling::Options),
     /// Postgres's own insert rate, in a throw-away cluster unless there is a `--database`
@@ -115,6 +118,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Read(options) => read::run(&options, target, report),
         Command::Grow(options) => grow::run(&options, target, report),
         Command::Soak(options) => soak::run(&options, target, report),
+        Command::Hash(options) => hash::run(&options, target, report),
         Command::Ceiling(options) => ceiling::run(&options, report),
         Command::Postgres(options) => postgres::run(&options, target, report),
         Command::Compare(options) => compare::run(&options, target, report),

@@ -73,8 +73,8 @@ impl Target {
         command
     }
 
-    /// Makes a new log in `data`.
-    pub(crate) fn init(&self, data: &Path) -> anyhow::Result<()> {
+    /// Makes a new log in `data`, and returns its verifier key.
+    pub(crate) fn init(&self, data: &Path) -> anyhow::Result<String> {
         let output = self
             .command("init", data)
             .args(["--origin", "example.org/candor-bench"])
@@ -85,7 +85,7 @@ impl Target {
             "candor-server init: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Starts the log in `data`.
@@ -187,16 +187,10 @@ impl Server {
             .split_whitespace()
             .collect();
         let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-        let status = fs::read_to_string(proc.join("status"))?;
-        let kilobytes = |name: &str| -> anyhow::Result<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = line.context("a line of /proc/PID/status")?;
-            Ok(number.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
-        };
         Ok(Usage {
             cpu_seconds: ticks as f64 / 100.0,
-            rss_peak_bytes: kilobytes("VmHWM:")?,
-            rss_bytes: kilobytes("VmRSS:")?,
+            rss_peak_bytes: status_bytes(self.process.id(), "VmHWM:")?,
+            rss_bytes: status_bytes(self.process.id(), "VmRSS:")?,
         })
     }
 
@@ -217,4 +211,16 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// How many bytes a process had in memory, at the most so far.
+pub(crate) fn peak_bytes(process: u32) -> anyhow::Result<u64> {
+    status_bytes(process, "VmHWM:")
+}
+
+fn status_bytes(process: u32, name: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.context("a line of /proc/PID/status")?;
+    Ok(number.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }

@@ -1,9 +1,9 @@
 //! A release's folder, read into the list of files that a manifest holds.
 //!
 //! ```text
-//! folder ──► list: every file, by path ──► hash one by one ──► ManifestFile… ──► candor_core::weights
-//!            links, pipes, names             refused: a file that
-//!            that can't travel               changes meanwhile
+//! folder ──► list: every file, by path ──► hashing ──► ManifestFile… ──► candor_core::weights
+//!            links, pipes, names           refused: a file that
+//!            that can't travel             changes meanwhile
 //! ```
 //!
 //! Always: the same folder gives the same list, whatever order the file system returns names in. No link is
@@ -13,20 +13,17 @@
 //! Not here: the manifest, its root, and how two lists differ (`candor_core::weights`).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
-use candor_core::record::{Algorithm, DigestSet, ReleaseName};
+use candor_core::record::ReleaseName;
 use candor_core::weights::{
     FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
-use crate::hashers::Hashers;
-
-/// How many bytes are read at once: enough that system calls cost nothing beside hashing.
-const READ_BYTES: usize = 256 * 1024;
+use crate::hashing::{self, FileError, Hashed, Job, OpenFile, Options, hash_files};
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -45,15 +42,17 @@ pub struct Progress<'a> {
     pub bytes: u64,
     /// Bytes to hash, of all files.
     pub bytes_total: u64,
-    /// The file that is being read.
+    /// A file that is being read.
     pub file: &'a FilePath,
 }
 
 /// The files of a folder with their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FolderFiles {
+pub struct FolderFiles<T> {
     /// Sorted by path; at least one, at most [`MANIFEST_FILES_MAX`].
     pub files: Vec<ManifestFile>,
+    /// What was seen when each of them was looked into.
+    pub seen: Vec<T>,
     /// What was left out: `.git` and bundles of the release at the top of the folder, and `.cache/huggingface`.
     pub ignored: Vec<String>,
 }
@@ -63,6 +62,8 @@ pub struct FolderFiles {
 pub struct FoundFiles {
     /// Sorted by path; none, if there are none.
     pub files: Vec<FoundFile>,
+    /// How many of them were not read, since their digests were known from another time.
+    pub known_files: u64,
     /// As [`FolderFiles::ignored`].
     pub ignored: Vec<String>,
     /// What no manifest can list.
@@ -134,16 +135,13 @@ pub enum FolderError {
         /// Which rule.
         error: FilePathError,
     },
-    /// Somebody wrote to the file while it was read.
-    #[error("{} changed while it was read", path.display())]
-    Changed {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The system refuses.
+    /// A file that could not be read, or not as one and the same.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The system refuses to list it.
     #[error("{}: {error}", path.display())]
     Io {
-        /// Which file or folder.
+        /// Which folder, or what in it.
         path: PathBuf,
         /// What the system says.
         error: io::Error,
@@ -166,9 +164,7 @@ impl FolderError {
             }
             Self::Special { .. } => "remove it, or release a copy of the folder without it",
             Self::NotUtf8 { .. } | Self::Name { .. } => "rename the file",
-            Self::Changed { .. } => {
-                "wait until nothing writes to the folder any more, and try again"
-            }
+            Self::File(error) => error.hint(),
             Self::Io { .. } => "check that it is there and that you may read it",
         }
     }
@@ -185,26 +181,45 @@ pub fn list_folder(folder: &Path, release: &ReleaseName) -> Result<FolderListing
     Ok(listing)
 }
 
-/// Takes the bytes of a file, piece after piece, as they are hashed.
-pub type Bytes<'a> = &'a mut dyn FnMut(&FilePath, &[u8]);
-
 /// Reads `folder`, which is to be `release`, and computes the SHA-256 of each file. Empty files count, empty folders do
-/// not. What else is to be known of the files is for `bytes` to see: a second reading could be of others.
-pub fn hash_folder(
+/// not. `look` sees each file before it is hashed: what else is to be known of it is read there, since a second reading
+/// could be of another.
+pub fn hash_folder<T: Send>(
     folder: &Path,
     release: &ReleaseName,
-    bytes: Bytes<'_>,
+    options: Options<'_>,
+    look: impl Fn(&FilePath, &OpenFile) -> Result<T, FileError> + Sync,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<FolderFiles, FolderError> {
+) -> Result<FolderFiles<T>, FolderError> {
     let FolderListing { files, ignored } = list_folder(folder, release)?;
-    let mut hashing = Hashing::new(folder, total(&files), bytes, progress);
-    let read = |(path, size)| {
-        let digest = hashing.hash(&path, size, &[])?;
-        let size = Some(size);
-        Ok(ManifestFile { path, size, digest })
+    let job = |(path, size): &(FilePath, u64)| Job {
+        path: folder.join(path.as_str()),
+        size: *size,
+        also: Vec::new(),
+        chunks: false,
     };
-    let files = files.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok(FolderFiles { files, ignored })
+    let jobs: Vec<_> = files.iter().map(job).collect();
+    let hashed = hash_files(
+        &jobs,
+        options,
+        |index, file| look(&files[index].0, file),
+        &mut |hashing| progress(Progress::of(hashing, &files[hashing.job].0)),
+    )?;
+    let mut seen = Vec::new();
+    let listed = |((path, size), hashed): ((FilePath, u64), Hashed<T>)| {
+        seen.push(hashed.seen);
+        ManifestFile {
+            path,
+            size: Some(size),
+            digest: hashed.digest,
+        }
+    };
+    let files = files.into_iter().zip(hashed).map(listed).collect();
+    Ok(FolderFiles {
+        files,
+        seen,
+        ignored,
+    })
 }
 
 /// Reads `folder` to hold it against `manifest` of `release`: every file that is there, listed or not.
@@ -217,6 +232,7 @@ pub fn hash_listed(
     folder: &Path,
     release: &ReleaseName,
     manifest: &Manifest,
+    options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FoundFiles, FolderError> {
     let is_listed = |name: &str| {
@@ -239,55 +255,68 @@ pub fn hash_listed(
     })?;
     unlistable.sort_by(|a, b| a.path.cmp(&b.path));
     let FolderListing { files, ignored } = listing;
+    let (files, known_files) = hash_as_listed(folder, &files, manifest, options, progress)?;
     Ok(FoundFiles {
-        files: hash_as_listed(folder, &files, manifest, progress)?,
+        files,
+        known_files,
         ignored,
         unlistable,
     })
 }
 
+/// The files with their digests, and how many of these were known.
 fn hash_as_listed(
     folder: &Path,
     files: &[(FilePath, u64)],
     manifest: &Manifest,
+    options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Vec<FoundFile>, FolderError> {
+) -> Result<(Vec<FoundFile>, u64), FolderError> {
     let listed: BTreeMap<&FilePath, &ManifestFile> = manifest
         .files()
         .iter()
         .map(|file| (&file.path, file))
         .collect();
-    let is_to_be_read = |(path, size): &&(FilePath, u64)| {
-        let listed = listed.get(path);
-        listed.is_some_and(|listed| listed.size.is_none_or(|listed| listed == *size))
-    };
-    let nobody = &mut |_: &FilePath, _: &[u8]| {};
-    let bytes_total = total(files.iter().filter(is_to_be_read));
-    let mut hashing = Hashing::new(folder, bytes_total, nobody, progress);
-    let read = |found: &(FilePath, u64)| {
-        let (path, size) = found;
-        let also = listed.get(path).into_iter();
-        let also: Vec<_> = also
-            .flat_map(|listed| listed.digest.iter())
-            .map(|(algorithm, _)| algorithm)
-            .collect();
-        let digest = Some(found)
-            .filter(is_to_be_read)
-            .map(|_| hashing.hash(path, *size, &also))
-            .transpose()?;
-        Ok(FoundFile {
+    // The files whose size does not settle it yet.
+    let (mut read, mut jobs) = (Vec::new(), Vec::new());
+    for (index, (path, size)) in files.iter().enumerate() {
+        let Some(listed) = listed.get(path) else {
+            continue;
+        };
+        if listed.size.is_none_or(|listed| listed == *size) {
+            read.push(index);
+            jobs.push(Job {
+                path: folder.join(path.as_str()),
+                size: *size,
+                also: listed
+                    .digest
+                    .iter()
+                    .map(|(algorithm, _)| algorithm)
+                    .collect(),
+                chunks: false,
+            });
+        }
+    }
+    let mut found: Vec<_> = files
+        .iter()
+        .map(|(path, size)| FoundFile {
             path: path.clone(),
             size: *size,
-            digest,
+            digest: None,
         })
-    };
-    files.iter().map(read).collect()
-}
-
-/// The sizes of files together; a folder of sparse files can have more than fits into the number.
-fn total<'a>(files: impl IntoIterator<Item = &'a (FilePath, u64)>) -> u64 {
-    let sizes = files.into_iter().map(|(_, size)| *size);
-    sizes.fold(0, u64::saturating_add)
+        .collect();
+    if jobs.is_empty() {
+        return Ok((found, 0));
+    }
+    let mut known_files = 0;
+    let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+        progress(Progress::of(hashing, &files[read[hashing.job]].0));
+    })?;
+    for (index, hashed) in read.into_iter().zip(hashed) {
+        found[index].digest = Some(hashed.digest);
+        known_files += u64::from(hashed.was_known);
+    }
+    Ok((found, known_files))
 }
 
 /// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out. `unlistable` gets what
@@ -387,124 +416,17 @@ fn file(path: &Path, relative: &str, metadata: &Metadata) -> Result<(FilePath, u
     Ok((relative, metadata.len()))
 }
 
-/// The files of a folder, being hashed one after another.
-struct Hashing<'a> {
-    folder: &'a Path,
-    bytes: Bytes<'a>,
-    progress: &'a mut dyn FnMut(Progress<'_>),
-    bytes_total: u64,
-    /// Bytes of the files before.
-    before: u64,
-    buffer: Vec<u8>,
-}
-
-impl<'a> Hashing<'a> {
-    fn new(
-        folder: &'a Path,
-        bytes_total: u64,
-        bytes: Bytes<'a>,
-        progress: &'a mut dyn FnMut(Progress<'_>),
-    ) -> Self {
+impl<'a> Progress<'a> {
+    fn of(hashing: hashing::Progress, file: &'a FilePath) -> Self {
+        let hashing::Progress {
+            bytes, bytes_total, ..
+        } = hashing;
         Self {
-            folder,
             bytes,
-            progress,
             bytes_total,
-            before: 0,
-            buffer: vec![0; READ_BYTES],
+            file,
         }
     }
-
-    fn hash(
-        &mut self,
-        file: &FilePath,
-        size: u64,
-        also: &[Algorithm],
-    ) -> Result<DigestSet, FolderError> {
-        let Self {
-            bytes_total,
-            before,
-            ..
-        } = *self;
-        let mut read = 0_u64;
-        let mut take = |piece: &[u8]| {
-            read += piece.len() as u64;
-            if !piece.is_empty() {
-                (self.bytes)(file, piece);
-            }
-            (self.progress)(Progress {
-                bytes: before.saturating_add(read),
-                bytes_total,
-                file,
-            });
-        };
-        let path = self.folder.join(file.as_str());
-        let digest = hash_file(&path, size, also, &mut self.buffer, &mut take)?;
-        self.before = before.saturating_add(size);
-        Ok(digest)
-    }
-}
-
-/// Hashes one file, which must have `size` bytes from its first to its last look, and nobody writing to it.
-fn hash_file(
-    path: &Path,
-    size: u64,
-    also: &[Algorithm],
-    buffer: &mut [u8],
-    take: &mut dyn FnMut(&[u8]),
-) -> Result<DigestSet, FolderError> {
-    let changed = || FolderError::Changed {
-        path: path.to_owned(),
-    };
-    let look = || fs::symlink_metadata(path).map_err(|error| io_error(path, error));
-    let before = look()?;
-    if !before.is_file() {
-        return Err(changed());
-    }
-    let mut file = File::open(path).map_err(|error| io_error(path, error))?;
-    let opened = file.metadata().map_err(|error| io_error(path, error))?;
-    // Between listing and opening, a link may have taken the file's place.
-    if !is_same_file(&before, &opened) || opened.len() != size {
-        return Err(changed());
-    }
-    let mut hashers = Hashers::new(also.iter().copied());
-    let mut bytes = 0;
-    take(&[]);
-    loop {
-        let count = match file.read(buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(io_error(path, error)),
-        };
-        bytes += count as u64;
-        if bytes > size {
-            return Err(changed());
-        }
-        hashers.update(&buffer[..count]);
-        take(&buffer[..count]);
-    }
-    let after = look()?;
-    // A file system that keeps no times gives errors here, on both sides.
-    let was_written = match (opened.modified(), after.modified()) {
-        (Ok(opened), Ok(after)) => opened != after,
-        _ => false,
-    };
-    if bytes != size || after.len() != size || was_written || !is_same_file(&opened, &after) {
-        return Err(changed());
-    }
-    Ok(hashers.finish())
-}
-
-#[cfg(unix)]
-fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.is_file() == b.is_file()
 }
 
 fn io_error(path: &Path, error: io::Error) -> FolderError {

@@ -15,7 +15,7 @@ pub mod bundle_maker;
 pub mod cli;
 pub mod config;
 pub mod folder;
-mod hashers;
+pub mod hashing;
 pub mod keys;
 pub mod log_client;
 pub mod memory;

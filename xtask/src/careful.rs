@@ -1,6 +1,7 @@
 //! Undefined behaviour and errors of memory: what only tools of the nightly compiler look for.
 //!
-//! No line of ours outside of `faults/` is `unsafe`. What is looked for is in what we depend on, fed as we feed it.
+//! No line of ours outside of `mapped/` and `faults/` is `unsafe`, and those are calls of the system, which Miri does not
+//! know. What is looked for is in what we depend on, fed as we feed it.
 
 use std::fs;
 use std::path::Path;

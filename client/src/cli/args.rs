@@ -5,6 +5,7 @@
     reason = "these comments are the help text, where backticks would stand as they are"
 )]
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use candor_core::record::kinds::Reason;
@@ -119,6 +120,10 @@ pub enum Command {
     /// What looks like an index, a statement digest or a release is that; a file of such a name is written with ./
     /// before it. In a folder, .git, .cache/huggingface and bundles of the release itself at the top are no part of
     /// a release, and are not checked: they are named, and `--strict` refuses them.
+    ///
+    /// The digests of a folder's files are remembered in the state folder, and a file that has the size, the times and
+    /// the place on the disk that it had is not read again: `--reread` does. Whoever can write to the state folder, or
+    /// set this machine's clock, could make a changed file pass for the one that was read.
     ///
     /// With --json, there is always a verdict (holds, refuted, could-not-tell or bad-input) and the exit code;
     /// docs/json.md describes all of it.
@@ -277,6 +282,9 @@ pub struct ReleaseArgs {
     /// Where to write the bundle [default: MODEL-VERSION.candor here; beside the folder, if here is inside it]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// How many files are read at once [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// A file for `candor release --with`.
@@ -362,6 +370,12 @@ pub struct VerifyArgs {
     /// Never ask the log; bundles, and records with a proof, are verified offline anyway
     #[arg(long)]
     pub offline: bool,
+    /// Read every file of the folder, also those that nobody wrote to since they were last read
+    #[arg(long)]
+    pub reread: bool,
+    /// How many files are read at once [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// `candor show`.

@@ -11,6 +11,7 @@ use super::args::Common;
 use super::error::CliError;
 use super::progress;
 use crate::config::Config;
+use crate::hashing::Known;
 use crate::keys::{KeyError, KeyPem, SecretKey};
 use crate::log_client::{LogClient, LogUrl};
 use crate::memory::Memory;
@@ -171,11 +172,18 @@ impl Settings {
 
     /// What was seen of logs before.
     pub fn memory(&self) -> Result<Memory, CliError> {
+        self.state_dir().map(Memory::new).ok_or(CliError::NoHome)
+    }
+
+    /// The digests of files that were read before.
+    pub fn known_digests(&self) -> Option<Known> {
+        Some(Known::load(&self.state_dir()?.join("digests")))
+    }
+
+    fn state_dir(&self) -> Option<PathBuf> {
         let flag = self.flags.state_dir.clone();
-        let dir = flag
-            .or_else(|| self.variable("CANDOR_STATE_DIR").map(PathBuf::from))
-            .or_else(|| Some(self.around.state_home.as_ref()?.join("candor")));
-        dir.map(Memory::new).ok_or(CliError::NoHome)
+        flag.or_else(|| self.variable("CANDOR_STATE_DIR").map(PathBuf::from))
+            .or_else(|| Some(self.around.state_home.as_ref()?.join("candor")))
     }
 
     /// Where the signing key is, or a new one goes.

@@ -1,16 +1,17 @@
-//! What the files of a release say of themselves at their beginnings, read while they are hashed.
+//! What the files of a release say of themselves at their beginnings, looked at before they are hashed.
 //!
 //! ```text
-//! folder ──hash──► bytes of each file ──► Heads ─┬► parameters   from the headers of safetensors files
-//!                     └► digest                  └► warnings     files that are not what their names say
+//! folder ──hash──► OpenFile ─┬► Head… ──► Heads ─┬► parameters   from the headers of safetensors files
+//!                            └► digest           └► warnings     files that are not what their names say
 //! ```
 //!
-//! Always: what is read here are bytes that the digest is taken over; a file is never opened a second time. What
-//! is kept of a file is bounded, whatever it says of itself.
+//! Always: what is read here are bytes that the digest is taken over, or there is no digest; a file is never opened a
+//! second time. What is kept of a file is bounded, whatever it says of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::hashing::{FileError, OpenFile};
 use candor_core::weights::{FilePath, Manifest, ManifestFile};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
@@ -39,15 +40,14 @@ const FLOATS: [&str; 6] = ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"];
 const NOT_PARAMETERS: [&str; 2] = ["I64", "BOOL"];
 
 /// The beginnings of a folder's files.
-#[derive(Default)]
 pub(super) struct Heads {
     files: BTreeMap<FilePath, Head>,
 }
 
 /// The beginning of one file.
 #[derive(Default)]
-struct Head {
-    /// The first bytes; of a safetensors file all of its header, until that was read.
+pub(super) struct Head {
+    /// The first bytes.
     bytes: Vec<u8>,
     /// What its header says, if it is a safetensors file.
     tensors: Option<Tensors>,
@@ -70,13 +70,10 @@ struct Tensor {
 }
 
 impl Heads {
-    /// Takes the next bytes of `file`.
-    pub(super) fn take(&mut self, file: &FilePath, bytes: &[u8]) {
-        if !self.files.contains_key(file) {
-            self.files.insert(file.clone(), Head::default());
-        }
-        if let Some(head) = self.files.get_mut(file) {
-            head.take(is_safetensors(file.as_str()), bytes);
+    /// The heads of the files of a folder.
+    pub(super) fn new(heads: impl IntoIterator<Item = (FilePath, Head)>) -> Self {
+        Self {
+            files: heads.into_iter().collect(),
         }
     }
 
@@ -134,30 +131,26 @@ impl Heads {
 }
 
 impl Head {
-    fn take(&mut self, is_safetensors: bool, mut bytes: &[u8]) {
-        if self.tensors.is_some() {
-            return;
+    /// Looks at the beginning of the file at `path`.
+    pub(super) fn read(path: &FilePath, file: &OpenFile) -> Result<Self, FileError> {
+        let mut bytes =
+            vec![0; MAGIC_BYTES.min(usize::try_from(file.size()).unwrap_or(MAGIC_BYTES))];
+        file.read_at(0, &mut bytes)?;
+        let mut head = Self {
+            bytes,
+            tensors: None,
+        };
+        let header = head.header_bytes().filter(|length| {
+            is_safetensors(path.as_str())
+                && *length <= HEADER_BYTES_MAX
+                && 8 + *length as u64 <= file.size()
+        });
+        if let Some(length) = header {
+            let mut header = vec![0; length];
+            file.read_at(8, &mut header)?;
+            head.tensors = serde_json::from_slice(&header).ok();
         }
-        loop {
-            let header = self.header_bytes().filter(|_| is_safetensors);
-            let wanted = match header {
-                Some(length) if length <= HEADER_BYTES_MAX => MAGIC_BYTES.max(8 + length),
-                _ => MAGIC_BYTES,
-            };
-            let missing = wanted.saturating_sub(self.bytes.len());
-            let (now, later) = bytes.split_at(missing.min(bytes.len()));
-            self.bytes.extend_from_slice(now);
-            if let Some(header) = header.and_then(|length| self.bytes.get(8..8 + length)) {
-                self.tensors = serde_json::from_slice(header).ok();
-                self.bytes.truncate(MAGIC_BYTES);
-                self.bytes.shrink_to_fit();
-                return;
-            }
-            if now.is_empty() {
-                return;
-            }
-            bytes = later;
-        }
+        Ok(head)
     }
 
     /// The length of a safetensors header: a little-endian number of 8 bytes, before the header itself.
@@ -262,26 +255,38 @@ mod tests {
         file
     }
 
+    fn read(path: &str, bytes: &[u8]) -> (ManifestFile, Head) {
+        let folder = tempfile::tempdir().expect("made");
+        let at = folder.path().join(path);
+        std::fs::write(&at, bytes).expect("written");
+        let size = bytes.len() as u64;
+        let path: FilePath = path.parse().expect("a path");
+        let file = OpenFile::open(&at, size).expect("open");
+        let head = Head::read(&path, &file).expect("read");
+        let digest = candor_core::record::DigestSet::sha256(candor_core::Sha256::of(bytes));
+        let size = Some(size);
+        (ManifestFile { path, size, digest }, head)
+    }
+
     #[test]
-    fn a_header_is_read_however_its_bytes_arrive() {
+    fn a_header_is_read_if_the_file_has_all_of_it() {
         let header =
             r#"{"__metadata__":{"a":[1]},"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
         let bytes = file(header, 24);
-        for size in [1, 7, 8, 9, 60, bytes.len()] {
-            let mut head = Head::default();
-            for piece in bytes.chunks(size) {
-                head.take(true, piece);
-            }
-            assert_eq!(head.file_bytes(), Some(bytes.len() as u64), "{size}");
-            assert_eq!(head.bytes, bytes[..MAGIC_BYTES]);
-            let tensors = head.tensors.expect("read");
-            assert_eq!(tensors.parameters, [("w".to_owned(), Some(6))]);
+        let (listed, head) = read("m.safetensors", &bytes);
+        assert_eq!(head.file_bytes(), Some(bytes.len() as u64));
+        assert_eq!(head.bytes, bytes[..MAGIC_BYTES]);
+        assert_eq!(head.wrong(&listed), None);
+        let tensors = head.tensors.expect("read");
+        assert_eq!(tensors.parameters, [("w".to_owned(), Some(6))]);
+        for size in [0, 1, 7, 8, 9, 60, bytes.len() - 1] {
+            let (listed, head) = read("m.safetensors", &bytes[..size]);
+            assert!(head.wrong(&listed).is_some(), "{size}");
         }
     }
 
     #[test]
     fn what_is_kept_of_a_file_is_bounded() {
-        let path: FilePath = "m.safetensors".parse().expect("a path");
         let long = file(
             &format!(
                 "{{\"__metadata__\":{{\"a\":\"{}\"}}}}",
@@ -289,17 +294,8 @@ mod tests {
             ),
             0,
         );
-        let mut heads = Heads::default();
-        for piece in long.chunks(100_000) {
-            heads.take(&path, piece);
-        }
-        let head = &heads.files[&path];
+        let (listed, head) = read("m.safetensors", &long);
         assert!(head.tensors.is_none() && head.bytes.len() == MAGIC_BYTES);
-        let listed = ManifestFile {
-            path,
-            size: Some(long.len() as u64),
-            digest: candor_core::record::DigestSet::sha256(candor_core::Sha256::of(&long)),
-        };
         assert_eq!(head.wrong(&listed), None, "it may be what its name says");
     }
 }

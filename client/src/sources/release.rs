@@ -8,10 +8,11 @@ use candor_core::record::{Predicate, ReleaseName};
 use candor_core::weights::{Manifest, ManifestFile};
 use candor_core::{Sha256, record::DigestSet};
 
-use super::heads::Heads;
+use super::heads::{Head, Heads};
 use super::training_config::{CONFIG_BYTES_MAX, is_training_config};
 use super::{DOCUMENT_BYTES_MAX, Draft, Drafts, SourceError, model_card, training_config, weights};
 use crate::folder::{Progress, hash_folder};
+use crate::hashing::Options;
 
 /// What a folder became.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,15 +37,12 @@ pub fn release_drafts(
     folder: &Path,
     release: &ReleaseName,
     config: Option<&Path>,
+    options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ReleaseDrafts, SourceError> {
-    let mut heads = Heads::default();
-    let files = hash_folder(
-        folder,
-        release,
-        &mut |file, bytes| heads.take(file, bytes),
-        progress,
-    )?;
+    let files = hash_folder(folder, release, options, Head::read, progress)?;
+    let paths = files.files.iter().map(|file| file.path.clone());
+    let heads = Heads::new(paths.zip(files.seen));
     let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
         file: folder.display().to_string(),
         error,

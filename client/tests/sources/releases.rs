@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use candor_client::hashing::Options;
 use candor_client::sources::{ReleaseDrafts, SourceError, model_card, release_drafts};
 use candor_core::record::kinds::Strength;
 use candor_core::record::{Kind, Predicate, SubjectName, Version};
@@ -11,7 +12,13 @@ use tempfile::TempDir;
 use super::{bundle_of, folder, one, release};
 
 fn drafts_of(folder: &TempDir, config: Option<&Path>) -> Result<ReleaseDrafts, SourceError> {
-    let drafts = release_drafts(folder.path(), &release(), config, &mut |_| {})?;
+    let drafts = release_drafts(
+        folder.path(),
+        &release(),
+        config,
+        Options::default(),
+        &mut |_| {},
+    )?;
     for draft in &drafts.drafts {
         draft.check().expect("the log would take it");
     }
@@ -195,25 +202,37 @@ fn what_is_said_of_files_is_said_of_what_was_hashed() {
         ("z", b"the last one"),
     ]);
     let config = folder.path().join("a.yml");
-    // While the last file is hashed, those before it become others.
+    // As soon as the last file is hashed, others take their places.
     let swap = |name: &str, bytes: &[u8]| {
         std::fs::write(folder.path().join(name), bytes).expect("written");
     };
-    let drafts = release_drafts(folder.path(), &release(), None, &mut |progress| {
-        if progress.file.as_str() == "z" {
-            swap("m.safetensors", &safetensors("F16", &[5, 3, 1], 30));
-        }
-    });
+    let drafts = release_drafts(
+        folder.path(),
+        &release(),
+        None,
+        Options::default(),
+        &mut |progress| {
+            if progress.bytes == progress.bytes_total {
+                swap("m.safetensors", &safetensors("F16", &[5, 3, 1], 30));
+            }
+        },
+    );
     let drafts = drafts.expect("the header was read with the digest").drafts;
     assert!(
         matches!(&drafts[0].predicate, Predicate::Weights(it) if it.parameters == Some(15)),
         "{drafts:?}"
     );
-    let error = release_drafts(folder.path(), &release(), Some(&config), &mut |progress| {
-        if progress.file.as_str() == "z" {
-            swap("a.yml", b"lr: 2\n");
-        }
-    })
+    let error = release_drafts(
+        folder.path(),
+        &release(),
+        Some(&config),
+        Options::default(),
+        &mut |progress| {
+            if progress.bytes == progress.bytes_total {
+                swap("a.yml", b"lr: 2\n");
+            }
+        },
+    )
     .expect_err("another config than the manifest lists");
     assert!(
         matches!(&error, SourceError::Changed { path } if path.ends_with("a.yml")),

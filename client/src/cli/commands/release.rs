@@ -17,6 +17,7 @@ use crate::cli::progress::HashingBar;
 use crate::cli::records::{Content, Parts, Said, read};
 use crate::cli::text::{Text, Tone, bytes, counted};
 use crate::cli::{Session, files, page};
+use crate::hashing::Options;
 use crate::log_client::LogClient;
 use crate::memory::Memory;
 use crate::publish::{PublishError, check_open, publish};
@@ -45,6 +46,13 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         Some((client, memory, key))
     };
     let bar = HashingBar::new(&session.printer);
+    let known = session.settings.known_digests();
+    let options = Options {
+        threads: args.threads,
+        known: known.as_ref(),
+        // What is signed is what is there now.
+        reads_all: true,
+    };
     let ReleaseDrafts {
         drafts,
         manifest,
@@ -55,6 +63,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         &args.folder,
         &args.release,
         args.config.as_deref(),
+        options,
         &mut |progress| bar.show(progress),
     )?;
     drop(bar);

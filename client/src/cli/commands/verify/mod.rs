@@ -32,7 +32,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
-use release::{From, Strictness};
+use release::{From, How};
 use report::{Finding, OtherRelease, Report};
 
 /// The most bytes of a file that are looked at to see what it is: what the largest, a bundle, may have.
@@ -117,6 +117,8 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
                 Flag::Proof,
                 Flag::Record,
                 Flag::Strict,
+                Flag::Reread,
+                Flag::Threads,
             ],
         )?;
         return Ok(target);
@@ -166,7 +168,7 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
             hint: "name the folder that it is in: `candor verify DIR --bundle FILE`".to_owned(),
         });
     }
-    args.refuse("a file", &[Flag::Strict])?;
+    args.refuse("a file", &[Flag::Strict, Flag::Reread, Flag::Threads])?;
     let bytes = files::read(&path, FILE_BYTES_MAX)?;
     if record::is_proof(&bytes) {
         args.refuse("a proof", &[Flag::Release, Flag::Proof])?;
@@ -209,6 +211,8 @@ enum Flag {
     Proof,
     Record,
     Strict,
+    Reread,
+    Threads,
 }
 
 impl VerifyArgs {
@@ -219,6 +223,8 @@ impl VerifyArgs {
             Flag::Proof => self.proof.is_some().then_some("--proof"),
             Flag::Record => self.record.is_some().then_some("--record"),
             Flag::Strict => self.strict.then_some("--strict"),
+            Flag::Reread => self.reread.then_some("--reread"),
+            Flag::Threads => self.threads.is_some().then_some("--threads"),
         };
         let Some(flag) = flags.iter().find_map(given) else {
             return Ok(());
@@ -248,10 +254,7 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
             Ok(report)
         }
         Target::FolderOffline { folder, bundle } => {
-            let strictness = Strictness {
-                is_strict: args.strict,
-                bundle: Some(bundle),
-            };
+            let how = How::new(args, Some(bundle));
             let bundle = read_bundle(bundle, session)?;
             let release = &bundle.verified.release;
             let mut report = Report::new(target_words(folder, wanted.unwrap_or(release)));
@@ -259,7 +262,7 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
                 folder,
                 &bundle.verified,
                 From::Bundle,
-                strictness,
+                how,
                 session,
                 &mut report,
             )?;
@@ -269,23 +272,13 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
             Ok(report)
         }
         Target::FolderOnline { folder, release } => {
-            let strictness = Strictness {
-                is_strict: args.strict,
-                bundle: None,
-            };
+            let how = How::new(args, None);
             let client = settings.client()?;
             let made = make_bundle(&client, &settings.memory()?, &Wanted::all(release))?;
             let mut report = Report::new(target_words(folder, release));
             report.leave_open_if_first(made.advance);
             let from = From::log(&client, made.others);
-            judge_folder(
-                folder,
-                &made.verified,
-                from,
-                strictness,
-                session,
-                &mut report,
-            )?;
+            judge_folder(folder, &made.verified, from, how, session, &mut report)?;
             Ok(report)
         }
         Target::Release(name) => {
@@ -395,10 +388,10 @@ fn judge_folder(
     folder: &Path,
     bundle: &VerifiedBundle,
     from: From,
-    strictness: Strictness<'_>,
+    how: How<'_>,
     session: &Session,
     report: &mut Report,
 ) -> Result<(), CliError> {
     release::judge(bundle, from, report);
-    release::judge_folder(bundle, folder, strictness, &session.printer, report)
+    release::judge_folder(bundle, folder, how, session, report)
 }

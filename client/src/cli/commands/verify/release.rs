@@ -1,6 +1,7 @@
 //! A release: from a bundle or from the log, with or without the folder that should be it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candor_core::Sha256;
@@ -12,12 +13,14 @@ use candor_core::weights::{Change, Comparison, FilePath, Manifest};
 
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::Others;
+use crate::cli::Session;
+use crate::cli::args::VerifyArgs;
 use crate::cli::error::CliError;
 use crate::cli::page;
-use crate::cli::printer::Printer;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
 use crate::folder::{FolderError, Unlistable, hash_listed};
+use crate::hashing::Options;
 use crate::log_client::LogClient;
 use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
@@ -43,13 +46,27 @@ impl From {
     }
 }
 
-/// What a folder is held to.
+/// How a folder is held against a release.
 #[derive(Clone, Copy)]
-pub(super) struct Strictness<'a> {
+pub(super) struct How<'a> {
     /// Whether what a release never lists is refused too.
-    pub(super) is_strict: bool,
+    is_strict: bool,
     /// The bundle that the folder is held against, which may lie in it.
-    pub(super) bundle: Option<&'a Path>,
+    bundle: Option<&'a Path>,
+    /// Whether files are read whose digests are remembered.
+    reads_all: bool,
+    threads: Option<NonZeroUsize>,
+}
+
+impl<'a> How<'a> {
+    pub(super) fn new(args: &VerifyArgs, bundle: Option<&'a Path>) -> Self {
+        Self {
+            is_strict: args.strict,
+            bundle,
+            reads_all: args.reread,
+            threads: args.threads,
+        }
+    }
 }
 
 /// What a user can do who has weak digests only.
@@ -226,8 +243,8 @@ pub(super) fn signers(records: &[LoggedRecord], all: &[LoggedRecord]) -> Vec<Sig
 pub(super) fn judge_folder(
     bundle: &VerifiedBundle,
     folder: &Path,
-    strictness: Strictness<'_>,
-    printer: &Printer,
+    how: How<'_>,
+    session: &Session,
     report: &mut Report,
 ) -> Result<(), CliError> {
     let release = &bundle.release;
@@ -245,8 +262,14 @@ pub(super) fn judge_folder(
         });
         return Ok(());
     };
-    let bar = HashingBar::new(printer);
-    let found = hash_listed(folder, release, manifest, &mut |progress| {
+    let bar = HashingBar::new(&session.printer);
+    let known = session.settings.known_digests();
+    let options = Options {
+        threads: how.threads,
+        known: known.as_ref(),
+        reads_all: how.reads_all,
+    };
+    let found = hash_listed(folder, release, manifest, options, &mut |progress| {
         bar.show(progress);
     });
     drop(bar);
@@ -269,6 +292,12 @@ pub(super) fn judge_folder(
             size.unwrap_or_default()
         ));
     }
+    if found.known_files > 0 {
+        let files = counted(found.known_files, "file", "files");
+        report.not_checked.push(format!(
+            "the bytes of {files} that nobody wrote to, by their times, since they were last read: `--reread` reads them"
+        ));
+    }
     for Unlistable { path, what } in found.unlistable {
         let listed = comparison
             .missing
@@ -286,7 +315,7 @@ pub(super) fn judge_folder(
             },
         });
     }
-    judge_left_out(folder, found.ignored, strictness, report);
+    judge_left_out(folder, found.ignored, how, report);
     compare(&comparison, manifest, report);
     Ok(())
 }
@@ -307,13 +336,8 @@ pub(super) fn judge_lists(from_entries: bool, size: TreeSize, report: &mut Repor
 }
 
 /// What a release never lists is named, so that nobody takes it for checked.
-fn judge_left_out(
-    folder: &Path,
-    mut left_out: Vec<String>,
-    strictness: Strictness<'_>,
-    report: &mut Report,
-) {
-    if !strictness.is_strict {
+fn judge_left_out(folder: &Path, mut left_out: Vec<String>, how: How<'_>, report: &mut Report) {
+    if !how.is_strict {
         if !left_out.is_empty() {
             report.not_checked.push(format!(
                 "what is in {}, which a release never lists: `--strict` refuses it",
@@ -323,7 +347,7 @@ fn judge_left_out(
         return;
     }
     // The bundle that everything was held against has been checked itself.
-    if let Some(bundle) = strictness.bundle.and_then(|it| it.canonicalize().ok()) {
+    if let Some(bundle) = how.bundle.and_then(|it| it.canonicalize().ok()) {
         left_out.retain(|name| folder.join(name).canonicalize().ok().as_ref() != Some(&bundle));
     }
     let findings = left_out.into_iter().map(|path| Finding::LeftOut { path });

@@ -1,5 +1,7 @@
 //! The errors of what is on this machine: folders, files, and records made of them.
 
+use std::io;
+
 use candor_core::merkle::EntryTooLong;
 use candor_core::record::{Kind, PublicKeyError, RecordError, SchemaViolation, StatementError};
 use candor_core::weights::{FilePathError, ManifestError};
@@ -7,6 +9,7 @@ use candor_core::weights::{FilePathError, ManifestError};
 use super::{digest, index, json_error, not_allowed, path, size};
 use crate::cli::error::CliError;
 use crate::folder::FolderError;
+use crate::hashing::FileError;
 use crate::log_client::LogError;
 use crate::memory::MemoryError;
 use crate::publish::PublishError;
@@ -45,8 +48,17 @@ fn violations() -> Vec<SchemaViolation> {
     ]
 }
 
+fn no_threads() -> rayon::ThreadPoolBuildError {
+    let refuse = |_| Err(io::Error::from_raw_os_error(11));
+    let pool = rayon::ThreadPoolBuilder::new()
+        .spawn_handler(refuse)
+        .build();
+    pool.expect_err("no thread can be made")
+}
+
 #[test]
 fn what_is_said_of_folders() {
+    let of_file = |error| CliError::from(FolderError::from(error));
     let printed = messages! { FolderError as CliError::from;
         FolderError::NotAFolder { .. } => FolderError::NotAFolder { path: path() },
         FolderError::Empty { .. } => FolderError::Empty { path: path() },
@@ -58,8 +70,12 @@ fn what_is_said_of_folders() {
             path: path(),
             error: FilePathError::Backslash("a\\b".to_owned()),
         },
-        FolderError::Changed { .. } => FolderError::Changed { path: path() },
+        FolderError::File(_) => FileError::Changed { path: path() }.into(),
         FolderError::Io { .. } => FolderError::Io { path: path(), error: not_allowed() },
+    } + &messages! { FileError as of_file;
+        FileError::Changed { .. } => FileError::Changed { path: path() },
+        FileError::Io { .. } => FileError::Io { path: path(), error: not_allowed() },
+        FileError::Threads(_) => FileError::Threads(no_threads()),
     };
     insta::assert_snapshot!(printed);
 }

@@ -7,18 +7,21 @@ use sha1::Sha1;
 use sha2::digest::DynDigest;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
+/// How many bytes each hash function gets at once.
+const STEP_BYTES: usize = 128 * 1024;
+
 /// Digests in the making.
-pub(crate) struct Hashers(Vec<(Algorithm, Box<dyn DynDigest>)>);
+pub(super) struct Hashers(Vec<(Algorithm, Box<dyn DynDigest + Send>)>);
 
 impl Hashers {
     /// SHA-256, and those of `also`, except for git's: their objects are more than a file's bytes.
-    pub(crate) fn new(also: impl IntoIterator<Item = Algorithm>) -> Self {
+    pub(super) fn new(also: impl IntoIterator<Item = Algorithm>) -> Self {
         let mut hashers = Self(vec![(
             Algorithm::Sha256,
-            Box::new(Sha256::default()) as Box<dyn DynDigest>,
+            Box::new(Sha256::default()) as Box<dyn DynDigest + Send>,
         )]);
         for algorithm in also {
-            let hasher: Box<dyn DynDigest> = match algorithm {
+            let hasher: Box<dyn DynDigest + Send> = match algorithm {
                 Algorithm::Md5 => Box::new(Md5::default()),
                 Algorithm::Sha1 => Box::new(Sha1::default()),
                 Algorithm::Sha224 => Box::new(Sha224::default()),
@@ -37,14 +40,17 @@ impl Hashers {
     }
 
     /// Takes the next bytes.
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        for (_, hasher) in &mut self.0 {
-            hasher.update(bytes);
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        // Step by step, so that the second hash function finds in the processor's cache what the first one left there.
+        for step in bytes.chunks(STEP_BYTES) {
+            for (_, hasher) in &mut self.0 {
+                hasher.update(step);
+            }
         }
     }
 
     /// The digests of all bytes.
-    pub(crate) fn finish(self) -> DigestSet {
+    pub(super) fn finish(self) -> DigestSet {
         let digests = self.0.into_iter().map(|(algorithm, mut hasher)| {
             let mut digest = vec![0; hasher.output_size()];
             hasher

@@ -1,0 +1,242 @@
+//! The digests of many files, as fast as the processor makes them.
+//!
+//! ```text
+//! Job… ──► threads, largest file first ──► OpenFile ──► look: what its header says
+//!                                             │
+//!                                             └──► windows of 8 MiB ─┬► the file's digests, window after window
+//!                                                                    └► the window's leaf hash, on any thread
+//! ```
+//!
+//! Always: what comes out does not depend on how many threads there are, or on which file was done first. A file that
+//! somebody writes to meanwhile is an error, and never a digest. Memory does not grow with a file: a window per thread.
+//!
+//! Not here: which files there are (`folder`), and what they should be (`candor_core::weights`).
+
+mod hashers;
+mod known;
+mod open_file;
+#[cfg(test)]
+mod tests;
+
+use std::iter;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use candor_core::merkle::LeafHash;
+use candor_core::record::{Algorithm, DigestSet};
+use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
+
+use self::hashers::Hashers;
+pub use self::known::Known;
+pub use self::open_file::{FileError, OpenFile};
+
+/// How many bytes are looked at together: one chunk of a file, which is a leaf of its tree.
+const WINDOW_BYTES: u64 = 8 << 20;
+
+/// How often it is said how far hashing has come.
+const PROGRESS: Duration = Duration::from_millis(50);
+
+/// A file to be hashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes, which it must have from its first to its last look.
+    pub size: u64,
+    /// Which digests it gets beside its SHA-256; git's are left out.
+    pub also: Vec<Algorithm>,
+    /// Whether each 8 MiB of it get a leaf hash.
+    pub chunks: bool,
+}
+
+/// What was found of a [`Job`]'s file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashed<T> {
+    /// Its digests.
+    pub digest: DigestSet,
+    /// The leaf hash of each chunk, if they were asked for: none for an empty file.
+    pub chunks: Option<Vec<LeafHash>>,
+    /// What was seen when it was looked into.
+    pub seen: T,
+    /// Whether it was not read, since its digests were known from another time.
+    pub was_known: bool,
+}
+
+/// How files are hashed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// On how many threads: without a number, one for each core.
+    pub threads: Option<NonZeroUsize>,
+    /// Digests that were computed before, and to which new ones are added.
+    pub known: Option<&'a Known>,
+    /// Whether every file is read, whatever is known of it.
+    pub reads_all: bool,
+}
+
+/// How far hashing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes hashed so far, of all files: all of them only when nothing went wrong with any.
+    pub bytes: u64,
+    /// Bytes to hash, of all files.
+    pub bytes_total: u64,
+    /// Which job was begun last, as an index.
+    pub job: usize,
+}
+
+/// Hashes files.
+///
+/// `look` sees each file before it is read: what it finds there is about the very bytes that the digest is taken over.
+/// `progress` is told at the beginning, many times a second, and at the end.
+///
+/// Fails with the first file, in the order of the jobs, of those that could not be read until then.
+pub fn hash_files<T: Send>(
+    jobs: &[Job],
+    options: Options<'_>,
+    look: impl Fn(usize, &OpenFile) -> Result<T, FileError> + Sync,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Hashed<T>>, FileError> {
+    // Largest first: one that is begun last keeps a single core busy while the others have nothing to do.
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(jobs[*index].size));
+    let state = State {
+        bytes: AtomicU64::new(0),
+        begun: AtomicUsize::new(order.first().copied().unwrap_or(0)),
+        is_given_up: AtomicBool::new(false),
+    };
+    let bytes_total = jobs.iter().map(|job| job.size).fold(0, u64::saturating_add);
+    let mut say = |state: &State| {
+        progress(Progress {
+            bytes: state.bytes.load(Ordering::Relaxed).min(bytes_total),
+            bytes_total,
+            job: state.begun.load(Ordering::Relaxed),
+        });
+    };
+    say(&state);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.map_or(0, NonZeroUsize::get))
+        .thread_name(|n| format!("hashing-{n}"))
+        .build()
+        .map_err(FileError::Threads)?;
+    let (sender, results) = mpsc::channel();
+    let mut found: Vec<Option<Hashed<T>>> = iter::repeat_with(|| None).take(jobs.len()).collect();
+    let mut first_error: Option<(usize, FileError)> = None;
+    let mut said = Instant::now();
+    pool.in_place_scope(|scope| {
+        let (state, look) = (&state, &look);
+        scope.spawn(move |_| {
+            order
+                .into_iter()
+                .par_bridge()
+                .for_each_with(sender, |sender, index| {
+                    if state.is_given_up.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    state.begun.store(index, Ordering::Relaxed);
+                    let result = hash_file(&jobs[index], options, state, |file| look(index, file));
+                    if result.is_err() {
+                        state.is_given_up.store(true, Ordering::Relaxed);
+                    }
+                    // Nobody listens only when this function has ended.
+                    let _ = sender.send((index, result));
+                });
+        });
+        loop {
+            if said.elapsed() >= PROGRESS {
+                say(state);
+                said = Instant::now();
+            }
+            match results.recv_timeout(PROGRESS) {
+                Ok((index, Ok(Some(hashed)))) => found[index] = Some(hashed),
+                Ok((_, Ok(None))) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Ok((index, Err(error))) => {
+                    if first_error.as_ref().is_none_or(|(first, _)| index < *first) {
+                        first_error = Some((index, error));
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    });
+    if let Some((_, error)) = first_error {
+        return Err(error);
+    }
+    say(&state);
+    let found = found.into_iter();
+    Ok(found
+        .map(|hashed| hashed.expect("each job has a result, or one an error"))
+        .collect())
+}
+
+/// What all threads know.
+struct State {
+    bytes: AtomicU64,
+    begun: AtomicUsize,
+    /// A file could not be read, and nobody needs the others.
+    is_given_up: AtomicBool,
+}
+
+/// Hashes one file; `None` if it was given up on the way.
+fn hash_file<T>(
+    job: &Job,
+    options: Options<'_>,
+    state: &State,
+    look: impl FnOnce(&OpenFile) -> Result<T, FileError>,
+) -> Result<Option<Hashed<T>>, FileError> {
+    let file = OpenFile::open(&job.path, job.size)?;
+    let seen = look(&file)?;
+    let known = options.known.zip(file.identity());
+    if let Some((known, identity)) = &known
+        && !options.reads_all
+        && !job.chunks
+        && let Some(digest) = known.get(identity, &job.also)
+    {
+        state.bytes.fetch_add(job.size, Ordering::Relaxed);
+        return Ok(Some(Hashed {
+            digest,
+            chunks: None,
+            seen,
+            was_known: true,
+        }));
+    }
+    let mut hashers = Hashers::new(job.also.iter().copied());
+    let mut chunks = job.chunks.then(Vec::new);
+    let (mut offset, mut uncounted) = (0, 0);
+    while offset < job.size {
+        if state.is_given_up.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        state.bytes.fetch_add(uncounted, Ordering::Relaxed);
+        let bytes = WINDOW_BYTES.min(job.size - offset);
+        let piece = file.piece(offset, bytes)?;
+        match &mut chunks {
+            // A thread that has nothing to do takes the leaf, and so a single large file takes no longer for having leaves.
+            Some(chunks) => {
+                let ((), leaf) = rayon::join(
+                    || hashers.update(piece.bytes()),
+                    || LeafHash::of_bytes(piece.bytes()),
+                );
+                chunks.push(leaf);
+            }
+            None => hashers.update(piece.bytes()),
+        }
+        piece.check()?;
+        (offset, uncounted) = (offset + bytes, bytes);
+    }
+    file.check_unchanged()?;
+    // All bytes are counted only when there is nothing left that could go wrong.
+    state.bytes.fetch_add(uncounted, Ordering::Relaxed);
+    let digest = hashers.finish();
+    if let Some((known, identity)) = &known {
+        known.add(identity, &digest);
+    }
+    Ok(Some(Hashed {
+        digest,
+        chunks,
+        seen,
+        was_known: false,
+    }))
+}
