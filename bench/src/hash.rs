@@ -32,6 +32,9 @@ use crate::workload::cores;
 /// Files up to this size, in bytes, are read in one call: a map of one costs more.
 const READ_BYTES_MAX: u64 = 256 * 1024;
 
+/// How old files must be for `candor` to remember their digests, and a little more.
+const SETTLED: Duration = Duration::from_secs(75);
+
 /// The release that the files are.
 const RELEASE: &str = "bench-lab/model@1.0.0";
 
@@ -88,8 +91,12 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     let paths = make(&model, options)?;
     let person = Person::release(scratch.path(), &model, target)?;
     println!("{}", person.released);
-    // The digests that were just computed are of files that were just written, and are not remembered: twice.
-    thread::sleep(Duration::from_secs(3));
+    // Nothing is remembered of files that were written to in the last minute.
+    println!(
+        "waiting for {} seconds, until the files are old enough",
+        SETTLED.as_secs()
+    );
+    thread::sleep(SETTLED);
     person.verify(&[])?;
 
     let mut contestants = vec![

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, BundledRecord, VerifiedBundle};
 use candor_core::merkle::{Hash, LeafIndex};
 use candor_core::record::{Kind, Predicate, PublisherName, ReleaseName, SignedRecord};
+use candor_core::weights::{CHUNK_LIST_BYTES_MAX, CHUNKS_MEDIA_TYPE, MANIFEST_MEDIA_TYPE};
 use candor_core::{Sha256, Verified};
 
 use crate::api::RecordView;
@@ -314,7 +315,10 @@ pub fn make_bundle(
         taken: parts.take_others(&others)?,
     };
     let Parts {
-        entries, manifests, ..
+        entries,
+        manifests,
+        chunk_lists,
+        ..
     } = parts;
     let records = entries.into_values().map(|(entry, proof)| BundledRecord {
         index: entry.index,
@@ -324,7 +328,13 @@ pub fn make_bundle(
     let mut bundle = Bundle::new(release.clone(), checkpoint.text.clone(), records.collect());
     for manifest in manifests {
         let bytes = client.attachment(manifest, MANIFEST_BYTES_MAX)?;
-        bundle.attach(candor_core::weights::MANIFEST_MEDIA_TYPE, &bytes);
+        bundle.attach(MANIFEST_MEDIA_TYPE, &bytes);
+    }
+    for list in chunk_lists {
+        // Without it, files can be checked as a whole, and no part of one: that is no reason to have no bundle.
+        if let Ok(bytes) = client.attachment(list, CHUNK_LIST_BYTES_MAX) {
+            bundle.attach(CHUNKS_MEDIA_TYPE, &bytes);
+        }
     }
     let verified = bundle.verify(client.key()).map_err(|error| match error {
         BundleError::Authority { index, error } if error.may_want_for_earlier_records() => {
@@ -372,6 +382,7 @@ struct Parts<'a> {
     entries: BTreeMap<LeafIndex, Proven>,
     entry_bytes: usize,
     manifests: BTreeSet<Sha256>,
+    chunk_lists: BTreeSet<Sha256>,
 }
 
 impl<'a> Parts<'a> {
@@ -387,6 +398,7 @@ impl<'a> Parts<'a> {
             entries: BTreeMap::new(),
             entry_bytes: 0,
             manifests: BTreeSet::new(),
+            chunk_lists: BTreeSet::new(),
         }
     }
 
@@ -404,6 +416,9 @@ impl<'a> Parts<'a> {
         }
         if let Predicate::Weights(weights) = &statement.predicate {
             self.manifests.insert(weights.manifest.digest.sha256);
+            let list = weights.chunks.as_ref();
+            let list = list.map(|chunks| chunks.list.digest.sha256);
+            self.chunk_lists.extend(list);
         }
         self.add(found)
     }

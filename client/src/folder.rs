@@ -18,9 +18,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
-use candor_core::record::ReleaseName;
+use candor_core::record::{DigestSet, ReleaseName};
 use candor_core::weights::{
-    FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
+    CHUNK_BYTES, FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
 use crate::hashing::{self, FileError, Hashed, Job, OpenFile, Options, hash_files};
@@ -51,6 +51,8 @@ pub struct Progress<'a> {
 pub struct FolderFiles<T> {
     /// Sorted by path; at least one, at most [`MANIFEST_FILES_MAX`].
     pub files: Vec<ManifestFile>,
+    /// The chunk list of those that have more than one chunk (`candor_core::weights::ChunkList`); empty if none has.
+    pub chunks: Vec<u8>,
     /// What was seen when each of them was looked into.
     pub seen: Vec<T>,
     /// What was left out: `.git` and bundles of the release at the top of the folder, and `.cache/huggingface`.
@@ -196,7 +198,7 @@ pub fn hash_folder<T: Send>(
         path: folder.join(path.as_str()),
         size: *size,
         also: Vec::new(),
-        chunks: false,
+        chunks: *size > CHUNK_BYTES,
     };
     let jobs: Vec<_> = files.iter().map(job).collect();
     let hashed = hash_files(
@@ -205,9 +207,11 @@ pub fn hash_folder<T: Send>(
         |index, file| look(&files[index].0, file),
         &mut |hashing| progress(Progress::of(hashing, &files[hashing.job].0)),
     )?;
-    let mut seen = Vec::new();
+    let (mut seen, mut chunks) = (Vec::new(), Vec::new());
     let listed = |((path, size), hashed): ((FilePath, u64), Hashed<T>)| {
         seen.push(hashed.seen);
+        let leaves = hashed.chunks.iter().flatten();
+        chunks.extend(leaves.flat_map(|leaf| *leaf.to_hash().as_bytes()));
         ManifestFile {
             path,
             size: Some(size),
@@ -217,6 +221,7 @@ pub fn hash_folder<T: Send>(
     let files = files.into_iter().zip(hashed).map(listed).collect();
     Ok(FolderFiles {
         files,
+        chunks,
         seen,
         ignored,
     })
@@ -312,11 +317,38 @@ fn hash_as_listed(
     let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
         progress(Progress::of(hashing, &files[read[hashing.job]].0));
     })?;
-    for (index, hashed) in read.into_iter().zip(hashed) {
+    let mut doubtful = Vec::new();
+    for ((index, job), hashed) in read.into_iter().zip(jobs).zip(hashed) {
+        if hashed.was_known && !fits(&listed, &files[index].0, &hashed.digest) {
+            doubtful.push((index, job));
+            continue;
+        }
         found[index].digest = Some(hashed.digest);
         known_files += u64::from(hashed.was_known);
     }
+    // What is remembered may confirm, and not refute: else a mistake of the memory would stay one for ever.
+    let (doubtful, jobs): (Vec<_>, Vec<_>) = doubtful.into_iter().unzip();
+    if !jobs.is_empty() {
+        let options = Options {
+            reads_all: true,
+            ..options
+        };
+        let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+            progress(Progress::of(hashing, &files[doubtful[hashing.job]].0));
+        })?;
+        for (index, hashed) in doubtful.into_iter().zip(hashed) {
+            found[index].digest = Some(hashed.digest);
+        }
+    }
     Ok((found, known_files))
+}
+
+/// Whether the digests of a file are those that are listed.
+fn fits(listed: &BTreeMap<&FilePath, &ManifestFile>, path: &FilePath, digest: &DigestSet) -> bool {
+    listed.get(path).is_some_and(|listed| {
+        let mut listed = listed.digest.iter();
+        listed.all(|(algorithm, listed)| digest.by(algorithm).is_none_or(|it| it == listed))
+    })
 }
 
 /// Lists what is in `folder`; `is_wanted` tells of a name at the top that it must not be left out. `unlistable` gets what
@@ -417,7 +449,8 @@ fn file(path: &Path, relative: &str, metadata: &Metadata) -> Result<(FilePath, u
 }
 
 impl<'a> Progress<'a> {
-    fn of(hashing: hashing::Progress, file: &'a FilePath) -> Self {
+    /// That of hashing, which is about `file` now.
+    pub fn of(hashing: hashing::Progress, file: &'a FilePath) -> Self {
         let hashing::Progress {
             bytes, bytes_total, ..
         } = hashing;

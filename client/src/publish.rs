@@ -342,9 +342,13 @@ fn check_attachments(
                     found: bytes.len() as u64,
                 });
             }
-            if let Predicate::Weights(weights) = predicate {
-                Manifest::parse(bytes)?.check_statement(weights)?;
-            }
+        }
+        if let Predicate::Weights(weights) = predicate
+            && let Some(manifest) = attachments.get(&weights.manifest.digest.sha256)
+        {
+            let chunks = weights.chunks.as_ref();
+            let chunks = chunks.and_then(|chunks| attachments.get(&chunks.list.digest.sha256));
+            Manifest::check_documents(weights, manifest, chunks.map(Vec::as_slice))?;
         }
     }
     match unnamed.first() {

@@ -6,7 +6,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
 use candor_core::bundle::BundleError;
 use candor_core::record::Predicate;
-use candor_core::weights::MANIFEST_MEDIA_TYPE;
+use candor_core::record::kinds::{Attachment, ChunkedFiles, Weights};
+use candor_core::weights::{
+    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, ManifestError,
+};
 use common::story::{manifest, meta_new, story};
 use common::{CARD, RELEASE, about, signed};
 
@@ -71,4 +74,51 @@ fn a_manifest_is_what_its_record_says() {
         matches!(&error, BundleError::Manifest { index: at, .. } if *at == index),
         "{error}"
     );
+}
+
+#[test]
+fn a_chunk_list_is_what_its_record_says() {
+    // A record of a file of two chunks, and the list of them.
+    let large = common::files::file("large.bin", b"any");
+    let large = candor_core::weights::ManifestFile {
+        size: Some(CHUNK_BYTES + 1),
+        ..large
+    };
+    let manifest = common::files::manifest(vec![large]);
+    let list = ChunkList::parse(&[7; 64], &manifest).expect("two leaf hashes");
+    let other = ChunkList::parse(&[8; 64], &manifest).expect("two leaf hashes");
+    let bundle_with = |stated: ChunkedFiles, bytes: &[u8]| {
+        let mut story = story();
+        let predicate = Weights {
+            chunks: Some(stated),
+            ..manifest.to_weights()
+        };
+        let subject = predicate.manifest.digest.sha256;
+        let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
+        let index = story.log.append(&signed(weights, &[&meta_new()]));
+        story.size = story.log.size();
+        let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
+        bundle.attach(MANIFEST_MEDIA_TYPE, &manifest.to_bytes());
+        bundle.attach(CHUNKS_MEDIA_TYPE, bytes);
+        (index, bundle.verify(&story.key()))
+    };
+    let (index, verified) = bundle_with(list.to_stated(), &[7; 64]);
+    assert_eq!(verified.expect("all holds").chunk_lists[&index], list);
+    // Records of a server that did not look: the digest is the list's, the root is not, or the length.
+    let root = ChunkedFiles {
+        root: list.to_stated().root,
+        ..other.to_stated()
+    };
+    let length = ChunkedFiles {
+        list: Attachment::describe("chunks.bin", CHUNKS_MEDIA_TYPE, &[7; 32]),
+        root: list.to_stated().root,
+    };
+    for (stated, bytes) in [(root, [8; 64].as_slice()), (length, &[7; 32])] {
+        let (index, refused) = bundle_with(stated, bytes);
+        let error = refused.expect_err("another list");
+        assert!(
+            matches!(&error, BundleError::Manifest { index: at, error: ManifestError::Chunks(_) } if *at == index),
+            "{error}"
+        );
+    }
 }

@@ -19,7 +19,7 @@ use candor_core::record::{
     PayloadError, PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation,
     SignatureFault, StatementError, UnsafeText, check_schema,
 };
-use candor_core::weights::{FilePath, FilePathError, ManifestError};
+use candor_core::weights::{ChunkListError, ChunksRoot, FilePath, FilePathError, ManifestError};
 
 /// An example of every variant, as text.
 macro_rules! messages {
@@ -56,6 +56,10 @@ fn publisher() -> PublisherName {
 
 fn release() -> ReleaseName {
     "meta-ai/opt-125m@1.0.0".parse().expect("a name")
+}
+
+fn chunks_root() -> ChunksRoot {
+    serde_json::from_value(serde_json::json!(digest("chunks"))).expect("a digest")
 }
 
 fn path() -> FilePath {
@@ -173,6 +177,10 @@ fn what_is_said_of_weights() {
             path: text("a\nb"),
             error: UnsafeText::Control(10),
         },
+    } + &messages! { ChunkListError:
+        ChunkListError::Length { .. } => ChunkListError::Length { found: 64, expected: 96 },
+        ChunkListError::TooLong(_) => ChunkListError::TooLong(1 << 30),
+        ChunkListError::Root { .. } => ChunkListError::Root { stated: chunks_root(), actual: chunks_root() },
     } + &messages! { ManifestError:
         ManifestError::Json(_) => ManifestError::Json(json_error()),
         ManifestError::Form(_) => ManifestError::Form(text("missing field `files`")),
@@ -183,6 +191,7 @@ fn what_is_said_of_weights() {
         ManifestError::SizeMissing(_) => ManifestError::SizeMissing(path()),
         ManifestError::FileTooLarge(_) => ManifestError::FileTooLarge(path()),
         ManifestError::NoCommonAlgorithm => ManifestError::NoCommonAlgorithm,
+        ManifestError::Chunks(_) => ManifestError::Chunks(ChunkListError::TooLong(1 << 30)),
         ManifestError::Disagrees { .. } => ManifestError::Disagrees {
             field: "fileCount",
             stated: text("3"),

@@ -18,7 +18,7 @@ use candor_core::merkle::{
 };
 use candor_core::note::{Checkpoint, LogKey, NoteSigner, SignedNote};
 use candor_core::record::{Envelope, Statement, parse_strict, to_canonical_json};
-use candor_core::weights::Manifest;
+use candor_core::weights::{ChunkList, Manifest};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
@@ -228,7 +228,7 @@ pub fn bundle(bytes: &[u8]) {
     }
 }
 
-/// Manifests: what is accepted has one canonical form, and its root follows from its files.
+/// Manifests: what is accepted has one canonical form, its root follows from its files, and its chunk list has one.
 pub fn manifest(bytes: &[u8]) {
     match Manifest::parse(bytes) {
         Ok(manifest) => {
@@ -238,9 +238,25 @@ pub fn manifest(bytes: &[u8]) {
             assert_eq!(again.root(), manifest.root());
             let made = Manifest::new(manifest.files().to_vec()).expect("it was one before");
             assert_eq!(made.root(), manifest.root());
+            chunk_list(&manifest);
         }
         Err(error) => has_an_end(&error),
     }
+}
+
+/// Chunk lists of any manifest that may have one: it is written as it was read, and no other one has its root.
+fn chunk_list(manifest: &Manifest) {
+    let length = ChunkList::bytes_of(manifest);
+    if length == 0 || length > 1 << 16 {
+        return;
+    }
+    let mut bytes = vec![7; usize::try_from(length).expect("it is short")];
+    let list = ChunkList::parse(&bytes, manifest).expect("it is as long as it should be");
+    assert_eq!(list.to_bytes(), bytes);
+    let stated = list.to_stated();
+    assert_eq!(ChunkList::parse_stated(&bytes, &stated, manifest), Ok(list));
+    *bytes.last_mut().expect("there are some") ^= 1;
+    assert!(ChunkList::parse_stated(&bytes, &stated, manifest).is_err());
 }
 
 /// Model cards with their front matter: what is read of one goes through the schema of its kind.

@@ -5,21 +5,26 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// How many windows can be open at once, in the whole process.
 const WINDOWS_MAX: usize = 256;
 
-/// Which addresses are windows'. Behind a fixed place, because a signal handler may neither wait nor allocate.
+/// Which addresses are windows'. In a fixed place, because a signal handler may neither wait nor allocate.
 static PLACES: [Place; WINDOWS_MAX] = [const { Place::empty() }; WINDOWS_MAX];
 
 /// What was to be done with the signal before, and how long a page is. Set before the handler can run.
 static BEFORE: OnceLock<(libc::sigaction, usize)> = OnceLock::new();
 
-/// The addresses of one window: none, where `start` is 0.
+/// The addresses of one window: none, where `end` is 0.
+///
+/// Whoever reads them while another thread gives the place to another window must not take the start of the one with the
+/// end of the other. So `version` counts the changes, and is odd during one (a sequence lock). The place of the window that
+/// a thread reads stays as it is for so long.
 struct Place {
+    version: AtomicUsize,
     start: AtomicUsize,
-    /// The first address behind it; 0 until the place is whole.
+    /// The first address behind it.
     end: AtomicUsize,
     was_hit: AtomicBool,
 }
@@ -27,14 +32,59 @@ struct Place {
 impl Place {
     const fn empty() -> Self {
         Self {
+            version: AtomicUsize::new(0),
             start: AtomicUsize::new(0),
             end: AtomicUsize::new(0),
             was_hit: AtomicBool::new(false),
         }
     }
 
-    fn has(&self, address: usize) -> bool {
-        (self.start.load(Ordering::Acquire)..self.end.load(Ordering::Acquire)).contains(&address)
+    /// Takes the place for these addresses, if it is free.
+    fn take(&self, start: usize, end: usize) -> bool {
+        let version = self.version.load(Ordering::Acquire);
+        if !version.is_multiple_of(2) || self.end.load(Ordering::Acquire) != 0 {
+            return false;
+        }
+        let changing = self.version.compare_exchange(
+            version,
+            version.wrapping_add(1),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if changing.is_err() {
+            return false;
+        }
+        self.set(version, start, end);
+        true
+    }
+
+    /// Gives it free. Only the window whose place it is does so.
+    fn give(&self) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
+        self.set(version, 0, 0);
+    }
+
+    /// Changes the addresses; `version` is the one before, and the odd one behind it is set.
+    fn set(&self, version: usize, start: usize, end: usize) {
+        // What follows must not be seen before the odd version.
+        fence(Ordering::SeqCst);
+        self.start.store(start, Ordering::Relaxed);
+        self.end.store(end, Ordering::Relaxed);
+        self.was_hit.store(false, Ordering::Relaxed);
+        self.version
+            .store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The first address behind this window, if `address` is in it.
+    fn end_of(&self, address: usize) -> Option<usize> {
+        let version = self.version.load(Ordering::Acquire);
+        let start = self.start.load(Ordering::Relaxed);
+        let end = self.end.load(Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let is_whole = version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version;
+        (is_whole && (start..end).contains(&address)).then_some(end)
     }
 }
 
@@ -46,18 +96,13 @@ impl Guard {
     pub(crate) fn over(bytes: &[u8]) -> io::Result<Self> {
         install()?;
         let start = bytes.as_ptr() as usize;
-        let is_taken = |place: &&Place| {
-            let free = place
-                .start
-                .compare_exchange(0, start, Ordering::AcqRel, Ordering::Relaxed);
-            free.is_ok()
-        };
-        let place = PLACES.iter().find(is_taken).ok_or_else(|| {
+        let place = PLACES
+            .iter()
+            .find(|place| place.take(start, start + bytes.len()));
+        place.map(Self).ok_or_else(|| {
             let words = format!("{WINDOWS_MAX} windows are open");
             io::Error::new(io::ErrorKind::QuotaExceeded, words)
-        })?;
-        place.end.store(start + bytes.len(), Ordering::Release);
-        Ok(Self(place))
+        })
     }
 
     pub(crate) fn was_hit(&self) -> bool {
@@ -67,15 +112,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let Place {
-            start,
-            end,
-            was_hit,
-        } = self.0;
-        end.store(0, Ordering::Release);
-        was_hit.store(false, Ordering::Release);
-        // Last: from here on the place is another window's.
-        start.store(0, Ordering::Release);
+        self.0.give();
     }
 }
 
@@ -120,33 +157,66 @@ fn error_number() -> i32 {
 }
 
 /// Puts zeros in the place of what can't be read of a window, so that whoever reads it gets to the end.
-extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
+extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     let Some((before, page)) = BEFORE.get() else {
         return;
     };
-    // SAFETY: with SA_SIGINFO the system passes a good pointer, and SIGBUS has an address.
-    let address = unsafe { (*info).si_addr() } as usize;
-    if let Some(place) = PLACES.iter().find(|place| place.has(address)) {
-        let start = address - address % page;
-        let end = place.end.load(Ordering::Acquire);
-        // SAFETY: the pages from the one that failed to the window's last are mapped from its file, and are this window's
-        // alone; it only reads them, and does not unmap them while it does.
-        let zeros = unsafe {
-            libc::mmap(
-                start as *mut c_void,
-                end.next_multiple_of(*page) - start,
-                libc::PROT_READ,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
-                -1,
-                0,
-            )
-        };
-        if zeros != libc::MAP_FAILED {
-            place.was_hit.store(true, Ordering::Release);
-            return;
+    // SAFETY: with SA_SIGINFO the system passes a good pointer.
+    let is_an_access = unsafe { (*info).si_code } > 0;
+    if is_an_access {
+        // SAFETY: as above, and SIGBUS for an access has an address.
+        let address = unsafe { (*info).si_addr() } as usize;
+        let found = PLACES
+            .iter()
+            .find_map(|place| Some((place, place.end_of(address)?)));
+        if let Some((place, end)) = found {
+            let start = address - address % page;
+            // SAFETY: this thread reads the window that `address` is in, so that its place stays what it is. The pages from
+            // the one that failed to the window's last are mapped from its file, and nobody unmaps them meanwhile.
+            let zeros = unsafe {
+                libc::mmap(
+                    start as *mut c_void,
+                    end.next_multiple_of(*page) - start,
+                    libc::PROT_READ,
+                    libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+                    -1,
+                    0,
+                )
+            };
+            if zeros != libc::MAP_FAILED {
+                place.was_hit.store(true, Ordering::Release);
+                return;
+            }
         }
     }
-    // The access that failed is tried again behind this, and fails again: then as if nobody had been here.
-    // SAFETY: `before` is what the system returned.
-    unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
+    pass_on(before, is_an_access, signal, info, context);
+}
+
+/// Does what would have been done without this handler.
+fn pass_on(
+    before: &libc::sigaction,
+    is_an_access: bool,
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut c_void,
+) {
+    let handler = before.sa_sigaction;
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
+        // SAFETY: `before` is what the system returned.
+        unsafe { libc::sigaction(signal, before, ptr::null_mut()) };
+        // An access is tried again behind this, and fails again. What somebody sent has to be sent again.
+        if !is_an_access {
+            // SAFETY: it may be called anywhere.
+            unsafe { libc::raise(signal) };
+        }
+    } else if before.sa_flags & libc::SA_SIGINFO != 0 {
+        // SAFETY: whoever installed it said that it is such a function.
+        let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) =
+            unsafe { mem::transmute(handler) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: as above.
+        let handler: extern "C" fn(c_int) = unsafe { mem::transmute(handler) };
+        handler(signal);
+    }
 }

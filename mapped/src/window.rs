@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 
 use memmap2::{Mmap, MmapOptions};
-use rustix::fs::{Advice, fadvise};
 
 use crate::guard::Guard;
 
@@ -49,15 +48,18 @@ impl Window {
     }
 }
 
-/// Asks the system to read `bytes` of `file` from `offset` on, while the caller does something else.
+/// Asks the system to read `bytes` of `file` from `offset` on, while the caller does something else. Where the system can't
+/// be asked, this does nothing.
 pub fn read_ahead(file: &File, offset: u64, bytes: usize) {
-    // A system that doesn't is slower, and nothing else.
-    let _ = fadvise(
-        file,
-        offset,
-        std::num::NonZero::new(bytes as u64),
-        Advice::WillNeed,
-    );
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{Advice, fadvise};
+        let bytes = std::num::NonZero::new(bytes as u64);
+        // A system that doesn't is slower, and nothing else.
+        let _ = fadvise(file, offset, bytes, Advice::WillNeed);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (file, offset, bytes);
 }
 
 #[cfg(test)]
@@ -141,5 +143,35 @@ mod tests {
                 });
             }
         });
+    }
+
+    /// What a process of this test's program comes to that does `what`.
+    fn child(what: &str) -> std::process::ExitStatus {
+        let program = std::env::current_exe().expect("this program");
+        let test = "window::tests::a_signal_that_is_about_no_window_ends_the_process";
+        let output = std::process::Command::new(program)
+            .args(["--exact", test, "--nocapture"])
+            .env("CANDOR_MAPPED_CHILD", what)
+            .output();
+        output.expect("it runs").status
+    }
+
+    #[test]
+    fn a_signal_that_is_about_no_window_ends_the_process() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file(MIB);
+        let Ok(what) = std::env::var("CANDOR_MAPPED_CHILD") else {
+            assert!(child("nothing").success());
+            assert_eq!(child("access").signal(), Some(libc::SIGBUS));
+            return;
+        };
+        let _window = Window::open(&file, 0, MIB).expect("open");
+        if what == "access" {
+            // SAFETY: nobody writes to it.
+            let map = unsafe { Mmap::map(&file) }.expect("mapped");
+            file.set_len(0).expect("cut");
+            assert_eq!(map[0], 0, "there is nothing to read");
+        }
     }
 }

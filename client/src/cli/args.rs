@@ -122,8 +122,8 @@ pub enum Command {
     /// a release, and are not checked: they are named, and `--strict` refuses them.
     ///
     /// The digests of a folder's files are remembered in the state folder, and a file that has the size, the times and
-    /// the place on the disk that it had is not read again: `--reread` does. Whoever can write to the state folder, or
-    /// set this machine's clock, could make a changed file pass for the one that was read.
+    /// the place on this machine's disk that it had is not read again: `--reread` reads all. It is for disks that may rot or
+    /// be somebody else's, and for whoever does not trust the state folder or the clock.
     ///
     /// With --json, there is always a verdict (holds, refuted, could-not-tell or bad-input) and the exit code;
     /// docs/json.md describes all of it.

@@ -5,14 +5,17 @@
 //! ```
 //!
 //! Always: what is remembered is a digest that was computed here, of a file with this very identity. A line that is not
-//! whole counts for nothing. A file that was written to moments ago is not remembered: it could be written to again
-//! without its times showing it.
+//! whole counts for nothing. What was written to lately is not remembered, since it could be written to again without its
+//! times showing it: a page of a file that a program has mapped, until the system has written it to the disk. Nor is what
+//! is on a network, in memory, or on a file system that is not known to keep its times to a second at least.
 //!
-//! Not here: whether to believe it. Whoever can write the file of digests, or set the clock, can make this say anything.
+//! Not here: whether to believe it. Whoever can write the file of digests, set the clock, or put another disk with a file
+//! system of their own making in the place of the one that was read, can make this say anything; and bytes that rot on a
+//! disk change no times.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,10 +25,13 @@ use candor_core::record::{Algorithm, DigestSet};
 /// What each line begins with. Another form gets another number, and older programs skip it.
 const VERSION: &str = "1";
 
-/// How long nobody must have written to a file, in nanoseconds: as coarse as the times of any file system are.
-const SETTLED: i128 = 2_000_000_000;
+/// How long nobody must have written to a file when reading begins, in nanoseconds: twice as long as Linux leaves a page
+/// that a program writes to through a map, without looking whether it writes again (`dirty_expire_centisecs` and
+/// `dirty_writeback_centisecs`: 35 seconds).
+const SETTLED: i128 = 70_000_000_000;
 
-/// The most bytes that the file may have: some 400,000 lines. What grew larger begins anew.
+/// The most bytes that the file may have: some 400,000 lines. What grew larger is written anew, each file once; and where
+/// that is not half as much, it begins anew.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// How many bytes of lines wait for each other, to be written by one call.
@@ -82,13 +88,13 @@ impl Identity {
         None
     }
 
-    /// Whether it was last written to so long before `now` that another writing shows.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        let Ok(now) = now.duration_since(UNIX_EPOCH) else {
+    /// Whether it was last written to so long before `begun`, when reading began, that another writing shows.
+    pub(super) fn is_settled(&self, begun: SystemTime) -> bool {
+        let Ok(begun) = begun.duration_since(UNIX_EPOCH) else {
             return false;
         };
         let last = self.modified.max(self.changed);
-        i128::try_from(now.as_nanos()).is_ok_and(|now| now - last >= SETTLED)
+        i128::try_from(begun.as_nanos()).is_ok_and(|begun| begun - last >= SETTLED)
     }
 
     fn from_words<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
@@ -123,27 +129,15 @@ impl Known {
         (found.to_sha256().is_some() && also.iter().all(has)).then(|| found.clone())
     }
 
-    /// Remembers digests for the next time.
+    /// Remembers the digests of a file that [is settled](Identity::is_settled) for the next time.
     pub(super) fn add(&self, file: &Identity, digests: &DigestSet) {
-        if !file.is_settled(SystemTime::now()) {
+        if self.digests.get(file) == Some(digests) {
             return;
         }
-        let Identity {
-            device,
-            inode,
-            bytes,
-            modified,
-            changed,
-        } = file;
-        let digests: Vec<_> = digests
-            .iter()
-            .map(|(algorithm, digest)| format!("{algorithm}:{digest}"))
-            .collect();
-        let digests = digests.join(",");
-        let line = format!("{VERSION} {device} {inode} {bytes} {modified} {changed} {digests}\n");
+        let line = line(file, digests);
         let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
         new.waiting.extend_from_slice(line.as_bytes());
-        if *bytes >= LARGE_BYTES || new.waiting.len() >= WAITING_BYTES {
+        if file.bytes >= LARGE_BYTES || new.waiting.len() >= WAITING_BYTES {
             new.write();
         }
     }
@@ -167,15 +161,41 @@ impl Drop for NewLines {
 
 fn read(path: &Path) -> io::Result<HashMap<Identity, DigestSet>> {
     let file = File::open(path)?;
-    if file.metadata()?.len() > FILE_BYTES_MAX {
-        fs::remove_file(path)?;
-        return Ok(HashMap::new());
-    }
+    let is_too_large = file.metadata()?.len() > FILE_BYTES_MAX;
     let mut digests = HashMap::new();
-    for line in BufReader::new(file).split(b'\n') {
+    // Of a file that somebody else has made, no more is read than this program would have written.
+    for line in BufReader::new(file.take(2 * FILE_BYTES_MAX)).split(b'\n') {
         digests.extend(parse(&line?));
     }
+    if is_too_large {
+        let lines = digests.iter().map(|(file, digests)| line(file, digests));
+        let mut text: String = lines.collect();
+        if text.len() as u64 > FILE_BYTES_MAX / 2 {
+            digests.clear();
+            text.clear();
+        }
+        // What others add to the old file meanwhile is forgotten.
+        let new = path.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(new, path)?;
+    }
     Ok(digests)
+}
+
+fn line(file: &Identity, digests: &DigestSet) -> String {
+    let Identity {
+        device,
+        inode,
+        bytes,
+        modified,
+        changed,
+    } = file;
+    let digests: Vec<_> = digests
+        .iter()
+        .map(|(algorithm, digest)| format!("{algorithm}:{digest}"))
+        .collect();
+    let digests = digests.join(",");
+    format!("{VERSION} {device} {inode} {bytes} {modified} {changed} {digests}\n")
 }
 
 fn parse(line: &[u8]) -> Option<(Identity, DigestSet)> {

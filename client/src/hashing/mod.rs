@@ -7,8 +7,9 @@
 //!                                                                    └► the window's leaf hash, on any thread
 //! ```
 //!
-//! Always: what comes out does not depend on how many threads there are, or on which file was done first. A file that
-//! somebody writes to meanwhile is an error, and never a digest. Memory does not grow with a file: a window per thread.
+//! Always: what comes out does not depend on how many threads there are, or on which file was done first. A file whose
+//! length or times change meanwhile is an error, and never a digest. Memory does not grow with a file: a window per thread.
+//! What is known from before may stand for reading where that is asked for, and is said to.
 //!
 //! Not here: which files there are (`folder`), and what they should be (`candor_core::weights`).
 
@@ -23,11 +24,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use candor_core::merkle::LeafHash;
 use candor_core::record::{Algorithm, DigestSet};
-use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use self::hashers::Hashers;
 pub use self::known::Known;
@@ -79,7 +79,7 @@ pub struct Options<'a> {
 /// How far hashing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes hashed so far, of all files: all of them only when nothing went wrong with any.
+    /// Bytes hashed so far, of all files: all of them only when nothing went wrong with any that has some.
     pub bytes: u64,
     /// Bytes to hash, of all files.
     pub bytes_total: u64,
@@ -127,22 +127,20 @@ pub fn hash_files<T: Send>(
     let mut said = Instant::now();
     pool.in_place_scope(|scope| {
         let (state, look) = (&state, &look);
-        scope.spawn(move |_| {
-            order
-                .into_iter()
-                .par_bridge()
-                .for_each_with(sender, |sender, index| {
-                    if state.is_given_up.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    state.begun.store(index, Ordering::Relaxed);
-                    let result = hash_file(&jobs[index], options, state, |file| look(index, file));
-                    if result.is_err() {
-                        state.is_given_up.store(true, Ordering::Relaxed);
-                    }
-                    // Nobody listens only when this function has ended.
-                    let _ = sender.send((index, result));
-                });
+        let next = AtomicUsize::new(0);
+        // Each thread takes the next file until there is none. Nobody listens only when this function has ended.
+        scope.spawn_broadcast(move |_, _| {
+            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if state.is_given_up.load(Ordering::Relaxed) {
+                    return;
+                }
+                state.begun.store(index, Ordering::Relaxed);
+                let result = hash_file(&jobs[index], options, state, |file| look(index, file));
+                if result.is_err() {
+                    state.is_given_up.store(true, Ordering::Relaxed);
+                }
+                let _ = sender.send((index, result));
+            }
         });
         loop {
             if said.elapsed() >= PROGRESS {
@@ -186,6 +184,7 @@ fn hash_file<T>(
     state: &State,
     look: impl FnOnce(&OpenFile) -> Result<T, FileError>,
 ) -> Result<Option<Hashed<T>>, FileError> {
+    let begun = SystemTime::now();
     let file = OpenFile::open(&job.path, job.size)?;
     let seen = look(&file)?;
     let known = options.known.zip(file.identity());
@@ -230,7 +229,9 @@ fn hash_file<T>(
     // All bytes are counted only when there is nothing left that could go wrong.
     state.bytes.fetch_add(uncounted, Ordering::Relaxed);
     let digest = hashers.finish();
-    if let Some((known, identity)) = &known {
+    if let Some((known, identity)) = &known
+        && identity.is_settled(begun)
+    {
         known.add(identity, &digest);
     }
     Ok(Some(Hashed {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use super::known::Identity;
 #[cfg(unix)]
 use candor_mapped::{Window, read_ahead};
+#[cfg(unix)]
+use rustix::fs::OFlags;
 
 /// Up to here, a copy costs less than a map.
 #[cfg(unix)]
@@ -69,7 +71,8 @@ impl FileError {
 }
 
 impl OpenFile {
-    /// Opens the file at `path`, which must be a file and have `size` bytes. No link is followed.
+    /// Opens the file at `path`, which must be a file and have `size` bytes. A link in its place is not followed, and a
+    /// pipe not waited for.
     pub(crate) fn open(path: &Path, size: u64) -> Result<Self, FileError> {
         let changed = || FileError::Changed {
             path: path.to_owned(),
@@ -78,15 +81,16 @@ impl OpenFile {
             path: path.to_owned(),
             error,
         };
-        // A pipe that has taken the file's place would keep this waiting for somebody who writes.
-        let before = fs::symlink_metadata(path).map_err(io_error)?;
-        if !before.is_file() {
-            return Err(changed());
-        }
-        let file = File::open(path).map_err(io_error)?;
+        let file = open(path).map_err(|error| {
+            // It was a file when it was listed, and a link has taken its place.
+            if fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
+                changed()
+            } else {
+                io_error(error)
+            }
+        })?;
         let opened = file.metadata().map_err(io_error)?;
-        // Between the two looks, a link may have taken its place.
-        if !is_same_file(&before, &opened) || opened.len() != size {
+        if !opened.is_file() || opened.len() != size {
             return Err(changed());
         }
         Ok(Self {
@@ -101,9 +105,13 @@ impl OpenFile {
         self.opened.len()
     }
 
-    /// What tells it from all other files, and from itself at other times.
+    /// What tells it from all other files, and from itself at other times, if it is where that can be believed.
     pub(super) fn identity(&self) -> Option<Identity> {
-        Identity::of(&self.opened)
+        if is_on_a_disk(&self.file) {
+            Identity::of(&self.opened)
+        } else {
+            None
+        }
     }
 
     /// Fills `buffer` with its bytes from `offset` on. That it ends before is an error: [`FileError::Changed`].
@@ -139,12 +147,7 @@ impl OpenFile {
     /// Checks, behind the last byte, that it is still there and nobody wrote to it.
     pub(super) fn check_unchanged(&self) -> Result<(), FileError> {
         let after = fs::symlink_metadata(&self.path).map_err(|error| self.io_error(error))?;
-        // A file system that keeps no times gives errors here, on both sides.
-        let was_written = match (self.opened.modified(), after.modified()) {
-            (Ok(opened), Ok(after)) => opened != after,
-            _ => false,
-        };
-        if after.len() != self.size() || was_written || !is_same_file(&self.opened, &after) {
+        if after.len() != self.size() || !is_same_file(&self.opened, &after) {
             return Err(self.changed());
         }
         Ok(())
@@ -179,10 +182,12 @@ impl Piece<'_> {
         if let PieceBytes::Mapped(window) = &self.bytes
             && window.was_cut()
         {
-            // A call says why; and where it finds nothing wrong any more, something was.
+            // A call says why.
             let mut buffer = vec![0; window.bytes().len()];
             self.file.read_at(self.offset, &mut buffer)?;
-            return Err(self.file.changed());
+            self.file.check_unchanged()?;
+            let error = io::Error::other("it could not be read a moment ago, and now it can be");
+            return Err(self.file.io_error(error));
         }
         Ok(())
     }
@@ -201,13 +206,47 @@ fn read_exact_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<
     file.read_exact(buffer)
 }
 
+/// Whether a file is in a file system of this machine that keeps times to a second at least, and sets them itself.
+#[cfg(target_os = "linux")]
+fn is_on_a_disk(file: &File) -> bool {
+    /// statfs(2): ext2 to ext4, XFS, btrfs, F2FS, ZFS.
+    const MAGIC: [u32; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
+    rustix::fs::fstatfs(file).is_ok_and(|found| {
+        // As wide as the machine's words are, and of 32 bits in fact.
+        let found = found.f_type.to_le_bytes();
+        let found = found.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        found.is_some_and(|found| MAGIC.contains(&found))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_on_a_disk(_: &File) -> bool {
+    false
+}
+
+/// Opens a file to be read, and nothing that is not one: neither what a link leads to nor, waiting, a pipe.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).expect("flags of open(2) are an int");
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Whether it is the same file, and nobody wrote to it: whoever writes can set the time of that, but not the time of the
+/// last change, which sets itself.
 #[cfg(unix)]
 fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
+    Identity::of(a) == Identity::of(b)
 }
 
 #[cfg(not(unix))]
 fn is_same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.is_file() == b.is_file()
+    // A file system that keeps no times gives errors here, on both sides.
+    a.is_file() == b.is_file() && a.modified().ok() == b.modified().ok()
 }

@@ -109,6 +109,71 @@ fn the_file_that_can_not_be_read_is_named() {
     );
 }
 
+#[test]
+fn a_piece_that_was_cut_short_for_a_moment_is_none() {
+    let (_folder, jobs) = files(&[WINDOW]);
+    let opened = OpenFile::open(&jobs[0].path, jobs[0].size).expect("open");
+    let file = fs::File::options().write(true).open(&jobs[0].path);
+    let file = file.expect("open");
+    let piece = opened.piece(0, jobs[0].size).expect("mapped");
+    piece.check().expect("nothing happened yet");
+    file.set_len(1).expect("cut");
+    std::hint::black_box(
+        piece
+            .bytes()
+            .iter()
+            .map(|byte| u64::from(*byte))
+            .sum::<u64>(),
+    );
+    file.set_len(jobs[0].size).expect("as long as before");
+    piece.check().expect_err("zeros were read");
+}
+
+#[test]
+fn what_is_written_shows_even_if_its_time_is_set_back() {
+    let (_folder, jobs) = files(&[WINDOW + 1]);
+    // Else all of it could be one tick of the clock.
+    std::thread::sleep(Duration::from_millis(30));
+    let write = |_: usize, _: &OpenFile| {
+        let file = fs::File::options().write(true).open(&jobs[0].path);
+        let mut file = file.expect("open");
+        let modified = file.metadata().and_then(|it| it.modified());
+        std::io::Write::write_all(&mut file, b"other").expect("written");
+        file.set_modified(modified.expect("a time"))
+            .expect("set back");
+        Ok(())
+    };
+    let error = hash_files(&jobs, on(2), write, &mut |_| {}).expect_err("written to");
+    assert!(matches!(error, FileError::Changed { .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_takes_a_files_place_is_neither_followed_nor_waited_for() {
+    let (folder, jobs) = files(&[1]);
+    let path = &jobs[0].path;
+    let pipe = || {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo runs").success());
+    };
+    let link = || {
+        let other = folder.path().join("other");
+        fs::write(&other, "1").expect("written");
+        std::os::unix::fs::symlink(other, path).expect("linked");
+    };
+    let take: [&dyn Fn(); 3] = [&pipe, &link, &|| fs::create_dir(path).expect("made")];
+    for take in take {
+        fs::remove_file(path).expect("removed");
+        take();
+        let error = hash(&jobs, on(1)).expect_err("another");
+        assert!(matches!(error, FileError::Changed { .. }), "{error}");
+        if path.is_dir() {
+            fs::remove_dir(path).expect("removed");
+            fs::write(path, "1").expect("written");
+        }
+    }
+}
+
 /// Which of the files were known.
 fn known_of(jobs: &[Job], at: &Path, reads_all: bool) -> Vec<bool> {
     let known = Known::load(at);
@@ -125,22 +190,41 @@ fn known_of(jobs: &[Job], at: &Path, reads_all: bool) -> Vec<bool> {
     found.iter().map(|it| it.was_known).collect()
 }
 
+/// Remembers what the files have now, as a run does that they were settled for.
+fn remember(jobs: &[Job], at: &Path) {
+    let known = Known::load(at);
+    for (job, found) in jobs.iter().zip(hash(jobs, on(2)).expect("hashed")) {
+        known.add(&identity(job), &found.digest);
+    }
+}
+
+fn identity(job: &Job) -> known::Identity {
+    let metadata = fs::metadata(&job.path).expect("it is there");
+    known::Identity::of(&metadata).expect("files have numbers here")
+}
+
 #[cfg(unix)]
 #[test]
 fn files_that_nobody_wrote_to_are_known_the_next_time() {
     let (folder, mut jobs) = files(&[0, 5, WINDOW + 1]);
+    if OpenFile::open(&jobs[0].path, 0)
+        .expect("open")
+        .identity()
+        .is_none()
+    {
+        // Files in memory, or on a network, are always read.
+        return;
+    }
     for job in &mut jobs {
         job.chunks = false;
     }
     let at = folder.path().join("state/digests");
     assert_eq!(known_of(&jobs, &at, false), [false; 3]);
-    assert_eq!(
-        known_of(&jobs, &at, false),
-        [false; 3],
+    assert!(
+        !at.exists(),
         "what was written to just now is not remembered"
     );
-    std::thread::sleep(Duration::from_millis(2_100));
-    assert_eq!(known_of(&jobs, &at, false), [false; 3]);
+    remember(&jobs, &at);
     assert_eq!(known_of(&jobs, &at, false), [true; 3]);
     assert_eq!(known_of(&jobs, &at, true), [false; 3]);
 
@@ -148,13 +232,17 @@ fn files_that_nobody_wrote_to_are_known_the_next_time() {
     jobs[1].also = vec![Algorithm::Md5];
     jobs[2].chunks = true;
     assert_eq!(known_of(&jobs, &at, false), [true, false, false]);
+    remember(&jobs, &at);
     jobs[2].chunks = false;
     assert_eq!(known_of(&jobs, &at, false), [true; 3]);
+    let lines = |at: &Path| fs::read_to_string(at).expect("read").lines().count();
+    assert_eq!(lines(&at), 4, "what is known already is not written again");
 
     // Another file of the same size, whose times say that it is the old one.
     let file = fs::File::options().write(true).open(&jobs[1].path);
     let file = file.expect("open");
     let modified = file.metadata().and_then(|it| it.modified());
+    std::thread::sleep(Duration::from_millis(30));
     fs::write(&jobs[1].path, "other").expect("written");
     file.set_modified(modified.expect("a time"))
         .expect("set back");
@@ -176,4 +264,32 @@ fn files_that_nobody_wrote_to_are_known_the_next_time() {
         fs::write(&at, damaged).expect("written");
         assert_eq!(known_of(&jobs, &at, false), [false; 3], "{damaged}");
     }
+}
+
+#[test]
+fn a_file_is_settled_a_minute_after_its_last_change() {
+    let (_folder, jobs) = files(&[1]);
+    let identity = identity(&jobs[0]);
+    let changed = fs::metadata(&jobs[0].path).and_then(|it| it.modified());
+    let changed = changed.expect("a time");
+    for (after, is_settled) in [(0, false), (60, false), (80, true)] {
+        let begun = changed + Duration::from_secs(after);
+        assert_eq!(identity.is_settled(begun), is_settled, "{after}");
+    }
+    assert!(
+        !identity.is_settled(std::time::UNIX_EPOCH),
+        "a clock that goes wrong"
+    );
+}
+
+#[test]
+fn a_memory_that_grew_too_large_is_written_anew() {
+    let (folder, jobs) = files(&[1]);
+    let at = folder.path().join("digests");
+    remember(&jobs, &at);
+    let line = fs::read_to_string(&at).expect("read");
+    let count = (64 << 20) / line.len() + 1;
+    fs::write(&at, line.repeat(count)).expect("written");
+    Known::load(&at);
+    assert_eq!(fs::read_to_string(&at).expect("read"), line);
 }

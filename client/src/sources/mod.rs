@@ -154,12 +154,17 @@ impl Draft {
                 });
             }
         }
-        if let Predicate::Weights(weights) = &self.predicate
-            && let Some(attachment) = self.attachments.first()
-        {
-            Manifest::parse(&attachment.bytes)
-                .and_then(|manifest| manifest.check_statement(weights))
-                .map_err(|error| mismatch(&attachment.descriptor.name, error.to_string()))?;
+        if let Predicate::Weights(weights) = &self.predicate {
+            let document = |named: &Attachment| {
+                let mut documents = self.attachments.iter();
+                let found = documents.find(|document| document.descriptor == *named);
+                found.map(|document| document.bytes.as_slice())
+            };
+            let manifest = document(&weights.manifest).unwrap_or_default();
+            let chunks = weights.chunks.as_ref();
+            let chunks = chunks.and_then(|chunks| document(&chunks.list));
+            Manifest::check_documents(weights, manifest, chunks)
+                .map_err(|error| mismatch(&weights.manifest.name, error.to_string()))?;
         }
         Ok(())
     }

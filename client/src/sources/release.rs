@@ -47,7 +47,7 @@ pub fn release_drafts(
         file: folder.display().to_string(),
         error,
     })?;
-    let mut all = weights::draft(&manifest, &heads, release);
+    let mut all = weights::draft(&manifest, &files.chunks, &heads, release);
     match card(&manifest, &mut all.warnings) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;

@@ -2,7 +2,7 @@
 
 use candor_core::record::kinds::Weights;
 use candor_core::record::{Predicate, ReleaseName};
-use candor_core::weights::{MANIFEST_MEDIA_TYPE, Manifest};
+use candor_core::weights::{ChunkList, ChunkListError, MANIFEST_MEDIA_TYPE, Manifest};
 
 use super::heads::Heads;
 use super::{Draft, DraftAttachment, Drafts};
@@ -17,16 +17,44 @@ const FORMATS: [(&str, &[&str]); 6] = [
     ("numpy", &[".npy", ".npz"]),
 ];
 
-/// Makes the record of `manifest`, with what the `heads` of its files say.
-pub(super) fn draft(manifest: &Manifest, heads: &Heads, release: &ReleaseName) -> Drafts {
+/// Makes the record of `manifest`, with the chunk list of its large files, if it has some, and with what the `heads` of
+/// its files say.
+pub(super) fn draft(
+    manifest: &Manifest,
+    chunks: &[u8],
+    heads: &Heads,
+    release: &ReleaseName,
+) -> Drafts {
+    let mut warnings = heads.warnings(manifest);
+    let chunks = match ChunkList::parse(chunks, manifest) {
+        Ok(list) => {
+            let stated = list.to_stated();
+            let document = DraftAttachment {
+                descriptor: stated.list.clone(),
+                bytes: chunks.to_vec(),
+            };
+            Some((stated, document))
+        }
+        Err(error @ ChunkListError::TooLong(_)) => {
+            let words = "so the files can be checked as a whole, and not in parts";
+            warnings.push(format!("left out: {error}: {words}"));
+            None
+        }
+        // None of the files has more than one chunk.
+        Err(_) => None,
+    };
+    let (chunks, document) = chunks.unzip();
     let weights = Weights {
+        chunks,
         format: format(manifest).map(str::to_owned),
         parameters: heads.parameters(manifest),
         ..manifest.to_weights()
     };
+    let mut draft = of_weights(manifest, weights, release);
+    draft.attachments.extend(document);
     Drafts {
-        drafts: vec![of_weights(manifest, weights, release)],
-        warnings: heads.warnings(manifest),
+        drafts: vec![draft],
+        warnings,
     }
 }
 

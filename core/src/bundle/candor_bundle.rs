@@ -6,7 +6,7 @@
 //!   "checkpoint": "example.org/candor\n…",          one for all proofs
 //!   "records": [                                    by index; the publishers' own records come first
 //!     { "index": 4, "entry": { …the envelope… }, "proof": ["gSKy…=", …] }, … ],
-//!   "attachments": [                                at least the manifest
+//!   "attachments": [                                at least the manifest, and the chunk list
 //!     { "sha256": "…", "mediaType": "…", "data": "base64" }, … ] }
 //! ```
 
@@ -24,7 +24,7 @@ use crate::record::{
     AuthorityError, Envelope, JsonError, Kind, Predicate, PublisherName, PublisherState, Record,
     RecordError, ReleaseName, SignedRecord, parse_strict_bounded,
 };
-use crate::weights::{Manifest, ManifestError};
+use crate::weights::{ChunkList, Manifest, ManifestError};
 use crate::{Sha256, Verified};
 
 /// The media type of bundles.
@@ -103,6 +103,8 @@ pub struct VerifiedBundle {
     pub attachments: BTreeMap<Sha256, Vec<u8>>,
     /// The manifests among them, by the `weights` record that they are of.
     pub manifests: BTreeMap<LeafIndex, Manifest>,
+    /// The chunk lists among them, by the same.
+    pub chunk_lists: BTreeMap<LeafIndex, ChunkList>,
 }
 
 /// Why a bundle is refused.
@@ -171,7 +173,7 @@ pub enum BundleError {
     /// A document that no record names, in the size that it has.
     #[error("attachment {0}: no record of the bundle names a document of these bytes")]
     AttachmentNotNamed(Sha256),
-    /// A manifest that is not what the statement says of it.
+    /// A manifest or a chunk list that is not what the statement says of it.
     #[error("entry {index}: its manifest: {error}")]
     Manifest {
         /// The `weights` record.
@@ -274,12 +276,14 @@ impl Bundle {
         check_once_per_release(&records)?;
         check_named(&records, &attachments)?;
         let manifests = manifests(&records, &attachments)?;
+        let chunk_lists = chunk_lists(&records, &attachments, &manifests)?;
         Ok(Verified::attest(VerifiedBundle {
             release: self.release.clone(),
             checkpoint,
             records,
             attachments,
             manifests,
+            chunk_lists,
         }))
     }
 }
@@ -340,6 +344,31 @@ fn manifests(
         }
     }
     Ok(manifests)
+}
+
+/// The chunk lists that came along with their manifests, each of which must be what its statement says.
+fn chunk_lists(
+    records: &[LoggedRecord],
+    attachments: &BTreeMap<Sha256, Vec<u8>>,
+    manifests: &BTreeMap<LeafIndex, Manifest>,
+) -> Result<BTreeMap<LeafIndex, ChunkList>, BundleError> {
+    let mut lists = BTreeMap::new();
+    for LoggedRecord { index, record } in records {
+        if let Predicate::Weights(weights) = &record.statement().predicate
+            && let Some(stated) = &weights.chunks
+            && let Some(bytes) = attachments.get(&stated.list.digest.sha256)
+            && let Some(manifest) = manifests.get(index)
+        {
+            let index = *index;
+            let malformed = |error| BundleError::Manifest {
+                index,
+                error: ManifestError::Chunks(error),
+            };
+            let list = ChunkList::parse_stated(bytes, stated, manifest).map_err(malformed)?;
+            lists.insert(index, list);
+        }
+    }
+    Ok(lists)
 }
 
 impl BundledRecord {

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use rs_merkle::{Hasher, MerkleTree};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
-use sha2::Digest as _;
 
-use super::FilePath;
+use super::chunks::{ChunkList, ChunkListError};
+use super::{FilePath, tree};
 use crate::Sha256;
+use crate::merkle::LeafHash;
 use crate::record::kinds::{Attachment, Strength, Weights};
 use crate::record::{Algorithm, DigestSet, JsonError, to_canonical_json};
 
@@ -87,6 +87,9 @@ pub enum ManifestError {
         "no digest algorithm is there for every file: add one that all of them have, such as sha256"
     )]
     NoCommonAlgorithm,
+    /// The list of the files' chunks is not what the statement says of it.
+    #[error(transparent)]
+    Chunks(#[from] ChunkListError),
     /// The statement says something else about the manifest.
     #[error("/predicate/{field}: the statement says {stated}, and its manifest {actual}")]
     Disagrees {
@@ -215,12 +218,10 @@ impl Manifest {
         let leaves: Vec<_> = self
             .files
             .iter()
-            .map(|file| Rfc6962::hash(&to_canonical_json(file)))
+            .map(|file| LeafHash::of_bytes(&to_canonical_json(file)))
             .collect();
-        let root = MerkleTree::<Rfc6962>::from_leaves(&leaves)
-            .root()
-            .expect("a manifest has at least one file");
-        FilesRoot(Sha256::from_bytes(root))
+        let root = tree::root(&leaves).expect("a manifest has at least one file");
+        FilesRoot(Sha256::from_bytes(*root.as_bytes()))
     }
 
     /// The sizes of all files together, in bytes; `None` if one is not known.
@@ -261,6 +262,7 @@ impl Manifest {
             format: None,
             parameters: None,
             source: None,
+            chunks: None,
             annotations: serde_json::Map::new(),
         }
     }
@@ -268,6 +270,21 @@ impl Manifest {
     /// Checks that a `weights` statement says of this manifest what is so.
     pub fn check_statement(&self, stated: &Weights) -> Result<(), ManifestError> {
         Self::check_stated(stated, &self.to_weights())
+    }
+
+    /// Checks the documents of a `weights` statement against it: the manifest, and the chunk list if it names one that
+    /// is here.
+    pub fn check_documents(
+        stated: &Weights,
+        manifest: &[u8],
+        chunks: Option<&[u8]>,
+    ) -> Result<(), ManifestError> {
+        let manifest = Self::parse(manifest)?;
+        manifest.check_statement(stated)?;
+        if let Some((stated, bytes)) = stated.chunks.as_ref().zip(chunks) {
+            ChunkList::parse_stated(bytes, stated, &manifest)?;
+        }
+        Ok(())
     }
 
     /// Checks that a `weights` statement says what [`Manifest::to_weights`] does, which takes a while for a long
@@ -329,31 +346,5 @@ fn in_json(value: &impl Serialize) -> String {
 impl fmt::Display for FilesRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// RFC 6962 hashing for `rs_merkle`, which leaves domain separation to its hasher.
-#[derive(Clone)]
-struct Rfc6962;
-
-impl Hasher for Rfc6962 {
-    type Hash = [u8; 32];
-
-    fn hash(data: &[u8]) -> [u8; 32] {
-        sha2::Sha256::new_with_prefix([0x00])
-            .chain_update(data)
-            .finalize()
-            .into()
-    }
-
-    fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
-        // A node without a right sibling moves up as it is.
-        right.map_or(*left, |right| {
-            sha2::Sha256::new_with_prefix([0x01])
-                .chain_update(left)
-                .chain_update(right)
-                .finalize()
-                .into()
-        })
     }
 }

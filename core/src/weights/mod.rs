@@ -1,19 +1,27 @@
 //! Which bits a release is: the manifest of its files, and one Merkle root over them.
 //!
 //! ```text
-//! folder ──(the client reads it)──► FileDigest… ──► Manifest ──► canonical JSON   (an attachment)
-//!                                                      └───────► root, count, bytes (the `weights` statement)
+//! folder ──(the client reads it)──► ManifestFile… ──► Manifest ──► canonical JSON   (an attachment)
+//!                      │                                 └───────► root, count, bytes (the `weights` statement)
+//!                      └──► leaf hash of each 8 MiB ──► ChunkList (an attachment)
+//!                           of large files                 └─────► root               (the `weights` statement)
 //! ```
 //!
 //! Always: the root covers path, size and digests of every file, empty files too. A root over digests alone
-//! would let files swap names.
+//! would let files swap names. What a file is, its SHA-256 says; the chunks are for who has a part of it.
 //!
 //! Not here: reading files.
 
+mod chunks;
 mod comparison;
 mod manifest;
 mod path;
+mod tree;
 
+pub use chunks::{
+    CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, CHUNKS_MEDIA_TYPE, ChunkList, ChunkListError, Chunks,
+    ChunksRoot,
+};
 pub use comparison::{Change, Comparison, FoundFile};
 pub use manifest::{
     FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,

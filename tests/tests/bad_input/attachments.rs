@@ -1,8 +1,10 @@
 //! Documents that are missing, wrong or unasked for, and manifests.
 
-use candor_core::record::kinds::Attachment;
+use candor_core::record::kinds::{Attachment, ChunkedFiles};
 use candor_core::record::to_canonical_json;
-use candor_core::weights::MANIFEST_MEDIA_TYPE;
+use candor_core::weights::{
+    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, Manifest,
+};
 use serde_json::{Value, json};
 
 use super::world::{CARD, World, manifest};
@@ -13,6 +15,7 @@ pub(crate) fn cases(world: &World) -> Vec<Case> {
         documents(world),
         forms(world),
         manifests(world),
+        chunk_lists(world),
         contradictions(world),
     ]
     .into_iter()
@@ -283,5 +286,55 @@ fn contradictions(world: &World) -> Vec<Case> {
             422,
             "bad-manifest",
         ),
+    ]
+}
+
+/// Chunk lists that are not their manifest's.
+fn chunk_lists(world: &World) -> Vec<Case> {
+    let lab = &world.lab;
+    let small = manifest(&[("a", b"1")]);
+    let mut large = small.files()[0].clone();
+    large.size = Some(CHUNK_BYTES + 1);
+    let large = Manifest::new(vec![large]).expect("a good manifest");
+    let list = ChunkList::parse(&[7; 64], &large).expect("two leaf hashes");
+    let stated = |bytes: &[u8]| {
+        let list = ChunkedFiles {
+            list: Attachment::describe("chunks.bin", CHUNKS_MEDIA_TYPE, bytes),
+            ..list.to_stated()
+        };
+        serde_json::to_value(list).expect("JSON")
+    };
+    let sent = |name, manifest: &Manifest, bytes: &[u8]| {
+        let envelope = lab.altered(&lab.weights("tiny", "1.7.1", manifest), |s| {
+            s["predicate"]["chunks"] = stated(bytes);
+        });
+        let documents = [manifest.to_bytes(), bytes.to_vec()];
+        let documents = documents.each_ref().map(Vec::as_slice);
+        Case::with_documents(name, &envelope, &documents, 422, "bad-manifest")
+    };
+    let huge = {
+        let mut file = large.files()[0].clone();
+        file.size = Some(262_145 * CHUNK_BYTES);
+        let huge = Manifest::new(vec![file]).expect("a good manifest");
+        let envelope = lab.altered(&lab.weights("tiny", "1.7.1", &huge), |s| {
+            s["predicate"]["chunks"] = stated(&[7; 64]);
+            s["predicate"]["chunks"]["list"]["size"] = json!(262_145 * 32);
+        });
+        let documents = [huge.to_bytes()];
+        let documents = documents.each_ref().map(Vec::as_slice);
+        Case::with_documents(
+            "a chunk list of more than 8 MiB",
+            &envelope,
+            &documents,
+            422,
+            "schema-violation",
+        )
+    };
+    vec![
+        sent("a chunk list of another root", &large, &[8; 64]),
+        sent("a chunk list that is too short", &large, &[7; 32]),
+        sent("a chunk list that is too long", &large, &[7; 96]),
+        sent("a chunk list of small files", &small, &[7; 64]),
+        huge,
     ]
 }

@@ -3,6 +3,7 @@
 
 mod doubting;
 mod following;
+mod hashing;
 mod hostile;
 mod keys;
 mod memory;

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use candor_core::Sha256;
 use candor_core::record::{Algorithm, DigestSet};
-use candor_core::weights::{Manifest, ManifestFile};
+use candor_core::weights::{CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, ChunkList, Manifest, ManifestFile};
 use candor_tests::http::multipart;
 use candor_tests::statements::sign_with;
 use candor_tests::{TestLog, TestPublisher};
 use serde_json::Value;
+
+use super::memory_peak;
 
 /// A manifest of `files` files.
 pub(crate) fn manifest(files: usize) -> Manifest {
@@ -100,4 +102,32 @@ fn a_manifest_that_many_records_name_is_read_once() {
         many < 4 * once + Duration::from_secs(1),
         "{many:?}, once {once:?}"
     );
+}
+
+#[test]
+fn a_chunk_list_that_many_records_name_is_read_once() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    // The longest list that there may be, of a file of 2 TiB.
+    let mut file = manifest(1).files()[0].clone();
+    file.size = Some((CHUNK_LIST_BYTES_MAX / 32) as u64 * CHUNK_BYTES);
+    let manifest = Manifest::new(vec![file]).expect("a manifest");
+    let bytes = vec![7; CHUNK_LIST_BYTES_MAX];
+    let list = ChunkList::parse(&bytes, &manifest).expect("its list");
+    let stated = serde_json::to_value(list.to_stated()).expect("JSON");
+    let with_chunks = |version: usize| {
+        let weights = lab.weights("m", &version.to_string(), &manifest);
+        lab.altered(&weights, |s| s["predicate"]["chunks"] = stated.clone())
+    };
+    let records = serde_json::to_vec(&[lab.register(), with_chunks(0)]);
+    let documents = [manifest.to_bytes(), bytes];
+    let documents = documents.each_ref().map(Vec::as_slice);
+    let (content_type, body) = multipart(&records.expect("JSON"), &documents);
+    log.post(content_type, &body).expect_status(201);
+    let before = memory_peak(&log);
+    let many: Vec<_> = (1..=64).map(with_chunks).collect();
+    log.publish(&many).expect_status(201);
+    // 64 of them would be 512 MB.
+    let peak = memory_peak(&log);
+    assert!(peak < before + 100, "{peak} MB, and {before} before");
 }

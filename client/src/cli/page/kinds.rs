@@ -131,6 +131,10 @@ fn weights(it: &Weights, fields: &mut Fields) {
         fields.maybe("Note", source.note.as_ref());
     }
     fields.row("Manifest", &attachment(&it.manifest));
+    if let Some(chunks) = &it.chunks {
+        fields.row("Chunks", &attachment(&chunks.list));
+        fields.row("Chunks root", &chunks.root.to_string());
+    }
 }
 
 fn training_config(it: &TrainingConfig, fields: &mut Fields) {

@@ -31,7 +31,7 @@ pub use publisher::Publisher;
 pub use training_config::{
     Checkpoint, Code, DataSource, Duration, Framework, Hardware, Parent, Relation, TrainingConfig,
 };
-pub use weights::{Source, Strength, Weights};
+pub use weights::{ChunkedFiles, Source, Strength, Weights};
 pub use withdrawal::{Reason, Scope, Withdrawal};
 
 /// What a record is.
@@ -196,7 +196,10 @@ impl Predicate {
     pub fn attachments(&self) -> Vec<&Attachment> {
         match self {
             Self::ModelCard(card) => vec![&card.document],
-            Self::Weights(weights) => vec![&weights.manifest],
+            Self::Weights(weights) => {
+                let chunks = weights.chunks.iter().map(|chunks| &chunks.list);
+                std::iter::once(&weights.manifest).chain(chunks).collect()
+            }
             Self::TrainingConfig(config) => vec![&config.document],
             Self::Evaluation(evaluation) => evaluation.raw_results.iter().collect(),
             Self::Publisher(_) | Self::ApiVersion(_) | Self::Withdrawal(_) => Vec::new(),

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Annotations, Attachment};
 use crate::record::Algorithm;
-use crate::weights::FilesRoot;
+use crate::weights::{ChunksRoot, FilesRoot};
 
 /// Which bits a release is. Subject: the release; its digest is the manifest's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Weights {
     pub algorithms: Vec<Algorithm>,
     /// Whether one of them says for sure which bytes are meant.
     pub strength: Strength,
+    /// The chunks of its large files, if it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<ChunkedFiles>,
     /// The weights' file format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -33,6 +36,15 @@ pub struct Weights {
     /// Free.
     #[serde(default, skip_serializing_if = "Annotations::is_empty")]
     pub annotations: Annotations,
+}
+
+/// The files of a release that have more than one chunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChunkedFiles {
+    /// The leaf hashes of all their chunks ([`crate::weights::ChunkList`]).
+    pub list: Attachment,
+    /// Merkle root over the files: path, size and the root over the chunks of each.
+    pub root: ChunksRoot,
 }
 
 /// How much the digests say.

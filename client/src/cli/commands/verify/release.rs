@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 
 use candor_core::Sha256;
@@ -9,7 +10,7 @@ use candor_core::bundle::{LoggedRecord, VerifiedBundle};
 use candor_core::merkle::{LeafIndex, TreeSize};
 use candor_core::record::kinds::{Strength, Weights};
 use candor_core::record::{Algorithm, Predicate, PublisherName, PublisherState};
-use candor_core::weights::{Change, Comparison, FilePath, Manifest};
+use candor_core::weights::{Change, ChunkList, Chunks, Comparison, FilePath, Manifest};
 
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::Others;
@@ -19,8 +20,8 @@ use crate::cli::error::CliError;
 use crate::cli::page;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
-use crate::folder::{FolderError, Unlistable, hash_listed};
-use crate::hashing::Options;
+use crate::folder::{FolderError, Progress, Unlistable, hash_listed};
+use crate::hashing::{FileError, Hashed, Job, Options, hash_files};
 use crate::log_client::LogClient;
 use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
@@ -68,6 +69,9 @@ impl<'a> How<'a> {
         }
     }
 }
+
+/// How many chunks of a file are named that differ.
+const CHUNKS_NAMED_MAX: usize = 5;
 
 /// What a user can do who has weak digests only.
 const STRONGER_HINT: &str =
@@ -287,8 +291,13 @@ pub(super) fn judge_folder(
             .total_bytes()
             .map(|total| format!(", {}", bytes(total)));
         let files = counted(manifest.files().len() as u64, "file", "files");
+        // Who reads this line alone must not take for read what was not.
+        let known = match found.known_files {
+            0 => String::new(),
+            known => format!(", {known} of them by digests that were taken before"),
+        };
         report.checked.push(format!(
-            "{files}{}, are those of the weights record (entry {index})",
+            "{files}{}, are those of the weights record (entry {index}){known}",
             size.unwrap_or_default()
         ));
     }
@@ -316,7 +325,15 @@ pub(super) fn judge_folder(
         });
     }
     judge_left_out(folder, found.ignored, how, report);
-    compare(&comparison, manifest, report);
+    let chunks = match bundle.chunk_lists.get(&index) {
+        Some(list) => {
+            let bar = HashingBar::new(&session.printer);
+            // That a file differs stands, whatever becomes of looking where.
+            changed_chunks(folder, &comparison, list, how, &bar).unwrap_or_default()
+        }
+        None => BTreeMap::new(),
+    };
+    compare(&comparison, manifest, &chunks, report);
     Ok(())
 }
 
@@ -354,11 +371,78 @@ fn judge_left_out(folder: &Path, mut left_out: Vec<String>, how: How<'_>, report
     report.findings.extend(findings);
 }
 
-fn compare(comparison: &Comparison, manifest: &Manifest, report: &mut Report) {
+/// Which chunks of large files are others, in words: where a download went wrong, one of thousands is.
+fn changed_chunks<'a>(
+    folder: &Path,
+    comparison: &'a Comparison,
+    list: &ChunkList,
+    how: How<'_>,
+    bar: &HashingBar,
+) -> Result<BTreeMap<&'a FilePath, String>, FileError> {
+    let large = comparison.changed.iter().filter_map(|change| {
+        let path = &change.listed.path;
+        let is_as_long = change.listed.size == Some(change.found.size);
+        Some((path, list.of(path).filter(|_| is_as_long)?))
+    });
+    let large: Vec<_> = large.collect();
+    let job = |(path, chunks): &(&FilePath, &Chunks)| Job {
+        path: folder.join(path.as_str()),
+        size: chunks.file_bytes(),
+        also: Vec::new(),
+        chunks: true,
+    };
+    if large.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let jobs: Vec<_> = large.iter().map(job).collect();
+    let options = Options {
+        threads: how.threads,
+        ..Options::default()
+    };
+    let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+        bar.show(Progress::of(hashing, large[hashing.job].0));
+    })?;
+    let words = |((path, chunks), hashed): ((&'a FilePath, &Chunks), Hashed<()>)| {
+        let leaves = hashed.chunks.unwrap_or_default();
+        (path, chunks_in_words(chunks, &chunks.differing(&leaves)))
+    };
+    Ok(large.into_iter().zip(hashed).map(words).collect())
+}
+
+/// Which chunks these are, as HTTP and people write ranges: with the last byte.
+fn chunks_in_words(chunks: &Chunks, differing: &[usize]) -> String {
+    let count = chunks.count();
+    if differing.is_empty() {
+        return format!(
+            "; but all of its {count} chunks are as listed, so that the record contradicts itself, or somebody wrote to the file"
+        );
+    }
+    let range = |chunk: &usize| {
+        let Range { start, end } = chunks.range(*chunk);
+        format!("{start}-{}", end.saturating_sub(1))
+    };
+    let (named, others) = differing.split_at(differing.len().min(CHUNKS_NAMED_MAX));
+    let mut ranges: Vec<_> = named.iter().map(range).collect();
+    if !others.is_empty() {
+        ranges.push(format!("and {} more", others.len()));
+    }
+    format!(
+        ", in {} of its {count} chunks: bytes {}",
+        differing.len(),
+        ranges.join(", ")
+    )
+}
+
+fn compare(
+    comparison: &Comparison,
+    manifest: &Manifest,
+    chunks: &BTreeMap<&FilePath, String>,
+    report: &mut Report,
+) {
     let findings = &mut report.findings;
     findings.extend(comparison.changed.iter().map(|change| Finding::Changed {
         path: change.listed.path.to_string(),
-        how: how(change),
+        how: how(change) + chunks.get(&change.listed.path).map_or("", String::as_str),
     }));
     findings.extend(comparison.missing.iter().map(|path| Finding::Missing {
         path: path.to_string(),
