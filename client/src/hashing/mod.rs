@@ -24,7 +24,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use candor_core::merkle::LeafHash;
 use candor_core::record::{Algorithm, DigestSet};
@@ -123,43 +123,42 @@ pub fn hash_files<T: Send>(
         .map_err(FileError::Threads)?;
     let (sender, results) = mpsc::channel();
     let mut found: Vec<Option<Hashed<T>>> = iter::repeat_with(|| None).take(jobs.len()).collect();
-    let mut first_error: Option<(usize, FileError)> = None;
-    let mut said = Instant::now();
+    let mut errors: Vec<(usize, FileError)> = Vec::new();
     pool.in_place_scope(|scope| {
         let (state, look) = (&state, &look);
         let next = AtomicUsize::new(0);
-        // Each thread takes the next file until there is none. Nobody listens only when this function has ended.
+        // Each thread takes the next file until there is none, and says only then what it has found: to wake this one for
+        // each small file takes longer than the file. Nobody listens only when this function has ended.
         scope.spawn_broadcast(move |_, _| {
-            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if state.is_given_up.load(Ordering::Relaxed) {
-                    return;
-                }
+            let mut done = Vec::new();
+            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed))
+                && !state.is_given_up.load(Ordering::Relaxed)
+            {
                 state.begun.store(index, Ordering::Relaxed);
                 let result = hash_file(&jobs[index], options, state, |file| look(index, file));
                 if result.is_err() {
                     state.is_given_up.store(true, Ordering::Relaxed);
                 }
-                let _ = sender.send((index, result));
+                done.push((index, result));
             }
+            let _ = sender.send(done);
         });
         loop {
-            if said.elapsed() >= PROGRESS {
-                say(state);
-                said = Instant::now();
-            }
             match results.recv_timeout(PROGRESS) {
-                Ok((index, Ok(Some(hashed)))) => found[index] = Some(hashed),
-                Ok((_, Ok(None))) | Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Ok((index, Err(error))) => {
-                    if first_error.as_ref().is_none_or(|(first, _)| index < *first) {
-                        first_error = Some((index, error));
+                Ok(done) => {
+                    for (index, result) in done {
+                        match result {
+                            Ok(hashed) => found[index] = hashed,
+                            Err(error) => errors.push((index, error)),
+                        }
                     }
                 }
+                Err(mpsc::RecvTimeoutError::Timeout) => say(state),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
     });
-    if let Some((_, error)) = first_error {
+    if let Some((_, error)) = errors.into_iter().min_by_key(|(index, _)| *index) {
         return Err(error);
     }
     say(&state);
