@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use candor_client::folder::{FolderError, hash_folder, hash_listed, list_folder};
+use candor_client::folder::{
+    FolderError, FolderFiles, FoundFiles, hash_folder, hash_listed, list_folder,
+};
 use candor_client::hashing::{FileError, OpenFile, Options};
 use candor_client::sources::checksums;
 use candor_core::Sha256;
@@ -11,15 +13,25 @@ use candor_core::weights::{Comparison, FilePath, Manifest};
 
 use super::{bundle_of, folder, release};
 
-fn folder_error(folder: &Path) -> FolderError {
-    let error = hash_folder(
+/// Reads a folder that is to be the release.
+fn hashed(folder: &Path) -> Result<FolderFiles<()>, FolderError> {
+    let nothing = |_: &FilePath, _: &OpenFile| Ok(());
+    hash_folder(folder, &release(), Options::default(), nothing, &mut |_| {})
+}
+
+/// Reads a folder to hold it against a manifest of the release.
+fn held(folder: &Path, manifest: &Manifest) -> Result<FoundFiles, FolderError> {
+    hash_listed(
         folder,
         &release(),
+        manifest,
         Options::default(),
-        |_, _| Ok(()),
         &mut |_| {},
     )
-    .expect_err("refused");
+}
+
+fn folder_error(folder: &Path) -> FolderError {
+    let error = hashed(folder).expect_err("refused");
     assert!(!error.hint().is_empty());
     error
 }
@@ -196,26 +208,10 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
 #[test]
 fn a_changed_added_or_removed_file_shows_against_the_manifest() {
     let folder = folder(&[("a", b"a"), ("b/c", b"c"), ("d", b"d")]);
-    let files = hash_folder(
-        folder.path(),
-        &release(),
-        Options::default(),
-        |_, _| Ok(()),
-        &mut |_| {},
-    )
-    .expect("a release")
-    .files;
+    let files = hashed(folder.path()).expect("a release").files;
     let manifest = Manifest::new(files).expect("a manifest");
     let compare = || {
-        let found = hash_listed(
-            folder.path(),
-            &release(),
-            &manifest,
-            Options::default(),
-            &mut |_| {},
-        )
-        .expect("files")
-        .files;
+        let found = held(folder.path(), &manifest).expect("files").files;
         Comparison::new(&manifest, &found)
     };
     let bundle = bundle_of(&release());
@@ -247,14 +243,7 @@ fn a_manifest_that_lists_what_is_left_out_by_default_has_it_read() {
         (".git/HEAD", b""),
         ("y.candor", &bundle),
     ]);
-    let found = hash_listed(
-        folder.path(),
-        &release(),
-        &manifest,
-        Options::default(),
-        &mut |_| {},
-    )
-    .expect("files");
+    let found = held(folder.path(), &manifest).expect("files");
     assert_eq!(found.ignored, ["y.candor"]);
     let comparison = Comparison::new(&manifest, &found.files);
     assert_eq!(comparison.only_weakly_same.len(), 3);
@@ -267,27 +256,13 @@ fn what_no_manifest_can_list_is_found_beside_one() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     let folder = folder(&[("a", b"a"), ("b", b"b")]);
-    let files = hash_folder(
-        folder.path(),
-        &release(),
-        Options::default(),
-        |_, _| Ok(()),
-        &mut |_| {},
-    )
-    .expect("a release");
+    let files = hashed(folder.path()).expect("a release");
     let manifest = Manifest::new(files.files).expect("a manifest");
     fs::remove_file(folder.path().join("b")).expect("removed");
     std::os::unix::fs::symlink("a", folder.path().join("b")).expect("made");
     fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9")), b"x").expect("written");
     fs::write(folder.path().join("x\\y"), b"x").expect("written");
-    let found = hash_listed(
-        folder.path(),
-        &release(),
-        &manifest,
-        Options::default(),
-        &mut |_| {},
-    )
-    .expect("read");
+    let found = held(folder.path(), &manifest).expect("read");
     let paths: Vec<_> = found.unlistable.iter().map(|it| it.path.as_str()).collect();
     assert_eq!(paths, ["b", "caf\u{fffd}", "x\\y"]);
     assert!(found.unlistable[0].what.contains("symbolic link"));
@@ -301,28 +276,14 @@ fn what_no_manifest_can_list_is_found_beside_one() {
     ] {
         fs::remove_file(folder.path().join(name)).expect("removed");
     }
-    let found = hash_listed(
-        folder.path(),
-        &release(),
-        &manifest,
-        Options::default(),
-        &mut |_| {},
-    )
-    .expect("read");
+    let found = held(folder.path(), &manifest).expect("read");
     assert!(found.files.is_empty() && found.unlistable.is_empty());
 }
 
 #[test]
 fn files_whose_size_settles_it_are_not_read() {
     let folder = folder(&[("a", b"a"), ("b", b"b")]);
-    let files = hash_folder(
-        folder.path(),
-        &release(),
-        Options::default(),
-        |_, _| Ok(()),
-        &mut |_| {},
-    )
-    .expect("a release");
+    let files = hashed(folder.path()).expect("a release");
     let manifest = Manifest::new(files.files).expect("a manifest");
     // Two sparse files, whose sizes together are more than 64 bits hold; to hash them would take ages.
     let endless = i64::MAX as u64 - 4095;

@@ -105,11 +105,6 @@ impl Chunks {
         let is_other = |chunk: &usize| leaves.get(*chunk) != Some(&self.leaves[*chunk]);
         (0..self.count()).filter(is_other).collect()
     }
-
-    /// Whether these are the bytes of a chunk.
-    pub fn check(&self, chunk: usize, bytes: &[u8]) -> bool {
-        self.leaves.get(chunk) == Some(&LeafHash::of_bytes(bytes))
-    }
 }
 
 impl ChunkList {
