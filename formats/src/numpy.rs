@@ -1,0 +1,506 @@
+//! `NumPy`'s `.npy`: one array, behind a header that is a dictionary as Python writes it.
+//!
+//! ```text
+//! \x93NUMPY │ version: 2 bytes │ length: 2 or 4 bytes │ {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } │ data
+//! ```
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::format::check_dimensions;
+use crate::source::{Reader, Source};
+use crate::tensor::{Contents, Dtype, Tensor, Unlisted, elements};
+use crate::{Format, FormatError, globals, pickle};
+
+const MAGIC: [u8; 6] = *b"\x93NUMPY";
+
+/// The longest header that is read; real ones have some 128 bytes.
+const HEADER_BYTES_MAX: u64 = 64 << 10;
+
+/// The element types that have a name of safetensors, little end first or with no end at all, and their bytes.
+const DTYPES: [(&str, &str, u64); 14] = [
+    ("|b1", "BOOL", 1),
+    ("|u1", "U8", 1),
+    ("|i1", "I8", 1),
+    ("<u2", "U16", 2),
+    ("<i2", "I16", 2),
+    ("<f2", "F16", 2),
+    ("<u4", "U32", 4),
+    ("<i4", "I32", 4),
+    ("<f4", "F32", 4),
+    ("<u8", "U64", 8),
+    ("<i8", "I64", 8),
+    ("<f8", "F64", 8),
+    ("<c8", "C64", 8),
+    ("<c16", "C128", 16),
+];
+
+/// How much of a type that isn't known is said.
+const TYPE_CHARS: usize = 100;
+
+/// How deep types may be in types.
+const DEPTH_MAX: usize = 8;
+
+/// The header of an array.
+pub(crate) struct Head {
+    pub(crate) elements: Elements,
+    by_columns: bool,
+    shape: Vec<u64>,
+    /// Where what is behind it begins.
+    pub(crate) data: u64,
+}
+
+/// What an array is of.
+pub(crate) enum Elements {
+    /// Numbers of one of the types with a name, and the bytes of one.
+    Known(&'static str, u64),
+    /// Objects of Python's, which are a pickle.
+    Objects,
+    /// Anything else, as the header has it.
+    Other(String),
+}
+
+/// Why arrays of objects are not listed.
+pub(crate) const OBJECTS: &str =
+    "its elements are Python objects, which only running its pickle would make";
+
+pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
+    let head = head(source)?;
+    if matches!(head.elements, Elements::Objects) {
+        let mut imports = BTreeSet::new();
+        pickle::walk_to_end(source, head.data, &mut imports)?;
+        let mut contents = Contents::new(Format::Numpy, Vec::new())?;
+        contents.imports = globals::beyond_weights(&imports);
+        contents.unlisted.push(Unlisted {
+            name: String::new(),
+            why: OBJECTS.to_owned(),
+        });
+        return Ok(contents);
+    }
+    let tensor = tensor(head, String::new(), 0..source.bytes())?;
+    Contents::new(Format::Numpy, vec![tensor])
+}
+
+/// Reads the header that an array begins with.
+pub(crate) fn head(source: &dyn Source) -> Result<Head, FormatError> {
+    let mut reader = Reader::new(source);
+    if reader.array("the first bytes")? != MAGIC {
+        return Err(FormatError::Magic(Format::Numpy));
+    }
+    let [major, minor] = reader.array("the version")?;
+    let length = match (major, minor) {
+        (1, 0) => u64::from(u16::from_le_bytes(
+            reader.array("the length of the header")?,
+        )),
+        (2 | 3, 0) => u64::from(reader.u32("the length of the header")?),
+        _ => {
+            return Err(FormatError::Version {
+                format: Format::Numpy,
+                found: format!("{major}.{minor}"),
+                known: "1.0, 2.0 and 3.0",
+            });
+        }
+    };
+    if length > HEADER_BYTES_MAX {
+        return Err(FormatError::HeaderTooLong {
+            found: length,
+            max: HEADER_BYTES_MAX,
+        });
+    }
+    let header = reader.take(length, "the header")?;
+    let header = str::from_utf8(header).map_err(|error| FormatError::Header(error.to_string()))?;
+    let Header {
+        descr,
+        fortran_order,
+        shape,
+    } = header_of(header)?;
+    check_dimensions(shape.len() as u64)?;
+    let known = DTYPES.iter().find(|(known, ..)| *known == descr.text);
+    let elements = match known {
+        _ if descr.has_objects => Elements::Objects,
+        Some((_, dtype, bytes)) => Elements::Known(dtype, *bytes),
+        None => Elements::Other(descr.text.chars().take(TYPE_CHARS).collect()),
+    };
+    // The same bytes mean another array in the other order.
+    let by_columns = fortran_order && shape.len() > 1;
+    Ok(Head {
+        elements,
+        by_columns,
+        shape,
+        data: reader.at(),
+    })
+}
+
+/// The tensor that an array of numbers is, which is this part of a file.
+pub(crate) fn tensor(head: Head, name: String, array: Range<u64>) -> Result<Tensor, FormatError> {
+    let Head {
+        elements: kind,
+        by_columns,
+        shape,
+        data,
+    } = head;
+    let (dtype, bytes) = match kind {
+        Elements::Known(dtype, bytes) => (dtype, bytes),
+        Elements::Other(dtype) => return Err(FormatError::UnknownDtype { name, dtype }),
+        Elements::Objects => {
+            let rule = OBJECTS.to_owned();
+            return Err(FormatError::Tensor { name, rule });
+        }
+    };
+    let range = array.start + data..array.end;
+    let left = range.end - range.start;
+    if elements(&shape).and_then(|elements| elements.checked_mul(bytes)) != Some(left) {
+        let rule = format!("{left} bytes are not what {shape:?} elements of type {dtype} take");
+        return Err(FormatError::Tensor { name, rule });
+    }
+    let dtype = if by_columns {
+        format!("{dtype} by columns")
+    } else {
+        dtype.to_owned()
+    };
+    Ok(Tensor {
+        name,
+        dtype: Dtype::new(dtype),
+        shape,
+        file: None,
+        range,
+    })
+}
+
+/// What a header says.
+struct Header {
+    descr: Descr,
+    fortran_order: bool,
+    shape: Vec<u64>,
+}
+
+/// A type of elements, as it is written.
+struct Descr {
+    text: String,
+    has_objects: bool,
+}
+
+/// Reads a header: these three, each once, in any order. Nothing else that Python could mean is understood.
+fn header_of(text: &str) -> Result<Header, FormatError> {
+    let mut literal = Literal { rest: text };
+    let (mut descr, mut fortran_order, mut shape) = (None, None, None);
+    literal.expect("{")?;
+    while !literal.take("}") {
+        let key = literal.string()?;
+        literal.expect(":")?;
+        let is_new = match key.as_str() {
+            "descr" => descr.replace(literal.descr()?).is_none(),
+            "fortran_order" => fortran_order.replace(literal.bool()?).is_none(),
+            "shape" => shape.replace(literal.tuple()?).is_none(),
+            _ => false,
+        };
+        if !is_new {
+            return Err(FormatError::Header(format!(
+                "the key {key:?} is unknown, or there twice"
+            )));
+        }
+        if !literal.take(",") {
+            literal.expect("}")?;
+            break;
+        }
+    }
+    if !literal.rest.trim().is_empty() {
+        return Err(literal.wrong("the end"));
+    }
+    match (descr, fortran_order, shape) {
+        (Some(descr), Some(fortran_order), Some(shape)) => Ok(Header {
+            descr,
+            fortran_order,
+            shape,
+        }),
+        _ => Err(FormatError::Header(
+            "it has not all of descr, fortran_order and shape".to_owned(),
+        )),
+    }
+}
+
+/// A part of Python's literals, read from the left.
+struct Literal<'a> {
+    rest: &'a str,
+}
+
+impl Literal<'_> {
+    fn take(&mut self, token: &str) -> bool {
+        self.rest = self.rest.trim_start_matches([' ', '\n']);
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn expect(&mut self, token: &str) -> Result<(), FormatError> {
+        if self.take(token) {
+            return Ok(());
+        }
+        Err(self.wrong(token))
+    }
+
+    fn wrong(&self, expected: &str) -> FormatError {
+        let found: String = self.rest.chars().take(20).collect();
+        FormatError::Header(format!("where {expected} should be, there is {found:?}"))
+    }
+
+    fn string(&mut self) -> Result<String, FormatError> {
+        let quote = ["'", "\""].into_iter().find(|quote| self.take(quote));
+        let end = quote.and_then(|quote| Some((self.rest.find(quote)?, quote.len())));
+        let Some((end, quote)) = end else {
+            return Err(self.wrong("a text in quotes"));
+        };
+        let text = self.rest[..end].to_owned();
+        if text.contains('\\') {
+            return Err(self.wrong("a text without backslashes"));
+        }
+        self.rest = &self.rest[end + quote..];
+        Ok(text)
+    }
+
+    /// A type, and whether one of Python's objects is in it.
+    fn descr(&mut self) -> Result<Descr, FormatError> {
+        let before = self.rest.trim_start_matches([' ', '\n']);
+        let mut simple = None;
+        let has_objects = self.has_objects(&mut simple, 0)?;
+        let text = &before[..before.len() - self.rest.len()];
+        Ok(Descr {
+            text: simple.unwrap_or_else(|| text.to_owned()),
+            has_objects,
+        })
+    }
+
+    /// Reads over a type: a text, a list of fields, or another type and a shape. A text is given back.
+    fn has_objects(
+        &mut self,
+        text: &mut Option<String>,
+        depth: usize,
+    ) -> Result<bool, FormatError> {
+        if depth > DEPTH_MAX {
+            return Err(self.wrong("a type that is less deep in others"));
+        }
+        let mut has_objects = false;
+        if self.take("(") {
+            has_objects |= self.has_objects(&mut None, depth + 1)?;
+            self.expect(",")?;
+            self.lengths()?;
+            self.expect(")")?;
+            return Ok(has_objects);
+        }
+        if self.take("[") {
+            while !self.take("]") {
+                has_objects |= self.field(depth + 1)?;
+                if !self.take(",") {
+                    self.expect("]")?;
+                    break;
+                }
+            }
+            return Ok(has_objects);
+        }
+        let found = self.string()?;
+        // Texts of any length (T) are objects, too, and "object" is one of the names that are read, but never written.
+        has_objects = found.contains(['O', 'T']) || found.contains("bject");
+        *text = Some(found);
+        Ok(has_objects)
+    }
+
+    /// A field: its name or two, its type, and maybe a shape.
+    fn field(&mut self, depth: usize) -> Result<bool, FormatError> {
+        self.expect("(")?;
+        if self.take("(") {
+            self.string()?;
+            self.expect(",")?;
+            self.string()?;
+            self.expect(")")?;
+        } else {
+            self.string()?;
+        }
+        self.expect(",")?;
+        let has_objects = self.has_objects(&mut None, depth)?;
+        if self.take(",") {
+            self.lengths()?;
+        }
+        self.expect(")")?;
+        Ok(has_objects)
+    }
+
+    /// A shape in a type, which may be one number.
+    fn lengths(&mut self) -> Result<(), FormatError> {
+        self.rest = self.rest.trim_start_matches([' ', '\n']);
+        if self.rest.starts_with('(') {
+            return self.tuple().map(drop);
+        }
+        let digits = self.rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        if digits.len() == self.rest.len() {
+            return Err(self.wrong("a length"));
+        }
+        self.rest = digits;
+        Ok(())
+    }
+
+    fn bool(&mut self) -> Result<bool, FormatError> {
+        if self.take("True") {
+            return Ok(true);
+        }
+        self.expect("False").map(|()| false)
+    }
+
+    fn tuple(&mut self) -> Result<Vec<u64>, FormatError> {
+        let mut numbers = Vec::new();
+        self.expect("(")?;
+        while !self.take(")") {
+            self.rest = self.rest.trim_start_matches([' ', '\n']);
+            let end = self.rest.find(|c: char| !c.is_ascii_digit());
+            let (digits, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+            let number = digits.parse().map_err(|_| self.wrong("a length"))?;
+            numbers.push(number);
+            // Python 2 wrote its long integers so.
+            self.rest = rest.strip_prefix('L').unwrap_or(rest);
+            check_dimensions(numbers.len() as u64)?;
+            if !self.take(",") {
+                self.expect(")")?;
+                break;
+            }
+        }
+        Ok(numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data_bytes: usize) -> Vec<u8> {
+        let mut file = [MAGIC.as_slice(), &[1, 0]].concat();
+        file.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+        file.extend(header.as_bytes());
+        file.resize(file.len() + data_bytes, 0);
+        file
+    }
+
+    #[test]
+    fn an_array_is_read_in_each_version() {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }      \n";
+        let version1 = file(header, 24);
+        let mut version3 = [MAGIC.as_slice(), &[3, 0]].concat();
+        version3.extend(u32::try_from(header.len()).expect("short").to_le_bytes());
+        version3.extend(&version1[10..]);
+        for file in [version1, version3] {
+            let [tensor] = &read(&file.as_slice()).expect("read").tensors[..] else {
+                panic!("one array");
+            };
+            assert_eq!(
+                (tensor.dtype.as_str(), tensor.shape.as_slice()),
+                ("F32", [2, 3].as_slice())
+            );
+            let end = file.len() as u64;
+            assert_eq!(tensor.range, end - 24..end);
+        }
+    }
+
+    #[test]
+    fn shapes_and_orders_are_understood_as_python_writes_them() {
+        for (descr, order, shape, bytes, dtype, found) in [
+            ("|b1", "False", "()", 1, "BOOL", vec![]),
+            ("<f8", "True", "(5,)", 40, "F64", vec![5]),
+            ("<f2", "True", "(2, 2)", 8, "F16 by columns", vec![2, 2]),
+            ("<i8", "False", "(3L, 0L)", 0, "I64", vec![3, 0]),
+        ] {
+            let header =
+                format!("{{\"descr\": '{descr}', 'shape': {shape}, 'fortran_order': {order}}}");
+            let tensor = read(&file(&header, bytes).as_slice())
+                .expect("read")
+                .tensors
+                .remove(0);
+            assert_eq!((tensor.dtype.as_str(), tensor.shape), (dtype, found));
+        }
+    }
+
+    #[test]
+    fn of_an_array_of_objects_only_the_imports_are_said() {
+        let header =
+            "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}";
+        let mut file = file(header, 0);
+        file.extend(b"cos\nsystem\n)R.");
+        let contents = read(&file.as_slice()).expect("read");
+        assert_eq!(contents.imports, ["os.system"]);
+        assert_eq!(contents.unlisted[0].why, OBJECTS);
+        assert!(contents.tensors.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_array_of_numbers_is_refused() {
+        let with = |descr: &str, order: &str, shape: &str| {
+            format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}")
+        };
+        for (header, words) in [
+            (
+                with("'|O'", "False", "(1,)"),
+                "byte 64 of its pickle: 0x00 is",
+            ),
+            (with("'object'", "False", "(1,)"), "of its pickle: 0x00"),
+            (
+                with("[('a', [('b', '|O', 2)])]", "False", "(1,)"),
+                "of its pickle: 0x00",
+            ),
+            (
+                with("[('O', '<f4', (2,))]", "False", "(1,)"),
+                "unknown type [('O', '<f4', (2,))]",
+            ),
+            (
+                with("('<f4', (2,))", "False", "(1,)"),
+                "unknown type ('<f4', (2,))",
+            ),
+            (with("[('a', ('b', '<f4'))]", "False", "(1,)"), "a length"),
+            (
+                with("[(('t', 'n'), '<f4')", "False", "(1,)"),
+                "where ( should be",
+            ),
+            (with(&"[('a',".repeat(9), "False", "(1,)"), "less deep"),
+            (with("'>f4'", "False", "(2,)"), "unknown type >f4"),
+            (
+                with("[('a', '<f4')]", "False", "(2,)"),
+                "unknown type [('a', '<f4')]",
+            ),
+            (with("<f4", "False", "(2,)"), "a text in quotes"),
+            (with("'<f4'", "0", "(2,)"), "where False should be"),
+            (
+                with("'<f4'", "False", "(3,)"),
+                "8 bytes are not what [3] elements",
+            ),
+            (with("'<f4'", "False", "(-2,)"), "a length"),
+            (
+                with("'<f4'", "False", "(18446744073709551616,)"),
+                "a length",
+            ),
+            (
+                with("'<f4'", "False", "(4294967296, 4294967296)"),
+                "8 bytes are not",
+            ),
+            (with("'<f4'", "False", "2"), "where ( should be"),
+            (
+                with("'<f4'", "False", "(2,)") + "; import os",
+                "where the end should be",
+            ),
+            ("{'descr': '<f4'}".to_owned(), "has not all of"),
+            ("{'descr': '<f4', 'descr': '<f4'}".to_owned(), "there twice"),
+            ("{'x': '<f4'}".to_owned(), "\"x\" is unknown"),
+            (String::new(), "where { should be"),
+        ] {
+            let said = read(&file(&header, 8).as_slice())
+                .expect_err("refused")
+                .to_string();
+            assert!(said.contains(words), "{words:?}: {said}");
+        }
+        let said = |bytes: &[u8]| read(&bytes).expect_err("refused").to_string();
+        assert!(said(b"PK\x03\x04 not").contains("does not begin as a NumPy file"));
+        assert!(said(b"\x93NUMPY\x04\x00").contains("of version 4.0 of NumPy"));
+        assert!(
+            said(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").contains("says to have 4294967295 bytes")
+        );
+    }
+}

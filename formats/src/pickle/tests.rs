@@ -1,0 +1,225 @@
+//! Pickles in the making, and those that are refused.
+
+use super::*;
+
+/// A text, as protocol 2 has it.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    let length = u32::try_from(text.len()).expect("short").to_le_bytes();
+    [b"X", length.as_slice(), text.as_bytes()].concat()
+}
+
+pub(crate) fn int(number: i64) -> Vec<u8> {
+    [b"\x8a\x08".as_slice(), &number.to_le_bytes()].concat()
+}
+
+pub(crate) fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
+    [b"(".to_vec(), items.concat(), b"t".to_vec()].concat()
+}
+
+pub(crate) fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let items = items
+        .iter()
+        .flat_map(|(key, value)| [text(key), value.clone()]);
+    [b"}(".to_vec(), items.flatten().collect(), b"u".to_vec()].concat()
+}
+
+pub(crate) fn call(module: &str, name: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
+    let function = format!("c{module}\n{name}\n").into_bytes();
+    [function, tuple(arguments), b"R".to_vec()].concat()
+}
+
+pub(crate) fn whole(value: &[u8]) -> Vec<u8> {
+    [b"\x80\x02", value, b"."].concat()
+}
+
+fn imported(pickle: &[u8]) -> Vec<String> {
+    let mut imports = BTreeSet::new();
+    walk_to_end(&pickle, 0, &mut imports).expect("followed");
+    imports.into_iter().collect()
+}
+
+fn refusal(pickle: &[u8]) -> String {
+    let refused = walk_to_end(&pickle, 0, &mut BTreeSet::new());
+    refused.expect_err("it is refused").to_string()
+}
+
+#[test]
+fn values_are_put_together_as_in_python() {
+    for pickle in [
+        // One dictionary, by the operations of protocols 0, 1, 2 and 4: {"k": (1, -2), 3: [(), "v"]}
+        b"(dS'k'\n(I1\nL-2L\ntsI3\n(l(taVv\nas.".as_slice(),
+        b"}(U\x01k(K\x01J\xfe\xff\xff\xfftK\x03]()U\x01veu.",
+        b"\x80\x02}q\x00(X\x01\x00\x00\x00kq\x01M\x01\x00\x8a\x01\xfe\x86q\x02K\x03]q\x03()h\x010h\x01eu.",
+        b"\x80\x04\x95\x1c\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01k\x94K\x01\x8b\x01\x00\x00\x00\xfe\x86\x94K\x03]\x94()\x8c\x01v\x94eu.",
+    ] {
+        let found = walk_to_end(&pickle, 0, &mut BTreeSet::new()).expect("followed");
+        let dict = found.object(found.root).expect("a dictionary");
+        let [(k, pair), (number, list)] = dict.entries[..] else {
+            panic!("two entries: {dict:?}");
+        };
+        assert_eq!((found.text(k), number), (Some("k"), Value::Int(3)));
+        assert_eq!(found.tuple(pair), Some([Value::Int(1), Value::Int(-2)].as_slice()));
+        let list = found.object(list).expect("a list");
+        let [(Value::Int(0), empty), (Value::Int(1), letter)] = list.entries[..] else {
+            panic!("two items: {list:?}");
+        };
+        assert_eq!(found.tuple(empty), Some([].as_slice()));
+        assert!(matches!(found.text(letter), Some("v" | "k")));
+        assert_eq!(found.end, pickle.len() as u64);
+    }
+}
+
+#[test]
+fn every_way_to_import_is_seen() {
+    for (pickle, imports) in [
+        (b"cos\nsystem\n(S'true'\ntR.".as_slice(), "os.system"),
+        (b"(S'true'\nios\nsystem\n.", "os.system"),
+        (b"(cos\nsystem\nS'true'\no.", "os.system"),
+        (b"\x80\x04\x8c\x02os\x8c\x06system\x93)\x81.", "os.system"),
+        // Without saying a protocol, by texts of old ones, and by what was remembered.
+        (b"U\x02osVsystem\n\x93.", "os.system"),
+        (
+            b"S'os'\np7\n0\x8c\x06system\x940g7\nh\x01\x93.",
+            "os.system",
+        ),
+        // Taken from the stack, or left there.
+        (b"cos\nsystem\n0N.", "os.system"),
+        (b"cos\nsystem\nN.", "os.system"),
+        (b"((cos\nsystem\n11N.", "os.system"),
+        (b"cos\nsystem\n(0.", "os.system"),
+        (
+            b"\x80\x04\x8c\x02os\x8c\x0bpath.exists\x93.",
+            "os.path.exists",
+        ),
+        (b"cos\r\nsystem\n.", "os\r.system"),
+        (b"c\xc3\xa9\n\xff\n.", "é.\u{fffd}"),
+        // Computed: by a call, by escapes that are not read, and no text at all.
+        (b"cx\ny\n)RU\x06system\x93.", "(computed).system x.y"),
+        (b"S'o\\x73'\nU\x06system\x93.", "(computed).system"),
+        (b"U\x02osK\x05\x93.", "os.(computed)"),
+        (b"\x82\x05.", "(extension).5"),
+        (b"\x83\x05\x01.", "(extension).261"),
+        (b"\x84\x05\x00\x01\x00.", "(extension).65541"),
+        (b"cb\na\nca\nb\ncb\na\nttttt", ""),
+    ] {
+        if imports.is_empty() {
+            assert!(refusal(pickle).contains("up to there it imports [\"a.b\", \"b.a\"]"));
+        } else {
+            assert_eq!(imported(pickle).join(" "), imports);
+        }
+    }
+    let long = [
+        b"X\x88\x13\x00\x00".to_vec(),
+        vec![b'o'; 5000],
+        b"U\x06system\x93.".to_vec(),
+    ];
+    assert_eq!(imported(&long.concat()), ["(computed).system"]);
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_with_the_place() {
+    let repeated = |bytes: &[u8], times| bytes.repeat(times);
+    for (pickle, words) in [
+        (
+            b"".to_vec(),
+            "byte 0 of its pickle: an operation would end at byte 1, and the file has 0",
+        ),
+        (
+            b"N".to_vec(),
+            "byte 1 of its pickle: an operation would end",
+        ),
+        (
+            b"N.N".to_vec(),
+            "byte 2 of its pickle: it ends here, and there are 3 bytes",
+        ),
+        (b"\x80\x06N.".to_vec(), "byte 0 of its pickle: protocol 6"),
+        (
+            b"N\x00.".to_vec(),
+            "byte 1 of its pickle: 0x00 is no operation",
+        ),
+        (b".".to_vec(), "it needs a value where there is none"),
+        (b"0N.".to_vec(), "goes back to a mark where there is none"),
+        (b"N(.".to_vec(), "it needs a value where there is none"),
+        (
+            b"N(q\x00".to_vec(),
+            "byte 2 of its pickle: it needs a value",
+        ),
+        (
+            b"NNR(R.".to_vec(),
+            "it needs 2 values where there are fewer",
+        ),
+        (b"t.".to_vec(), "goes back to a mark"),
+        (b"(o.".to_vec(), "an object without a class"),
+        (b"}(NNNu.".to_vec(), "a key without a value"),
+        (b"(Nd.".to_vec(), "a key without a value"),
+        (
+            b"h\x07.".to_vec(),
+            "it recalls 7, which it did not remember",
+        ),
+        (b"j\xff\xff\xff\xff.".to_vec(), "it recalls 4294967295"),
+        (b"Np-1\n.".to_vec(), "by no number"),
+        (b"Np+1\n.".to_vec(), "by no number"),
+        (b"Np1_0\n.".to_vec(), "by no number"),
+        (b"Np99999999999999999999\n.".to_vec(), "by no number"),
+        (b"\x97.".to_vec(), "a buffer that is not in the file"),
+        (b"\x8b\xff\xff\xff\xff.".to_vec(), "a negative length"),
+        (b"T\xff\xff\xff\xff.".to_vec(), "a negative length"),
+        (
+            b"X\xff\xff\xff\xff.".to_vec(),
+            "would end at byte 4294967300, and the file has 6",
+        ),
+        (
+            [b"\x8e".to_vec(), vec![0xff; 8]].concat(),
+            "would end at byte 18446744073709551615",
+        ),
+        (
+            [b"\x95".to_vec(), vec![0xff; 8]].concat(),
+            "a frame of 18446744073709551615 bytes",
+        ),
+        (b"S'x".to_vec(), "would end at byte 4, and the file has 3"),
+        (
+            [b"c".to_vec(), vec![b'a'; 1025], b"\n".to_vec()].concat(),
+            "a name of more than 1024 bytes",
+        ),
+        // However deep, and however many.
+        (
+            repeated(b"(", 1_000_001),
+            "more than 1000000 marks on the stack",
+        ),
+        (
+            repeated(b"N", 1_000_001),
+            "more than 1000000 values on the stack",
+        ),
+        (
+            [b"N".to_vec(), repeated(b"\x85", 4_000_001)].concat(),
+            "more than 4000000 values",
+        ),
+        (
+            [
+                b"]".to_vec(),
+                repeated(
+                    &[b"(".to_vec(), repeated(b"N", 9000), b"e".to_vec()].concat(),
+                    889,
+                ),
+            ]
+            .concat(),
+            "more than 8000000 values in others",
+        ),
+    ] {
+        let said = refusal(&pickle);
+        assert!(said.contains(words), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_deep_or_in_itself_takes_no_stack_of_ours() {
+    for operations in [b"\x85".as_slice(), b"]0\x85", b"(2t"] {
+        let deep = [b"N".to_vec(), operations.repeat(1_000_000), b".".to_vec()].concat();
+        let found = walk(&deep.as_slice(), 0, &mut BTreeSet::new());
+        drop(found);
+    }
+    let ring = b"]q\x00h\x00a.".as_slice();
+    let found = walk_to_end(&ring, 0, &mut BTreeSet::new()).expect("followed");
+    let list = found.object(found.root).expect("a list");
+    assert_eq!(list.entries, [(Value::Int(0), found.root)]);
+}
