@@ -15,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, BundledRecord, VerifiedBundle};
 use candor_core::merkle::{Hash, LeafIndex};
+use candor_core::record::kinds::Attachment;
 use candor_core::record::{Kind, Predicate, PublisherName, ReleaseName, SignedRecord};
-use candor_core::weights::{CHUNK_LIST_BYTES_MAX, CHUNKS_MEDIA_TYPE, MANIFEST_MEDIA_TYPE};
+use candor_core::weights::MANIFEST_MEDIA_TYPE;
 use candor_core::{Sha256, Verified};
 
 use crate::api::RecordView;
@@ -27,6 +28,9 @@ use crate::replay::{Replay, ReplayError, parse};
 
 /// The most bytes of a manifest: 200,000 files at some 320 bytes; as base64 it still fits into a bundle.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
+
+/// The most bytes of all lists of chunks and tensors that come along: half of a bundle, in which they are a third longer.
+const LISTS_BYTES_MAX: u64 = BUNDLE_BYTES_MAX as u64 / 8 * 3;
 
 /// The most records of others in one bundle, the newest of them: a withdrawal is newer than what it withdraws, so what
 /// is there is not there without it.
@@ -317,7 +321,7 @@ pub fn make_bundle(
     let Parts {
         entries,
         manifests,
-        chunk_lists,
+        lists,
         ..
     } = parts;
     let records = entries.into_values().map(|(entry, proof)| BundledRecord {
@@ -330,10 +334,16 @@ pub fn make_bundle(
         let bytes = client.attachment(manifest, MANIFEST_BYTES_MAX)?;
         bundle.attach(MANIFEST_MEDIA_TYPE, &bytes);
     }
-    for list in chunk_lists {
+    let mut room = LISTS_BYTES_MAX;
+    for (digest, list) in lists {
         // Without it, files can be checked as a whole, and no part of one: that is no reason to have no bundle.
-        if let Ok(bytes) = client.attachment(list, CHUNK_LIST_BYTES_MAX) {
-            bundle.attach(CHUNKS_MEDIA_TYPE, &bytes);
+        let (Some(left), Ok(size)) = (room.checked_sub(list.size), usize::try_from(list.size))
+        else {
+            continue;
+        };
+        if let Ok(bytes) = client.attachment(digest, size) {
+            bundle.attach(&list.media_type, &bytes);
+            room = left;
         }
     }
     let verified = bundle.verify(client.key()).map_err(|error| match error {
@@ -382,7 +392,8 @@ struct Parts<'a> {
     entries: BTreeMap<LeafIndex, Proven>,
     entry_bytes: usize,
     manifests: BTreeSet<Sha256>,
-    chunk_lists: BTreeSet<Sha256>,
+    /// The lists of chunks and tensors beside them.
+    lists: BTreeMap<Sha256, Attachment>,
 }
 
 impl<'a> Parts<'a> {
@@ -398,7 +409,7 @@ impl<'a> Parts<'a> {
             entries: BTreeMap::new(),
             entry_bytes: 0,
             manifests: BTreeSet::new(),
-            chunk_lists: BTreeSet::new(),
+            lists: BTreeMap::new(),
         }
     }
 
@@ -416,9 +427,9 @@ impl<'a> Parts<'a> {
         }
         if let Predicate::Weights(weights) = &statement.predicate {
             self.manifests.insert(weights.manifest.digest.sha256);
-            let list = weights.chunks.as_ref();
-            let list = list.map(|chunks| chunks.list.digest.sha256);
-            self.chunk_lists.extend(list);
+            let lists = weights.lists().cloned();
+            self.lists
+                .extend(lists.map(|list| (list.digest.sha256, list)));
         }
         self.add(found)
     }

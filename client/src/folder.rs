@@ -17,13 +17,14 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use candor_core::Sha256;
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_core::record::{DigestSet, ReleaseName};
 use candor_core::weights::{
     CHUNK_BYTES, FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
-use crate::hashing::{self, FileError, Hashed, Job, OpenFile, Options, hash_files};
+use crate::hashing::{self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files, no_look};
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -55,6 +56,8 @@ pub struct FolderFiles<T> {
     pub chunks: Vec<u8>,
     /// What was seen when each of them was looked into.
     pub seen: Vec<T>,
+    /// The digests of the ranges of each of them that were asked for then.
+    pub ranges: Vec<Vec<Sha256>>,
     /// What was left out: `.git` and bundles of the release at the top of the folder, and `.cache/huggingface`.
     pub ignored: Vec<String>,
 }
@@ -190,7 +193,7 @@ pub fn hash_folder<T: Send>(
     folder: &Path,
     release: &ReleaseName,
     options: Options<'_>,
-    look: impl Fn(&FilePath, &OpenFile) -> Result<T, FileError> + Sync,
+    look: impl Fn(&FilePath, &OpenFile) -> Result<Look<T>, FileError> + Sync,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles<T>, FolderError> {
     let FolderListing { files, ignored } = list_folder(folder, release)?;
@@ -207,9 +210,10 @@ pub fn hash_folder<T: Send>(
         |index, file| look(&files[index].0, file),
         &mut |hashing| progress(Progress::of(hashing, &files[hashing.job].0)),
     )?;
-    let (mut seen, mut chunks) = (Vec::new(), Vec::new());
+    let (mut seen, mut ranges, mut chunks) = (Vec::new(), Vec::new(), Vec::new());
     let listed = |((path, size), hashed): ((FilePath, u64), Hashed<T>)| {
         seen.push(hashed.seen);
+        ranges.push(hashed.ranges);
         let leaves = hashed.chunks.iter().flatten();
         chunks.extend(leaves.flat_map(|leaf| *leaf.to_hash().as_bytes()));
         ManifestFile {
@@ -223,6 +227,7 @@ pub fn hash_folder<T: Send>(
         files,
         chunks,
         seen,
+        ranges,
         ignored,
     })
 }
@@ -314,7 +319,7 @@ fn hash_as_listed(
         return Ok((found, 0));
     }
     let mut known_files = 0;
-    let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+    let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
         progress(Progress::of(hashing, &files[read[hashing.job]].0));
     })?;
     let mut doubtful = Vec::new();
@@ -333,7 +338,7 @@ fn hash_as_listed(
             reads_all: true,
             ..options
         };
-        let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+        let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
             progress(Progress::of(hashing, &files[doubtful[hashing.job]].0));
         })?;
         for (index, hashed) in doubtful.into_iter().zip(hashed) {

@@ -346,9 +346,9 @@ fn check_attachments(
         if let Predicate::Weights(weights) = predicate
             && let Some(manifest) = attachments.get(&weights.manifest.digest.sha256)
         {
-            let chunks = weights.chunks.as_ref();
-            let chunks = chunks.and_then(|chunks| attachments.get(&chunks.list.digest.sha256));
-            Manifest::check_documents(weights, manifest, chunks.map(Vec::as_slice))?;
+            Manifest::check_documents(weights, manifest, |named| {
+                attachments.get(&named.digest.sha256).map(Vec::as_slice)
+            })?;
         }
     }
     match unnamed.first() {

@@ -6,9 +6,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
 use candor_core::bundle::BundleError;
 use candor_core::record::Predicate;
-use candor_core::record::kinds::{Attachment, ChunkedFiles, Weights};
+use candor_core::record::kinds::{Attachment, ChunkedFiles, TensorSet, Weights};
 use candor_core::weights::{
-    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, ManifestError,
+    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, ManifestError, Place,
+    TENSORS_MEDIA_TYPE, Tensor, TensorList,
 };
 use common::story::{manifest, meta_new, story};
 use common::{CARD, RELEASE, about, signed};
@@ -121,4 +122,50 @@ fn a_chunk_list_is_what_its_record_says() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_tensor_list_is_what_its_record_says() {
+    let file = common::files::file("model.safetensors", b"12345678");
+    let manifest = common::files::manifest(vec![file.clone()]);
+    let list_of = |name: &str| {
+        let tensor = Tensor {
+            bytes: 8,
+            dtype: "F64".to_owned(),
+            name: name.to_owned(),
+            sha256: Sha256::of(b"12345678"),
+            shape: vec![1],
+        };
+        let path = file.path.clone();
+        TensorList::new([(tensor, Place { path, offset: 0 })], &manifest).expect("a list")
+    };
+    let (list, other) = (list_of("w"), list_of("v"));
+    let bundle_with = |stated: TensorSet, bytes: &[u8]| {
+        let mut story = story();
+        let predicate = Weights {
+            tensors: Some(stated),
+            ..manifest.to_weights()
+        };
+        let subject = predicate.manifest.digest.sha256;
+        let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
+        let index = story.log.append(&signed(weights, &[&meta_new()]));
+        story.size = story.log.size();
+        let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
+        bundle.attach(MANIFEST_MEDIA_TYPE, &manifest.to_bytes());
+        bundle.attach(TENSORS_MEDIA_TYPE, bytes);
+        (index, bundle.verify(&story.key()))
+    };
+    let (index, verified) = bundle_with(list.to_stated(), &list.to_bytes());
+    assert_eq!(verified.expect("all holds").tensor_lists[&index], list);
+    // A record of a server that did not look: the digest is the list's, and the root is not.
+    let stated = TensorSet {
+        root: list.root(),
+        ..other.to_stated()
+    };
+    let (index, refused) = bundle_with(stated, &other.to_bytes());
+    let error = refused.expect_err("another list");
+    assert!(
+        matches!(&error, BundleError::Manifest { index: at, error: ManifestError::Tensors(_) } if *at == index),
+        "{error}"
+    );
 }

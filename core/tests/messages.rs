@@ -19,7 +19,9 @@ use candor_core::record::{
     PayloadError, PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation,
     SignatureFault, StatementError, UnsafeText, check_schema,
 };
-use candor_core::weights::{ChunkListError, ChunksRoot, FilePath, FilePathError, ManifestError};
+use candor_core::weights::{
+    ChunkListError, ChunksRoot, FilePath, FilePathError, ManifestError, TensorListError,
+};
 
 /// An example of every variant, as text.
 macro_rules! messages {
@@ -181,6 +183,21 @@ fn what_is_said_of_weights() {
         ChunkListError::Length { .. } => ChunkListError::Length { found: 64, expected: 96 },
         ChunkListError::TooLong(_) => ChunkListError::TooLong(1 << 30),
         ChunkListError::Root { .. } => ChunkListError::Root { stated: chunks_root(), actual: chunks_root() },
+    } + &messages! { TensorListError:
+        TensorListError::Json(_) => TensorListError::Json(json_error()),
+        TensorListError::Form(_) => TensorListError::Form(text("missing field `tensors`")),
+        TensorListError::NotCanonical => TensorListError::NotCanonical,
+        TensorListError::Count(_) => TensorListError::Count(0),
+        TensorListError::TooLong(_) => TensorListError::TooLong(1 << 30),
+        TensorListError::Tensor { .. } => TensorListError::Tensor {
+            name: text("model.decoder.embed_tokens.weight"),
+            rule: text("77266944 bytes from byte 8 on are not in model.safetensors"),
+        },
+        TensorListError::Disagrees { .. } => TensorListError::Disagrees {
+            field: "count",
+            stated: text("103"),
+            actual: text("104"),
+        },
     } + &messages! { ManifestError:
         ManifestError::Json(_) => ManifestError::Json(json_error()),
         ManifestError::Form(_) => ManifestError::Form(text("missing field `files`")),
@@ -192,6 +209,7 @@ fn what_is_said_of_weights() {
         ManifestError::FileTooLarge(_) => ManifestError::FileTooLarge(path()),
         ManifestError::NoCommonAlgorithm => ManifestError::NoCommonAlgorithm,
         ManifestError::Chunks(_) => ManifestError::Chunks(ChunkListError::TooLong(1 << 30)),
+        ManifestError::Tensors(_) => ManifestError::Tensors(TensorListError::NotCanonical),
         ManifestError::Disagrees { .. } => ManifestError::Disagrees {
             field: "fileCount",
             stated: text("3"),

@@ -11,14 +11,17 @@
 
 mod independent;
 
+use std::collections::BTreeSet;
+
 use candor_core::Sha256;
 use candor_core::bundle::{Bundle, Receipt};
 use candor_core::merkle::{
     EntryBundlePath, Hash, InclusionProof, LeafHash, LeafIndex, TilePath, TreeHead, TreeSize,
 };
 use candor_core::note::{Checkpoint, LogKey, NoteSigner, SignedNote};
-use candor_core::record::{Envelope, Statement, parse_strict, to_canonical_json};
-use candor_core::weights::{ChunkList, Manifest};
+use candor_core::record::{DigestSet, Envelope, Statement, parse_strict, to_canonical_json};
+use candor_core::weights::{ChunkList, Manifest, ManifestFile, TensorList};
+use candor_formats::{Format, read};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
@@ -29,7 +32,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 pub type Target = fn(&[u8]);
 
 /// By name, all that is here.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("tile_path", tile_path),
@@ -40,6 +43,8 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("canonical_json", canonical_json),
     ("bundle", bundle),
     ("manifest", manifest),
+    ("tensor_list", tensor_list),
+    ("weights_file", weights_file),
     ("front_matter", front_matter),
     ("checksum_list", checksum_list),
     ("configuration", configuration),
@@ -239,6 +244,49 @@ pub fn manifest(bytes: &[u8]) {
             let made = Manifest::new(manifest.files().to_vec()).expect("it was one before");
             assert_eq!(made.root(), manifest.root());
             chunk_list(&manifest);
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Tensor lists of a release of two files: what is accepted has one canonical form, and each tensor of it can be proven.
+pub fn tensor_list(bytes: &[u8]) {
+    let file = |path: &str| ManifestFile {
+        path: path.parse().expect("a path"),
+        size: Some(1 << 40),
+        digest: DigestSet::sha256(Sha256::of(path)),
+    };
+    let manifest = Manifest::new(vec![file("a"), file("b")]).expect("a manifest");
+    match TensorList::parse(bytes, &manifest) {
+        Ok(list) => {
+            assert_eq!(list.to_bytes(), bytes);
+            let stated = list.to_stated();
+            let end = list.tensors().len() - 1;
+            let proof = list.prove(&[end]).expect("it is there");
+            assert!(proof.verify(&stated));
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+/// Files of weights, in the format that the first byte says: tensors are where the file is, each has a name of its own, and
+/// what was read of a file is read of it again.
+pub fn weights_file(bytes: &[u8]) {
+    let Some((format, file)) = bytes.split_first() else {
+        return;
+    };
+    let format = Format::ALL[usize::from(*format) % Format::ALL.len()];
+    match read(format, &file) {
+        Ok(contents) => {
+            let mut names = BTreeSet::new();
+            for tensor in &contents.tensors {
+                assert!(names.insert(&tensor.name), "{:?} twice", tensor.name);
+                assert!(tensor.range.start <= tensor.range.end);
+                if tensor.file.is_none() {
+                    assert!(tensor.range.end <= file.len() as u64);
+                }
+            }
+            assert_eq!(read(format, &file).ok(), Some(contents));
         }
         Err(error) => has_an_end(&error),
     }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use candor_core::record::kinds::Reason;
 use candor_core::record::{Kind, PublisherName, ReleaseName};
+use candor_core::weights::FilePath;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -273,6 +274,9 @@ pub struct ReleaseArgs {
     /// The training config, where it is not found by itself
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Take this file of the release as it is, and not as what its name says (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub as_bytes: Vec<FilePath>,
     /// Publish a record from this file too, such as results of an evaluation, or api-version:FILE (may be repeated)
     #[arg(long, value_name = "[KIND:]FILE", value_parser = With::parse)]
     pub with: Vec<With>,

@@ -1,10 +1,11 @@
 //! The digests of many files, as fast as the processor makes them.
 //!
 //! ```text
-//! Job… ──► threads, largest file first ──► OpenFile ──► look: what its header says
+//! Job… ──► threads, largest file first ──► OpenFile ──► look: what its header says, and which ranges get a digest
 //!                                             │
 //!                                             └──► windows of 8 MiB ─┬► the file's digests, window after window
-//!                                                                    └► the window's leaf hash, on any thread
+//!                                                                    ├► the window's leaf hash, on any thread
+//!                                                                    └► the ranges' digests, on any thread
 //! ```
 //!
 //! Always: what comes out does not depend on how many threads there are, or on which file was done first. A file whose
@@ -16,22 +17,26 @@
 mod hashers;
 mod known;
 mod open_file;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
 use std::iter;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use candor_core::Sha256;
 use candor_core::merkle::LeafHash;
 use candor_core::record::{Algorithm, DigestSet};
 
 use self::hashers::Hashers;
 pub use self::known::Known;
 pub use self::open_file::{FileError, OpenFile};
+use self::ranges::RangeHashers;
 
 /// How many bytes are looked at together: one chunk of a file, which is a leaf of its tree.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -52,6 +57,20 @@ pub struct Job {
     pub chunks: bool,
 }
 
+/// What looking into a file gives, before it is hashed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look<T> {
+    /// What was seen.
+    pub seen: T,
+    /// Ranges of the file's bytes that get a SHA-256 of their own; none of them ends behind the file's end.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// Looks at nothing, where the digests are all that is wanted.
+pub fn no_look(_: usize, _: &OpenFile) -> Result<Look<()>, FileError> {
+    Ok(Look::default())
+}
+
 /// What was found of a [`Job`]'s file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashed<T> {
@@ -61,6 +80,8 @@ pub struct Hashed<T> {
     pub chunks: Option<Vec<LeafHash>>,
     /// What was seen when it was looked into.
     pub seen: T,
+    /// The digest of each range that was asked for.
+    pub ranges: Vec<Sha256>,
     /// Whether it was not read, since its digests were known from another time.
     pub was_known: bool,
 }
@@ -96,7 +117,7 @@ pub struct Progress {
 pub fn hash_files<T: Send>(
     jobs: &[Job],
     options: Options<'_>,
-    look: impl Fn(usize, &OpenFile) -> Result<T, FileError> + Sync,
+    look: impl Fn(usize, &OpenFile) -> Result<Look<T>, FileError> + Sync,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Hashed<T>>, FileError> {
     // Largest first: one that is begun last keeps a single core busy while the others have nothing to do.
@@ -181,15 +202,16 @@ fn hash_file<T>(
     job: &Job,
     options: Options<'_>,
     state: &State,
-    look: impl FnOnce(&OpenFile) -> Result<T, FileError>,
+    look: impl FnOnce(&OpenFile) -> Result<Look<T>, FileError>,
 ) -> Result<Option<Hashed<T>>, FileError> {
     let begun = SystemTime::now();
     let file = OpenFile::open(&job.path, job.size)?;
-    let seen = look(&file)?;
+    let Look { seen, ranges } = look(&file)?;
     let known = options.known.zip(file.identity());
     if let Some((known, identity)) = &known
         && !options.reads_all
         && !job.chunks
+        && ranges.is_empty()
         && let Some(digest) = known.get(identity, &job.also)
     {
         state.bytes.fetch_add(job.size, Ordering::Relaxed);
@@ -197,11 +219,13 @@ fn hash_file<T>(
             digest,
             chunks: None,
             seen,
+            ranges: Vec::new(),
             was_known: true,
         }));
     }
     let mut hashers = Hashers::new(job.also.iter().copied());
     let mut chunks = job.chunks.then(Vec::new);
+    let mut ranges = RangeHashers::new(ranges);
     let (mut offset, mut uncounted) = (0, 0);
     while offset < job.size {
         if state.is_given_up.load(Ordering::Relaxed) {
@@ -210,16 +234,19 @@ fn hash_file<T>(
         state.bytes.fetch_add(uncounted, Ordering::Relaxed);
         let bytes = WINDOW_BYTES.min(job.size - offset);
         let piece = file.piece(offset, bytes)?;
-        match &mut chunks {
-            // A thread that has nothing to do takes the leaf, and so a single large file takes no longer for having leaves.
-            Some(chunks) => {
-                let ((), leaf) = rayon::join(
-                    || hashers.update(piece.bytes()),
-                    || LeafHash::of_bytes(piece.bytes()),
-                );
-                chunks.push(leaf);
-            }
-            None => hashers.update(piece.bytes()),
+        // A thread that has nothing to do takes the leaf or the ranges, so that these take a single large file no longer.
+        let leaf = || chunks.is_some().then(|| LeafHash::of_bytes(piece.bytes()));
+        let ((), (leaf, ())) = join_if(
+            chunks.is_some() || !ranges.is_empty(),
+            || hashers.update(piece.bytes()),
+            || {
+                join_if(!ranges.is_empty(), leaf, || {
+                    ranges.update(offset, piece.bytes());
+                })
+            },
+        );
+        if let Some((chunks, leaf)) = chunks.as_mut().zip(leaf) {
+            chunks.push(leaf);
         }
         piece.check()?;
         (offset, uncounted) = (offset + bytes, bytes);
@@ -237,6 +264,20 @@ fn hash_file<T>(
         digest,
         chunks,
         seen,
+        ranges: ranges.finish(),
         was_known: false,
     }))
+}
+
+/// Both, on two threads if `is_worth_it`.
+fn join_if<A: Send, B: Send>(
+    is_worth_it: bool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if is_worth_it {
+        rayon::join(a, b)
+    } else {
+        (a(), b())
+    }
 }

@@ -153,6 +153,14 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Why reading it failed in other hands.
+    pub(crate) fn error_of(&self, error: io::Error) -> FileError {
+        match self.check_unchanged() {
+            Ok(()) => self.io_error(error),
+            Err(changed) => changed,
+        }
+    }
+
     fn changed(&self) -> FileError {
         FileError::Changed {
             path: self.path.clone(),

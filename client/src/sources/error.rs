@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use candor_core::Sha256;
 use candor_core::record::{JsonError, Kind, SchemaViolation, StatementError};
-use candor_core::weights::ManifestError;
+use candor_core::weights::{FilePath, ManifestError};
 
 use crate::folder::FolderError;
 
@@ -131,6 +131,22 @@ pub enum SourceError {
         /// Why.
         error: ManifestError,
     },
+    /// A file is not what its name says, or not only that.
+    #[error("{file}: {error}")]
+    Contents {
+        /// Which file.
+        file: FilePath,
+        /// What is wrong with its contents.
+        error: String,
+    },
+    /// A file that is to be taken in a certain way is not there.
+    #[error("{} has no file {file}", folder.display())]
+    NoSuchFile {
+        /// Which file.
+        file: FilePath,
+        /// Where it should be.
+        folder: PathBuf,
+    },
     /// The record is not as its schema says.
     #[error("the {kind} record is not as its schema says")]
     Schema {
@@ -210,6 +226,8 @@ impl SourceError {
             | Self::ChecksumLine { .. }
             | Self::SizesMissing { .. }
             | Self::Manifest { .. }
+            | Self::Contents { .. }
+            | Self::NoSuchFile { .. }
             | Self::Statement { .. }
             | Self::EntryTooLarge { .. }
             | Self::AttachmentMissing { .. }
@@ -248,6 +266,10 @@ impl SourceError {
             Self::Manifest { .. } => {
                 "correct the list; each file is listed once, by a path inside the release"
             }
+            Self::Contents { .. } => {
+                "mend the file, or fetch it again; `--as-bytes FILE` takes it as it is, without looking into it"
+            }
+            Self::NoSuchFile { .. } => "name a file of the release by its path inside the folder",
             Self::Schema { .. } | Self::Statement { .. } => {
                 "correct that field; `candor schema KIND` prints the rules"
             }

@@ -39,7 +39,7 @@ use candor_core::weights::Manifest;
 
 pub use detect::{SourceKind, detect};
 pub use error::SourceError;
-pub use release::{ReleaseDrafts, release_drafts};
+pub use release::{ReleaseDrafts, ReleaseFolder, release_drafts};
 
 /// The most bytes of a document that becomes an attachment: what a log takes.
 pub const DOCUMENT_BYTES_MAX: u64 = 32 << 20;
@@ -161,9 +161,7 @@ impl Draft {
                 found.map(|document| document.bytes.as_slice())
             };
             let manifest = document(&weights.manifest).unwrap_or_default();
-            let chunks = weights.chunks.as_ref();
-            let chunks = chunks.and_then(|chunks| document(&chunks.list));
-            Manifest::check_documents(weights, manifest, chunks)
+            Manifest::check_documents(weights, manifest, document)
                 .map_err(|error| mismatch(&weights.manifest.name, error.to_string()))?;
         }
         Ok(())

@@ -1,18 +1,19 @@
 //! A whole release from its folder: weights, card and training config.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use candor_core::record::{Predicate, ReleaseName};
-use candor_core::weights::{Manifest, ManifestFile};
+use candor_core::weights::{FilePath, Manifest, ManifestFile};
 use candor_core::{Sha256, record::DigestSet};
 
-use super::heads::{Head, Heads};
+use super::heads::{Elsewhere, Head, Heads};
 use super::training_config::{CONFIG_BYTES_MAX, is_training_config};
 use super::{DOCUMENT_BYTES_MAX, Draft, Drafts, SourceError, model_card, training_config, weights};
-use crate::folder::{Progress, hash_folder};
-use crate::hashing::Options;
+use crate::folder::{FolderError, Progress, hash_folder};
+use crate::hashing::{Job, Look, OpenFile, Options, hash_files};
 
 /// What a folder became.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,25 +30,61 @@ pub struct ReleaseDrafts {
     pub ignored: Vec<String>,
 }
 
-/// Reads `folder` as the release `release`.
-///
-/// `config` names its training config; without it, the one file in the folder that looks like one is taken, and
-/// none is fine. Several that look like one are an error that lists them.
+/// A folder that is to be a release.
+#[derive(Clone, Copy, Debug)]
+pub struct ReleaseFolder<'a> {
+    /// Where it is.
+    pub folder: &'a Path,
+    /// What it is to be.
+    pub release: &'a ReleaseName,
+    /// Its training config; without it, the one file in the folder that looks like one is taken, and none is fine.
+    pub config: Option<&'a Path>,
+    /// Files whose contents are not looked at, whatever their names say.
+    pub as_bytes: &'a [FilePath],
+}
+
+/// Reads a folder as a release. Several files that look like a training config, where none is named, are an error that
+/// lists them; and so is a file that is not what its name says.
 pub fn release_drafts(
-    folder: &Path,
-    release: &ReleaseName,
-    config: Option<&Path>,
+    of: ReleaseFolder<'_>,
     options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ReleaseDrafts, SourceError> {
-    let files = hash_folder(folder, release, options, Head::read, progress)?;
+    let ReleaseFolder {
+        folder,
+        release,
+        config,
+        as_bytes,
+    } = of;
+    let look = |path: &FilePath, file: &OpenFile| Head::read(path, file, as_bytes.contains(path));
+    let files = hash_folder(folder, release, options, look, progress)?;
+    let listed = |path: &FilePath| files.files.iter().any(|file| file.path == *path);
+    if let Some(path) = as_bytes.iter().find(|path| !listed(path)) {
+        return Err(SourceError::NoSuchFile {
+            file: path.clone(),
+            folder: folder.to_owned(),
+        });
+    }
     let paths = files.files.iter().map(|file| file.path.clone());
-    let heads = Heads::new(paths.zip(files.seen));
+    let heads = Heads::new(paths.zip(files.seen.into_iter().zip(files.ranges)));
+    if let Some((path, error)) = heads.refused() {
+        return Err(SourceError::Contents {
+            file: path.clone(),
+            error: error.to_string(),
+        });
+    }
     let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
         file: folder.display().to_string(),
         error,
     })?;
-    let mut all = weights::draft(&manifest, &files.chunks, &heads, release);
+    let elsewhere = heads
+        .elsewhere(&manifest)
+        .map_err(|(file, error)| SourceError::Contents {
+            file: file.clone(),
+            error,
+        })?;
+    let tensors = heads.tensors(&hash_elsewhere(folder, elsewhere, options)?);
+    let mut all = weights::draft(&manifest, &files.chunks, (&heads, tensors), release);
     match card(&manifest, &mut all.warnings) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;
@@ -79,6 +116,45 @@ pub fn release_drafts(
         warnings: all.warnings,
         ignored: files.ignored,
     })
+}
+
+/// Takes the digests of tensors that are in other files than those that tell of them. These files are read once more, and
+/// must still be those that the manifest lists.
+fn hash_elsewhere<'a>(
+    folder: &Path,
+    elsewhere: Vec<Elsewhere<'a>>,
+    options: Options<'_>,
+) -> Result<Vec<(Elsewhere<'a>, Sha256)>, SourceError> {
+    let mut by_file: BTreeMap<&FilePath, Vec<Elsewhere<'a>>> = BTreeMap::new();
+    for it in elsewhere {
+        by_file.entry(&it.file.path).or_default().push(it);
+    }
+    let job = |(path, tensors): (&&FilePath, &Vec<Elsewhere<'a>>)| Job {
+        path: folder.join(path.as_str()),
+        size: tensors[0].file.size.unwrap_or_default(),
+        also: Vec::new(),
+        chunks: false,
+    };
+    let jobs: Vec<_> = by_file.iter().map(job).collect();
+    let ranges: Vec<Vec<_>> = by_file
+        .values()
+        .map(|tensors| tensors.iter().map(|it| it.tensor.range.clone()).collect())
+        .collect();
+    let look = |job: usize, _: &OpenFile| {
+        Ok(Look {
+            seen: (),
+            ranges: ranges[job].clone(),
+        })
+    };
+    let hashed = hash_files(&jobs, options, look, &mut |_| {}).map_err(FolderError::from)?;
+    let mut found = Vec::new();
+    for ((_, tensors), (job, hashed)) in by_file.into_iter().zip(jobs.into_iter().zip(hashed)) {
+        if tensors[0].file.digest != hashed.digest {
+            return Err(SourceError::Changed { path: job.path });
+        }
+        found.extend(tensors.into_iter().zip(hashed.ranges));
+    }
+    Ok(found)
 }
 
 impl Drafts {

@@ -1,8 +1,11 @@
 //! Weights: what a release's manifest says, and what its files say of themselves.
 
-use candor_core::record::kinds::Weights;
+use candor_core::record::kinds::{TensorSet, Weights};
 use candor_core::record::{Predicate, ReleaseName};
-use candor_core::weights::{ChunkList, ChunkListError, MANIFEST_MEDIA_TYPE, Manifest};
+use candor_core::weights::{
+    ChunkList, ChunkListError, MANIFEST_MEDIA_TYPE, Manifest, Place, TENSOR_LIST_BYTES_MAX, Tensor,
+    TensorList, TensorListError,
+};
 
 use super::heads::Heads;
 use super::{Draft, DraftAttachment, Drafts};
@@ -17,12 +20,12 @@ const FORMATS: [(&str, &[&str]); 6] = [
     ("numpy", &[".npy", ".npz"]),
 ];
 
-/// Makes the record of `manifest`, with the chunk list of its large files, if it has some, and with what the `heads` of
-/// its files say.
+/// Makes the record of `manifest`, with the chunk list of its large files, if it has some, with the tensors
+/// that were found in its files, and with what the `heads` of these say.
 pub(super) fn draft(
     manifest: &Manifest,
     chunks: &[u8],
-    heads: &Heads,
+    (heads, tensors): (&Heads, Vec<(Tensor, Place)>),
     release: &ReleaseName,
 ) -> Drafts {
     let mut warnings = heads.warnings(manifest);
@@ -43,19 +46,49 @@ pub(super) fn draft(
         // None of the files has more than one chunk.
         Err(_) => None,
     };
-    let (chunks, document) = chunks.unzip();
+    let tensors = tensor_list(manifest, tensors, &mut warnings);
+    let (chunks, chunks_document) = chunks.unzip();
+    let (tensors, tensors_document) = tensors.unzip();
     let weights = Weights {
         chunks,
+        tensors,
         format: format(manifest).map(str::to_owned),
         parameters: heads.parameters(manifest),
         ..manifest.to_weights()
     };
     let mut draft = of_weights(manifest, weights, release);
-    draft.attachments.extend(document);
+    draft.attachments.extend(chunks_document);
+    draft.attachments.extend(tensors_document);
     Drafts {
         drafts: vec![draft],
         warnings,
     }
+}
+
+/// What the record says of the tensors that were found, and the list of them; none if there are none.
+fn tensor_list(
+    manifest: &Manifest,
+    found: Vec<(Tensor, Place)>,
+    warnings: &mut Vec<String>,
+) -> Option<(TensorSet, DraftAttachment)> {
+    if found.is_empty() {
+        return None;
+    }
+    let made = TensorList::new(found, manifest).and_then(|list| {
+        let (stated, bytes) = (list.to_stated(), list.to_bytes());
+        if bytes.len() > TENSOR_LIST_BYTES_MAX {
+            return Err(TensorListError::TooLong(bytes.len()));
+        }
+        let descriptor = stated.list.clone();
+        Ok((stated, DraftAttachment { descriptor, bytes }))
+    });
+    let error = match made {
+        Ok(made) => return Some(made),
+        Err(error) => error,
+    };
+    let words = "so the files can be compared as files, and not by their tensors";
+    warnings.push(format!("left out: {error}: {words}"));
+    None
 }
 
 /// A draft of `weights`, which were made from `manifest`.

@@ -6,7 +6,7 @@ use std::path::Path;
 use candor_client::folder::{
     FolderError, FolderFiles, FoundFiles, hash_folder, hash_listed, list_folder,
 };
-use candor_client::hashing::{FileError, OpenFile, Options};
+use candor_client::hashing::{FileError, Look, OpenFile, Options};
 use candor_client::sources::checksums;
 use candor_core::Sha256;
 use candor_core::weights::{Comparison, FilePath, Manifest};
@@ -15,7 +15,7 @@ use super::{bundle_of, folder, release};
 
 /// Reads a folder that is to be the release.
 fn hashed(folder: &Path) -> Result<FolderFiles<()>, FolderError> {
-    let nothing = |_: &FilePath, _: &OpenFile| Ok(());
+    let nothing = |_: &FilePath, _: &OpenFile| Ok(Look::default());
     hash_folder(folder, &release(), Options::default(), nothing, &mut |_| {})
 }
 
@@ -58,7 +58,7 @@ fn a_folder_is_listed_by_path_with_empty_files_and_what_was_left_out() {
         folder.path(),
         &release(),
         Options::default(),
-        |_, _| Ok(()),
+        |_, _| Ok(Look::<()>::default()),
         &mut |progress| {
             steps.push((
                 progress.file.to_string(),
@@ -186,7 +186,7 @@ fn a_file_that_changes_while_it_is_read_is_refused() {
             if path.as_str() == "b" {
                 fs::write(folder.path().join("b"), &change).expect("written");
             }
-            Ok(())
+            Ok(Look::<()>::default())
         };
         let result = hash_folder(
             folder.path(),

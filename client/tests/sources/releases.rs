@@ -3,22 +3,25 @@
 use std::path::Path;
 
 use candor_client::hashing::Options;
-use candor_client::sources::{ReleaseDrafts, SourceError, model_card, release_drafts};
+use candor_client::sources::{
+    ReleaseDrafts, ReleaseFolder, SourceError, model_card, release_drafts,
+};
 use candor_core::record::kinds::Strength;
 use candor_core::record::{Kind, Predicate, SubjectName, Version};
+use candor_core::weights::FilePath;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{bundle_of, folder, one, release};
 
 fn drafts_of(folder: &TempDir, config: Option<&Path>) -> Result<ReleaseDrafts, SourceError> {
-    let drafts = release_drafts(
-        folder.path(),
-        &release(),
+    let of = ReleaseFolder {
+        folder: folder.path(),
+        release: &release(),
         config,
-        Options::default(),
-        &mut |_| {},
-    )?;
+        as_bytes: &[],
+    };
+    let drafts = release_drafts(of, Options::default(), &mut |_| {})?;
     for draft in &drafts.drafts {
         draft.check().expect("the log would take it");
     }
@@ -99,7 +102,7 @@ fn several_configs_ask_for_a_choice() {
 
 #[test]
 fn a_release_without_card_and_config_is_a_release() {
-    let folder = folder(&[("model.onnx", b"x"), ("sub/README.md", b"# not the card")]);
+    let folder = folder(&[("model.bin", b"x"), ("sub/README.md", b"# not the card")]);
     let drafts = drafts_of(&folder, None).expect("a release");
     assert_eq!((drafts.drafts.len(), drafts.warnings.len()), (1, 2));
 }
@@ -115,22 +118,8 @@ fn parameters_are_counted_only_where_there_is_no_doubt() {
     };
     let good = safetensors("F32", &[2, 3], 24);
     assert_eq!(parameters(&[("m.safetensors", &good)]), Some(6));
-    let mut longer = good.clone();
-    longer.push(0);
-    let mut endless = good.clone();
-    endless[7] = 0x7f;
-    let no_json = [3, 0, 0, 0, 0, 0, 0, 0, b'{', b'{', b'{'];
     for files in [
-        vec![("m.safetensors", &longer[..])],
-        vec![("m.safetensors", &endless[..])],
-        vec![("m.safetensors", &no_json[..])],
-        vec![("m.safetensors", &good[..20])],
-        vec![("m.safetensors", b"")],
         vec![("m.safetensors", &safetensors("U8", &[24], 24)[..])],
-        vec![(
-            "m.safetensors",
-            &safetensors("F32", &[usize::MAX, usize::MAX], 24)[..],
-        )],
         vec![("a.safetensors", &good[..]), ("b.safetensors", &good[..])],
         vec![
             ("unet/m.safetensors", &good[..]),
@@ -206,33 +195,29 @@ fn what_is_said_of_files_is_said_of_what_was_hashed() {
     let swap = |name: &str, bytes: &[u8]| {
         std::fs::write(folder.path().join(name), bytes).expect("written");
     };
-    let drafts = release_drafts(
-        folder.path(),
-        &release(),
-        None,
-        Options::default(),
-        &mut |progress| {
-            if progress.bytes == progress.bytes_total {
-                swap("m.safetensors", &safetensors("F16", &[5, 3, 1], 30));
-            }
-        },
-    );
+    let name = release();
+    let mut of = ReleaseFolder {
+        folder: folder.path(),
+        release: &name,
+        config: None,
+        as_bytes: &[],
+    };
+    let drafts = release_drafts(of, Options::default(), &mut |progress| {
+        if progress.bytes == progress.bytes_total {
+            swap("m.safetensors", &safetensors("F16", &[5, 3, 1], 30));
+        }
+    });
     let drafts = drafts.expect("the header was read with the digest").drafts;
     assert!(
         matches!(&drafts[0].predicate, Predicate::Weights(it) if it.parameters == Some(15)),
         "{drafts:?}"
     );
-    let error = release_drafts(
-        folder.path(),
-        &release(),
-        Some(&config),
-        Options::default(),
-        &mut |progress| {
-            if progress.bytes == progress.bytes_total {
-                swap("a.yml", b"lr: 2\n");
-            }
-        },
-    )
+    of.config = Some(&config);
+    let error = release_drafts(of, Options::default(), &mut |progress| {
+        if progress.bytes == progress.bytes_total {
+            swap("a.yml", b"lr: 2\n");
+        }
+    })
     .expect_err("another config than the manifest lists");
     assert!(
         matches!(&error, SourceError::Changed { path } if path.ends_with("a.yml")),
@@ -240,45 +225,223 @@ fn what_is_said_of_files_is_said_of_what_was_hashed() {
     );
 }
 
-#[test]
-fn files_that_are_not_what_their_names_say_are_named() {
-    let warnings = |name: &str, bytes: &[u8]| {
-        let folder = folder(&[
-            (name, bytes),
-            ("README.md", b"---\nlicense: mit\n---\n"),
-            ("train.yml", b"lr: 1\n"),
-        ]);
-        drafts_of(&folder, None).expect("a release").warnings
+/// A release of one file, beside what every release should have.
+fn of_one(
+    name: &str,
+    bytes: &[u8],
+    as_bytes: &[FilePath],
+) -> Result<(Vec<String>, bool), SourceError> {
+    let folder = folder(&[
+        (name, bytes),
+        ("README.md", b"---\nlicense: mit\n---\n"),
+        ("train.yml", b"lr: 1\n"),
+    ]);
+    let of = ReleaseFolder {
+        folder: folder.path(),
+        release: &release(),
+        config: None,
+        as_bytes,
     };
+    let drafts = release_drafts(of, Options::default(), &mut |_| {})?;
+    let has_tensors = drafts.drafts.iter().any(|draft| {
+        draft.check().expect("the log would take it");
+        matches!(&draft.predicate, Predicate::Weights(it) if it.tensors.is_some())
+    });
+    Ok((drafts.warnings, has_tensors))
+}
+
+#[test]
+fn files_that_are_not_what_their_names_say_are_refused() {
     let tensors = safetensors("I8", &[3], 3);
-    for (name, bytes) in [
-        ("m.safetensors", &tensors[..]),
-        ("m.gguf", b"GGUF\x03\0\0\0"),
-        ("m.bin", b"anything"),
+    let mut longer = tensors.clone();
+    longer.push(0);
+    let mut endless = tensors.clone();
+    endless[7] = 0x7f;
+    let empty_gguf = [&b"GGUF\x03\0\0\0"[..], &[0; 16]].concat();
+    for (name, bytes, has_tensors) in [
+        ("m.safetensors", &tensors[..], true),
+        ("m.gguf", &empty_gguf[..], false),
+        ("m.bin", b"anything", false),
     ] {
-        assert_eq!(warnings(name, bytes), [""; 0], "{name}");
+        let found = of_one(name, bytes, &[]).expect("a release");
+        assert_eq!(found, (Vec::new(), has_tensors), "{name}");
     }
+    for (name, bytes, words) in [
+        ("m.safetensors", &b"see elsewhere"[..], "does not begin as"),
+        ("m.safetensors", b"", "would end at byte 8"),
+        ("m.safetensors", &tensors[..tensors.len() - 1], "of 2"),
+        ("m.safetensors", &longer, "should end at byte"),
+        ("m.safetensors", &endless, "its header says to have"),
+        (
+            "m.safetensors",
+            &[3, 0, 0, 0, 0, 0, 0, 0, b'{', b'{', b'{'],
+            "its header",
+        ),
+        (
+            "m.safetensors",
+            &safetensors("F32", &[usize::MAX, usize::MAX], 24),
+            "are not what",
+        ),
+        ("m.GGUF", b"GG", "would end at byte 4"),
+    ] {
+        let error = of_one(name, bytes, &[]).expect_err(words);
+        assert!(
+            matches!(&error, SourceError::Contents { file, .. } if file.as_str() == name),
+            "{name}: {error:?}"
+        );
+        let said = error.to_string();
+        assert!(said.contains(words) && said.starts_with(name), "{said}");
+        let found = of_one(name, bytes, &[name.parse().expect("a path")]).expect("as bytes");
+        assert_eq!(found, (Vec::new(), false), "{name}");
+    }
+    let error = of_one("m.bin", b"", &["n.bin".parse().expect("a path")]);
+    let error = error.expect_err("a slip of the pen");
+    assert!(
+        matches!(&error, SourceError::NoSuchFile { file, .. } if file.as_str() == "n.bin"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_may_be_right_and_looks_wrong_is_named() {
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n";
     for (name, bytes, words) in [
-        (
-            "m.safetensors",
-            &b"see https://example.org"[..],
-            "has no header",
-        ),
-        ("m.safetensors", b"", "has no header"),
-        (
-            "m.safetensors",
-            &tensors[..tensors.len() - 1],
-            "by its own header",
-        ),
-        ("m.safetensors", pointer, "a Git LFS pointer"),
+        ("m.safetensors", &pointer[..], "a Git LFS pointer"),
         ("m.bin", pointer, "a Git LFS pointer"),
-        ("m.GGUF", b"GG", "does not begin as a GGUF file"),
+        (
+            "m.bin",
+            b"\x80\x02cos\nsystem\n(S'true'\ntR.",
+            "who loads it runs os.system",
+        ),
+        ("m.h5", b"x", "does not begin as an HDF5 file"),
+        (
+            "m.safetensors",
+            &safetensors("F3", &[8], 3),
+            "are not listed",
+        ),
     ] {
-        let warnings = warnings(name, bytes);
+        let (warnings, has_tensors) = of_one(name, bytes, &[]).expect("a release");
         assert!(
             warnings.len() == 1 && warnings[0].contains(words) && warnings[0].starts_with(name),
             "{name}: {warnings:?}"
         );
+        assert!(!has_tensors, "{name}");
+    }
+}
+
+#[test]
+fn the_same_tensors_have_the_same_root_in_whatever_files_they_are() {
+    let file = |tensors: &[(&str, [u8; 2])]| {
+        let mut header = serde_json::Map::new();
+        for (n, (name, _)) in tensors.iter().enumerate() {
+            let offsets = [2 * n, 2 * n + 2];
+            let tensor = json!({ "dtype": "U8", "shape": [2], "data_offsets": offsets });
+            header.insert((*name).to_owned(), tensor);
+        }
+        let header = serde_json::Value::from(header).to_string();
+        let data = tensors.iter().flat_map(|(_, data)| *data);
+        let length = (header.len() as u64).to_le_bytes();
+        let bytes = length.into_iter().chain(header.into_bytes()).chain(data);
+        bytes.collect::<Vec<u8>>()
+    };
+    let tensors = |files: &[(&str, &[u8])]| {
+        let drafts = drafts_of(&folder(files), None).expect("a release");
+        match &drafts.drafts[0].predicate {
+            Predicate::Weights(weights) => weights.tensors.clone().expect("tensors"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (a, b, c) = (("a", [1, 2]), ("b", [3, 4]), ("c", [1, 2]));
+    let one = tensors(&[("m.safetensors", &file(&[a, b, c]))]);
+    let two = tensors(&[
+        ("m-1.safetensors", &file(&[c, b])),
+        ("m-2.safetensors", &file(&[a])),
+    ]);
+    assert_eq!((one.count, one.root), (3, two.root));
+    assert_ne!(one.list, two.list, "the places are others");
+    let twice = tensors(&[
+        ("m-1.safetensors", &file(&[a, b, c])),
+        ("m-2.safetensors", &file(&[a])),
+    ]);
+    assert_eq!((twice.count, twice.root), (3, one.root));
+    for other in [
+        file(&[a, b]),
+        file(&[a, b, ("c", [2, 1])]),
+        file(&[a, b, ("d", [1, 2])]),
+    ] {
+        assert_ne!(tensors(&[("m.safetensors", &other)]).root, one.root);
+    }
+}
+
+/// A message of protobuf's encoding: its number as a field, its length, its bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).expect("short messages only");
+    assert!(length < 128, "longer ones have a longer length");
+    [&[number << 3 | 2, length], bytes].concat()
+}
+
+/// An ONNX model with one tensor of these bytes, which are in another file.
+fn onnx(location: &str, offset: usize, length: usize) -> Vec<u8> {
+    let entry = |key: &str, value: &str| {
+        let entry = [field(1, key.as_bytes()), field(2, value.as_bytes())].concat();
+        field(13, &entry)
+    };
+    let tensor = [
+        // One dimension, of UINT8.
+        vec![1 << 3, u8::try_from(length).expect("few"), 2 << 3, 2],
+        field(8, b"weight"),
+        entry("location", location),
+        entry("offset", &offset.to_string()),
+        entry("length", &length.to_string()),
+        // EXTERNAL.
+        vec![14 << 3, 1],
+    ]
+    .concat();
+    [vec![1 << 3, 10], field(7, &field(5, &tensor))].concat()
+}
+
+#[test]
+fn a_tensor_may_be_in_another_file_than_the_one_that_tells_of_it() {
+    let tensors = safetensors("U8", &[3], 3);
+    let data = tensors.len() - 3;
+    let root = |files: &[(&str, &[u8])]| {
+        let drafts = drafts_of(&folder(files), None)?;
+        match &drafts.drafts[0].predicate {
+            Predicate::Weights(weights) => Ok(weights.tensors.clone().map(|it| it.root)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let alone = root(&[("m.safetensors", &tensors)]).expect("a release");
+    let model = onnx("data/m.bin", data, 3);
+    let both = root(&[("m/model.onnx", &model), ("m/data/m.bin", &tensors)]);
+    assert_eq!(both.expect("a release"), alone, "the same tensor");
+    for (files, words) in [
+        (
+            vec![("m/model.onnx", &model)],
+            "m/data/m.bin, which is not there",
+        ),
+        (
+            vec![("m/model.onnx", &model), ("data/m.bin", &tensors)],
+            "m/data/m.bin, which is not there",
+        ),
+        (
+            vec![("model.onnx", &onnx("m.bin", data, 4)), ("m.bin", &tensors)],
+            "behind its end",
+        ),
+        (
+            vec![
+                ("a/model.onnx", &onnx("../m.bin", data, 3)),
+                ("m.bin", &tensors),
+            ],
+            "leaves the folder",
+        ),
+    ] {
+        let files: Vec<_> = files.iter().map(|(at, it)| (*at, it.as_slice())).collect();
+        let error = root(&files).expect_err(words);
+        assert!(
+            matches!(&error, SourceError::Contents { file, .. } if file.as_str().ends_with("model.onnx")),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 //!   "checkpoint": "example.org/candor\n…",          one for all proofs
 //!   "records": [                                    by index; the publishers' own records come first
 //!     { "index": 4, "entry": { …the envelope… }, "proof": ["gSKy…=", …] }, … ],
-//!   "attachments": [                                at least the manifest, and the chunk list
+//!   "attachments": [                                at least the manifest, and its lists of chunks and tensors
 //!     { "sha256": "…", "mediaType": "…", "data": "base64" }, … ] }
 //! ```
 
@@ -24,7 +24,7 @@ use crate::record::{
     AuthorityError, Envelope, JsonError, Kind, Predicate, PublisherName, PublisherState, Record,
     RecordError, ReleaseName, SignedRecord, parse_strict_bounded,
 };
-use crate::weights::{ChunkList, Manifest, ManifestError};
+use crate::weights::{ChunkList, Manifest, ManifestError, TensorList};
 use crate::{Sha256, Verified};
 
 /// The media type of bundles.
@@ -105,6 +105,8 @@ pub struct VerifiedBundle {
     pub manifests: BTreeMap<LeafIndex, Manifest>,
     /// The chunk lists among them, by the same.
     pub chunk_lists: BTreeMap<LeafIndex, ChunkList>,
+    /// The tensor lists among them, by the same.
+    pub tensor_lists: BTreeMap<LeafIndex, TensorList>,
 }
 
 /// Why a bundle is refused.
@@ -173,7 +175,7 @@ pub enum BundleError {
     /// A document that no record names, in the size that it has.
     #[error("attachment {0}: no record of the bundle names a document of these bytes")]
     AttachmentNotNamed(Sha256),
-    /// A manifest or a chunk list that is not what the statement says of it.
+    /// A manifest, a chunk list or a tensor list that is not what the statement says of it.
     #[error("entry {index}: its manifest: {error}")]
     Manifest {
         /// The `weights` record.
@@ -276,7 +278,7 @@ impl Bundle {
         check_once_per_release(&records)?;
         check_named(&records, &attachments)?;
         let manifests = manifests(&records, &attachments)?;
-        let chunk_lists = chunk_lists(&records, &attachments, &manifests)?;
+        let (chunk_lists, tensor_lists) = lists(&records, &attachments, &manifests)?;
         Ok(Verified::attest(VerifiedBundle {
             release: self.release.clone(),
             checkpoint,
@@ -284,6 +286,7 @@ impl Bundle {
             attachments,
             manifests,
             chunk_lists,
+            tensor_lists,
         }))
     }
 }
@@ -346,29 +349,42 @@ fn manifests(
     Ok(manifests)
 }
 
-/// The chunk lists that came along with their manifests, each of which must be what its statement says.
-fn chunk_lists(
+/// Lists of chunks and of tensors, by their records.
+type Lists = (
+    BTreeMap<LeafIndex, ChunkList>,
+    BTreeMap<LeafIndex, TensorList>,
+);
+
+/// The lists that came along with their manifests, each of which must be what its statement says.
+fn lists(
     records: &[LoggedRecord],
     attachments: &BTreeMap<Sha256, Vec<u8>>,
     manifests: &BTreeMap<LeafIndex, Manifest>,
-) -> Result<BTreeMap<LeafIndex, ChunkList>, BundleError> {
-    let mut lists = BTreeMap::new();
+) -> Result<Lists, BundleError> {
+    let (mut chunk_lists, mut tensor_lists) = Lists::default();
     for LoggedRecord { index, record } in records {
-        if let Predicate::Weights(weights) = &record.statement().predicate
-            && let Some(stated) = &weights.chunks
+        let Predicate::Weights(weights) = &record.statement().predicate else {
+            continue;
+        };
+        let Some(manifest) = manifests.get(index) else {
+            continue;
+        };
+        let index = *index;
+        let malformed = |error: ManifestError| BundleError::Manifest { index, error };
+        if let Some(stated) = &weights.chunks
             && let Some(bytes) = attachments.get(&stated.list.digest.sha256)
-            && let Some(manifest) = manifests.get(index)
         {
-            let index = *index;
-            let malformed = |error| BundleError::Manifest {
-                index,
-                error: ManifestError::Chunks(error),
-            };
-            let list = ChunkList::parse_stated(bytes, stated, manifest).map_err(malformed)?;
-            lists.insert(index, list);
+            let list = ChunkList::parse_stated(bytes, stated, manifest);
+            chunk_lists.insert(index, list.map_err(|error| malformed(error.into()))?);
+        }
+        if let Some(stated) = &weights.tensors
+            && let Some(bytes) = attachments.get(&stated.list.digest.sha256)
+        {
+            let list = TensorList::parse_stated(bytes, stated, manifest);
+            tensor_lists.insert(index, list.map_err(|error| malformed(error.into()))?);
         }
     }
-    Ok(lists)
+    Ok((chunk_lists, tensor_lists))
 }
 
 impl BundledRecord {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use super::chunks::{ChunkList, ChunkListError};
+use super::tensors::{TensorList, TensorListError};
 use super::{FilePath, tree};
 use crate::Sha256;
 use crate::merkle::LeafHash;
@@ -90,6 +92,9 @@ pub enum ManifestError {
     /// The list of the files' chunks is not what the statement says of it.
     #[error(transparent)]
     Chunks(#[from] ChunkListError),
+    /// The list of the tensors is none, or not what the statement says of it.
+    #[error(transparent)]
+    Tensors(#[from] TensorListError),
     /// The statement says something else about the manifest.
     #[error("/predicate/{field}: the statement says {stated}, and its manifest {actual}")]
     Disagrees {
@@ -110,35 +115,51 @@ struct ManifestJson {
     files: Vec<ManifestFile>,
 }
 
-/// Reads files one by one and stops behind the last that a manifest can have: text from strangers would fill
-/// the memory if it became JSON values first.
 fn few_enough_files<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<ManifestFile>, D::Error> {
-    struct Files;
+    at_most(MANIFEST_FILES_MAX, "files", deserializer)
+}
 
-    impl<'de> Visitor<'de> for Files {
-        type Value = Vec<ManifestFile>;
+/// Reads the items of a list one by one and stops behind the last that there may be: text from strangers would fill the
+/// memory if it became JSON values first.
+pub(super) fn at_most<'de, T, D>(
+    max: usize,
+    what: &'static str,
+    deserializer: D,
+) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct Items<T> {
+        max: usize,
+        what: &'static str,
+        of: PhantomData<T>,
+    }
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a sequence")
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut files = Vec::new();
-            while let Some(file) = items.next_element()? {
-                if files.len() == MANIFEST_FILES_MAX {
-                    return Err(A::Error::custom(format!(
-                        "it lists more than {MANIFEST_FILES_MAX} files"
-                    )));
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = sequence.next_element()? {
+                if items.len() == self.max {
+                    let Self { max, what, .. } = self;
+                    return Err(A::Error::custom(format!("it lists more than {max} {what}")));
                 }
-                files.push(file);
+                items.push(item);
             }
-            Ok(files)
+            Ok(items)
         }
     }
 
-    deserializer.deserialize_seq(Files)
+    let of = PhantomData;
+    deserializer.deserialize_seq(Items { max, what, of })
 }
 
 impl Manifest {
@@ -213,6 +234,12 @@ impl Manifest {
         &self.files
     }
 
+    /// The file at `path`, if it is listed.
+    pub fn file(&self, path: &FilePath) -> Option<&ManifestFile> {
+        let found = self.files.binary_search_by(|file| file.path.cmp(path));
+        found.ok().map(|at| &self.files[at])
+    }
+
     /// The Merkle root over the files.
     pub fn root(&self) -> FilesRoot {
         let leaves: Vec<_> = self
@@ -263,6 +290,7 @@ impl Manifest {
             parameters: None,
             source: None,
             chunks: None,
+            tensors: None,
             annotations: serde_json::Map::new(),
         }
     }
@@ -272,17 +300,24 @@ impl Manifest {
         Self::check_stated(stated, &self.to_weights())
     }
 
-    /// Checks the documents of a `weights` statement against it: the manifest, and the chunk list if it names one that
-    /// is here.
-    pub fn check_documents(
+    /// Checks the documents of a `weights` statement against it: the manifest, and of those that it names beside that one
+    /// the ones that are here.
+    pub fn check_documents<'a>(
         stated: &Weights,
         manifest: &[u8],
-        chunks: Option<&[u8]>,
+        document: impl Fn(&Attachment) -> Option<&'a [u8]>,
     ) -> Result<(), ManifestError> {
         let manifest = Self::parse(manifest)?;
         manifest.check_statement(stated)?;
-        if let Some((stated, bytes)) = stated.chunks.as_ref().zip(chunks) {
-            ChunkList::parse_stated(bytes, stated, &manifest)?;
+        if let Some(chunks) = &stated.chunks
+            && let Some(bytes) = document(&chunks.list)
+        {
+            ChunkList::parse_stated(bytes, chunks, &manifest)?;
+        }
+        if let Some(tensors) = &stated.tensors
+            && let Some(bytes) = document(&tensors.list)
+        {
+            TensorList::parse_stated(bytes, tensors, &manifest)?;
         }
         Ok(())
     }
@@ -332,7 +367,7 @@ fn has_files_inside(files: &[ManifestFile], path: &FilePath) -> bool {
 }
 
 /// What is wrong with a manifest that is JSON. Where, in a document that is one line, helps nobody.
-fn without_place(error: &serde_json::Error) -> String {
+pub(super) fn without_place(error: &serde_json::Error) -> String {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = error.to_string();
     text.strip_suffix(&place).unwrap_or(&text).to_owned()

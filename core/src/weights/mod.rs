@@ -3,12 +3,16 @@
 //! ```text
 //! folder ──(the client reads it)──► ManifestFile… ──► Manifest ──► canonical JSON   (an attachment)
 //!                      │                                 └───────► root, count, bytes (the `weights` statement)
-//!                      └──► leaf hash of each 8 MiB ──► ChunkList (an attachment)
-//!                           of large files                 └─────► root               (the `weights` statement)
+//!                      ├──► leaf hash of each 8 MiB ──► ChunkList (an attachment)
+//!                      │    of large files                 └─────► root               (the `weights` statement)
+//!                      └──► digest of each tensor ──────► TensorList (an attachment)
+//!                                                          ├─────► root, count        (the `weights` statement)
+//!                                                          └─────► TensorsProof of some of them
 //! ```
 //!
 //! Always: the root covers path, size and digests of every file, empty files too. A root over digests alone
-//! would let files swap names. What a file is, its SHA-256 says; the chunks are for who has a part of it.
+//! would let files swap names. What a file is, its SHA-256 says; the chunks are for who has a part of it, and the tensors
+//! for who has the same ones in other files: their root says what each is, and not where.
 //!
 //! Not here: reading files.
 
@@ -16,6 +20,7 @@ mod chunks;
 mod comparison;
 mod manifest;
 mod path;
+mod tensors;
 mod tree;
 
 pub use chunks::{
@@ -27,3 +32,8 @@ pub use manifest::{
     FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,
 };
 pub use path::{FilePath, FilePathError};
+pub use tensors::{
+    ListedTensor, Place, ProvenTensor, TENSOR_LIST_BYTES_MAX, TENSORS_MAX, TENSORS_MEDIA_TYPE,
+    Tensor, TensorList, TensorListError, TensorsProof, TensorsRoot,
+};
+pub use tree::MultiProof;

@@ -1,18 +1,95 @@
-//! The RFC 6962 tree of a fixed set: a release's files, the chunks of a file.
+//! The RFC 6962 tree of a fixed set: a release's files, the chunks of a file, the tensors of a model.
+//!
+//! ```text
+//! leaf hashes ──► root                                       the set, in 32 bytes
+//!        └──────► MultiProof of some of them ──► root again   without the others
+//! ```
+//!
+//! Always: whoever checks a proof knows how many leaves there are, from where the root is known from. A proof has exactly
+//! the hashes that it needs for that number: `rs_merkle` by itself takes more, and a number that is off by one.
 
-use rs_merkle::{Hasher, MerkleTree};
+use rs_merkle::{Hasher, MerkleProof, MerkleTree};
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::merkle::{Hash, LeafHash};
 
+/// The hashes that lead from some leaves of a tree to its root: those of `rs_merkle`'s multiproof, from the leaves up and
+/// from left to right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MultiProof {
+    hashes: Vec<Hash>,
+}
+
 /// The root over all leaves; `None` if there are none.
 pub(super) fn root(leaves: &[LeafHash]) -> Option<Hash> {
+    tree(leaves).root().map(Hash::from_bytes)
+}
+
+fn tree(leaves: &[LeafHash]) -> MerkleTree<Rfc6962> {
     let leaves: Vec<_> = leaves
         .iter()
         .map(|leaf| *leaf.to_hash().as_bytes())
         .collect();
-    let tree = MerkleTree::<Rfc6962>::from_leaves(&leaves);
-    tree.root().map(Hash::from_bytes)
+    MerkleTree::from_leaves(&leaves)
+}
+
+impl MultiProof {
+    /// Proves the leaves at `indices`, in any order and each once; `None` if there is none of these, or not at each of
+    /// them one leaf.
+    pub(super) fn new(leaves: &[LeafHash], indices: &[usize]) -> Option<Self> {
+        let indices = sorted(indices, leaves.len())?;
+        let proof = tree(leaves).proof(&indices);
+        let hashes = proof.proof_hashes().iter().copied();
+        Some(Self {
+            hashes: hashes.map(Hash::from_bytes).collect(),
+        })
+    }
+
+    /// The root of the tree with `count` leaves of which `leaves` are some, each with its index: if these are that many
+    /// of so many that this proof is for. It proves nothing until it is compared with a root that is known.
+    pub(super) fn root(&self, count: usize, leaves: &[(usize, LeafHash)]) -> Option<Hash> {
+        let indices: Vec<_> = leaves.iter().map(|(index, _)| *index).collect();
+        let indices = sorted(&indices, count)?;
+        if self.hashes.len() != hashes_needed(&indices, count) {
+            return None;
+        }
+        let mut leaves = leaves.to_vec();
+        leaves.sort_by_key(|(index, _)| *index);
+        let leaves: Vec<_> = leaves
+            .iter()
+            .map(|(_, leaf)| *leaf.to_hash().as_bytes())
+            .collect();
+        let hashes = self.hashes.iter().map(|hash| *hash.as_bytes()).collect();
+        let root = MerkleProof::<Rfc6962>::new(hashes).root(&indices, &leaves, count);
+        root.ok().map(Hash::from_bytes)
+    }
+}
+
+/// The indices in their order, if there are some, each once, and all below `count`.
+fn sorted(indices: &[usize], count: usize) -> Option<Vec<usize>> {
+    let mut indices = indices.to_vec();
+    indices.sort_unstable();
+    let are_in_order = indices.windows(2).all(|pair| pair[0] < pair[1]);
+    (are_in_order && *indices.last()? < count).then_some(indices)
+}
+
+/// How many hashes a proof of the leaves at `indices`, of `count`, has: one for each node whose hash is needed and does
+/// not follow from the leaves. A node without a sibling to its right needs none, and moves up as it is.
+fn hashes_needed(indices: &[usize], count: usize) -> usize {
+    let (mut level, mut width, mut needed) = (indices.to_vec(), count, 0);
+    while width > 1 {
+        let is_known = |node: usize| level.binary_search(&node).is_ok();
+        let siblings = level.iter().map(|node| node ^ 1);
+        needed += siblings
+            .filter(|sibling| *sibling < width && !is_known(*sibling))
+            .count();
+        level = level.iter().map(|node| node / 2).collect();
+        level.dedup();
+        width = width.div_ceil(2);
+    }
+    needed
 }
 
 /// RFC 6962 hashing for `rs_merkle`, which leaves domain separation to its hasher.
@@ -57,11 +134,65 @@ mod tests {
         Hash::of_children(&mth(left), &mth(right))
     }
 
+    /// Some of so many leaves: each by one bit of `choice`.
+    fn chosen(count: usize, choice: u64) -> Vec<usize> {
+        (0..count).filter(|n| choice >> n & 1 == 1).collect()
+    }
+
     #[test]
     fn roots_are_those_of_the_definition() {
         assert_eq!(root(&[]), None);
         for count in 1..70 {
             assert_eq!(root(&leaves(count)), Some(mth(&leaves(count))), "{count}");
         }
+    }
+
+    #[test]
+    fn any_leaves_lead_to_the_root() {
+        for count in 1..11 {
+            let all = leaves(count);
+            for choice in 1..1 << count {
+                let indices = chosen(count, choice);
+                let proof = MultiProof::new(&all, &indices).expect("a proof");
+                let some: Vec<_> = indices.iter().rev().map(|n| (*n, all[*n])).collect();
+                assert_eq!(proof.root(count, &some), root(&all), "{count} {indices:?}");
+            }
+        }
+    }
+
+    type Leaves = Vec<(usize, LeafHash)>;
+
+    #[test]
+    fn a_proof_with_anything_else_in_it_leads_nowhere() {
+        let all = leaves(13);
+        let indices = [0, 5, 12];
+        let proof = MultiProof::new(&all, &indices).expect("a proof");
+        let some: Vec<_> = indices.map(|n| (n, all[n])).into();
+        let right = root(&all);
+        let altered = |change: &dyn Fn(&mut MultiProof, &mut Leaves)| {
+            let (mut proof, mut some) = (proof.clone(), some.clone());
+            change(&mut proof, &mut some);
+            proof.root(13, &some)
+        };
+        assert_eq!(altered(&|_, _| {}), right);
+        let strange = Hash::of_empty_tree();
+        for found in [
+            altered(&|proof, _| proof.hashes.push(strange)),
+            altered(&|proof, _| proof.hashes.truncate(1)),
+            altered(&|proof, _| proof.hashes[0] = strange),
+            altered(&|proof, _| proof.hashes.swap(0, 1)),
+            altered(&|_, some| some[0].1 = LeafHash::of_bytes(b"another")),
+            altered(&|_, some| some[0].0 = 1),
+            altered(&|_, some| some[2].0 = 13),
+            altered(&|_, some| some.truncate(2)),
+            altered(&|_, some| some.push((7, LeafHash::of_bytes(b"one more")))),
+            altered(&|_, some| some.push(some[0])),
+            altered(&|_, some| some.clear()),
+        ] {
+            assert_ne!(found, right);
+        }
+        assert_eq!(MultiProof::new(&all, &[]), None);
+        assert_eq!(MultiProof::new(&all, &[13]), None);
+        assert_eq!(MultiProof::new(&all, &[1, 1]), None);
     }
 }

@@ -1,11 +1,13 @@
-//! Manifests and chunk lists: what the `weights` records of a request say of them.
+//! Manifests, and the lists of chunks and tensors beside them: what the `weights` records of a request say of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use candor_core::Sha256;
-use candor_core::record::kinds::Weights;
-use candor_core::weights::{ChunkList, ChunkListError, ChunksRoot, Manifest, ManifestError};
+use candor_core::record::kinds::{ChunkedFiles, TensorSet, Weights};
+use candor_core::weights::{
+    ChunkList, ChunkListError, Manifest, ManifestError, TensorList, TensorListError,
+};
 
 use super::AcceptError;
 use crate::limits::Limits;
@@ -44,41 +46,94 @@ pub(super) async fn check(
         };
         let manifest = limits.compute(bytes.len(), check).await?;
         drop(bytes);
-        check_chunk_lists(&stated, &manifest, attachments, storage, limits).await?;
+        let documents = Documents {
+            attachments,
+            storage,
+            limits,
+        };
+        documents.check_chunk_lists(&stated, &manifest).await?;
+        documents.check_tensor_lists(&stated, &manifest).await?;
     }
     Ok(())
 }
 
-/// Checks the chunk lists of a manifest, one after the other: there may be as many as there are records, of 8 MiB each.
-async fn check_chunk_lists(
-    stated: &[(usize, &Weights)],
-    manifest: &Manifest,
-    attachments: &[NewAttachment],
-    storage: &dyn Storage,
-    limits: &Limits,
-) -> Result<(), AcceptError> {
-    let mut by_list: BTreeMap<Sha256, Vec<(usize, ChunksRoot)>> = BTreeMap::new();
-    for (record, weights) in stated {
-        if let Some(chunks) = &weights.chunks {
-            let of = by_list.entry(chunks.list.digest.sha256);
-            of.or_default().push((*record, chunks.root));
+/// Where the documents of a request are, and what it takes to read them.
+struct Documents<'a> {
+    attachments: &'a [NewAttachment],
+    storage: &'a dyn Storage,
+    limits: &'a Limits,
+}
+
+impl Documents<'_> {
+    /// Checks the chunk lists of a manifest, one after the other: there may be as many as there are records, of 8 MiB
+    /// each.
+    async fn check_chunk_lists(
+        &self,
+        stated: &[(usize, &Weights)],
+        manifest: &Manifest,
+    ) -> Result<(), AcceptError> {
+        let mut by_list: BTreeMap<Sha256, Vec<(usize, &ChunkedFiles)>> = BTreeMap::new();
+        for (record, weights) in stated {
+            if let Some(chunks) = &weights.chunks {
+                let of = by_list.entry(chunks.list.digest.sha256);
+                of.or_default().push((*record, chunks));
+            }
         }
-    }
-    for (digest, stated) in by_list {
-        let bytes = document(digest, attachments, storage).await?;
-        let root = || ChunkList::parse(&bytes, manifest).map(|list| list.root());
-        let found = limits.compute(bytes.len(), root).await;
-        for (record, stated) in stated {
-            let check = found.clone().and_then(|actual| {
-                if stated == actual {
-                    return Ok(());
-                }
-                Err(ChunkListError::Root { stated, actual })
-            });
-            check.map_err(|error| refused(record)(error.into()))?;
+        for (digest, stated) in by_list {
+            let root = |bytes: &[u8]| ChunkList::parse(bytes, manifest).map(|list| list.root());
+            let found = self.read(digest, root).await?;
+            for (record, stated) in stated {
+                let check = found.clone().and_then(|actual| {
+                    let stated = stated.root;
+                    if stated == actual {
+                        return Ok(());
+                    }
+                    Err(ChunkListError::Root { stated, actual })
+                });
+                check.map_err(|error| refused(record)(error.into()))?;
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Checks the tensor lists of a manifest, in the same way.
+    async fn check_tensor_lists(
+        &self,
+        stated: &[(usize, &Weights)],
+        manifest: &Manifest,
+    ) -> Result<(), AcceptError> {
+        let mut by_list: BTreeMap<Sha256, Vec<(usize, &TensorSet)>> = BTreeMap::new();
+        for (record, weights) in stated {
+            if let Some(tensors) = &weights.tensors {
+                let of = by_list.entry(tensors.list.digest.sha256);
+                of.or_default().push((*record, tensors));
+            }
+        }
+        for (digest, stated) in by_list {
+            let check = |bytes: &[u8]| {
+                let list = TensorList::parse(bytes, manifest);
+                let check = |(record, stated): &(usize, &TensorSet)| {
+                    let list = list.as_ref().map_err(TensorListError::clone);
+                    list.and_then(|list| list.check_stated(stated))
+                        .map_err(|error| refused(*record)(error.into()))
+                };
+                stated.iter().try_for_each(check)
+            };
+            self.read(digest, check).await??;
+        }
+        Ok(())
+    }
+
+    /// What `read` makes of a document.
+    async fn read<T>(
+        &self,
+        digest: Sha256,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, AcceptError> {
+        let bytes = document(digest, self.attachments, self.storage).await?;
+        let read = || read(&bytes);
+        Ok(self.limits.compute(bytes.len(), read).await)
+    }
 }
 
 fn refused(record: usize) -> impl Fn(ManifestError) -> AcceptError {

@@ -1,9 +1,11 @@
 //! Documents that are missing, wrong or unasked for, and manifests.
 
-use candor_core::record::kinds::{Attachment, ChunkedFiles};
+use candor_core::Sha256;
+use candor_core::record::kinds::{Attachment, ChunkedFiles, TensorSet};
 use candor_core::record::to_canonical_json;
 use candor_core::weights::{
-    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, Manifest,
+    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, Manifest, ManifestFile, Place,
+    TENSORS_MEDIA_TYPE, Tensor, TensorList,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +18,7 @@ pub(crate) fn cases(world: &World) -> Vec<Case> {
         forms(world),
         manifests(world),
         chunk_lists(world),
+        tensor_lists(world),
         contradictions(world),
     ]
     .into_iter()
@@ -336,5 +339,75 @@ fn chunk_lists(world: &World) -> Vec<Case> {
         sent("a chunk list that is too long", &large, &[7; 96]),
         sent("a chunk list of small files", &small, &[7; 64]),
         huge,
+    ]
+}
+
+/// Tensor lists that are not what their records say, or of other files.
+fn tensor_lists(world: &World) -> Vec<Case> {
+    let lab = &world.lab;
+    let manifest = manifest(&[("model.safetensors", b"12345678")]);
+    let list = |at: &str, offset: u64| {
+        let tensor = Tensor {
+            bytes: 4,
+            dtype: "F32".to_owned(),
+            name: "w".to_owned(),
+            sha256: Sha256::of(b"1234"),
+            shape: vec![1],
+        };
+        let path = at.parse().expect("a path");
+        let size = Some(offset + 4);
+        let file = ManifestFile {
+            path,
+            size,
+            ..manifest.files()[0].clone()
+        };
+        let path = file.path.clone();
+        let of = Manifest::new(vec![file]).expect("a good manifest");
+        TensorList::new([(tensor, Place { path, offset })], &of).expect("a list")
+    };
+    let good = list("model.safetensors", 0);
+    let sent = |name, bytes: &[u8], alter: &dyn Fn(&mut Value)| {
+        let stated = TensorSet {
+            list: Attachment::describe("tensors.json", TENSORS_MEDIA_TYPE, bytes),
+            ..good.to_stated()
+        };
+        let mut stated = serde_json::to_value(stated).expect("JSON");
+        alter(&mut stated);
+        let envelope = lab.altered(&lab.weights("tiny", "1.7.2", &manifest), |s| {
+            s["predicate"]["tensors"] = stated.clone();
+        });
+        let documents = [manifest.to_bytes(), bytes.to_vec()];
+        let documents = documents.each_ref().map(Vec::as_slice);
+        Case::with_documents(name, &envelope, &documents, 422, "bad-manifest")
+    };
+    let as_it_is = |_: &mut Value| {};
+    let spaced = [good.to_bytes(), b" ".to_vec()].concat();
+    vec![
+        sent(
+            "a tensor list of another root",
+            &good.to_bytes(),
+            &|stated| {
+                stated["root"] = json!(Sha256::of(b"other"));
+            },
+        ),
+        sent(
+            "a tensor list of another length",
+            &good.to_bytes(),
+            &|stated| {
+                stated["count"] = json!(2);
+            },
+        ),
+        sent("a tensor list in another spelling", &spaced, &as_it_is),
+        sent("a tensor list that is none", b"\x00\x01", &as_it_is),
+        sent(
+            "a tensor list of another file",
+            &list("other.safetensors", 0).to_bytes(),
+            &as_it_is,
+        ),
+        sent(
+            "a tensor list beyond the end of its file",
+            &list("model.safetensors", 8).to_bytes(),
+            &as_it_is,
+        ),
     ]
 }

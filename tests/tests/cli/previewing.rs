@@ -27,6 +27,7 @@ fn a_dry_run_says_what_would_be_published_without_key_and_log() {
     example-lab/tiny@1.0.0  5 files, 663 bytes
     would publish  weights          example-lab/tiny@1.0.0  sha256 96d79b7e50320aa1d16ed851636fb5ace9833adebef1b847c2c3d0028d5c79df
                    with manifest.json, 668 bytes, sha256 96d79b7e50320aa1d16ed851636fb5ace9833adebef1b847c2c3d0028d5c79df
+                   with tensors.json, 242 bytes, sha256 8edf4ba959ce5b724b10e2301fb3ed2b638c1a3f7fb5175ae4ab2d9d6c5b2829
     would publish  model-card       example-lab/tiny@1.0.0  sha256 b394a13487bf08b54ff47a5ffedae16cb108118f2248d341fb200504f823b87b
                    with README.md, 239 bytes, sha256 b394a13487bf08b54ff47a5ffedae16cb108118f2248d341fb200504f823b87b
     would publish  training-config  example-lab/tiny@1.0.0  sha256 d26985f1634e7c19d58b332bd9327d44141277441017f080e2fd97e05d8d82a7
@@ -85,11 +86,21 @@ fn what_is_missing_or_odd_is_said_before_it_is_signed() {
     fs::create_dir(&folder).expect("a folder");
     fs::write(folder.join("README.md"), "# Odd\n").expect("written");
     fs::write(folder.join("model.safetensors"), "see elsewhere").expect("written");
-    let release = lab
+    let refused = lab
         .candor(&log, "release odd --as example-lab/odd@1")
+        .expect_code(2);
+    insta::assert_snapshot!(refused.stderr, @"
+    error: model.safetensors: it does not begin as a safetensors file does
+    hint: mend the file, or fetch it again; `--as-bytes FILE` takes it as it is, without looking into it
+    ");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 1);
+    let release = lab
+        .candor(
+            &log,
+            "release odd --as example-lab/odd@1 --as-bytes model.safetensors",
+        )
         .expect_code(0);
     insta::assert_snapshot!(release.stderr, @"
-    warning: model.safetensors: it has no header of a safetensors file
     warning: README.md: its front matter names no license, so nobody knows what they may do
     warning: odd has no file that looks like a training config, so the release has none: `--config FILE` names one; taken by themselves are training_config.yml, training_args.json, train*.yml, a config in a folder `training`, and any with settings such as learning_rate
     ");

@@ -23,7 +23,7 @@ fn a_folder_becomes_a_release() {
     insta::assert_snapshot!(released.transcript(), @"
     $ candor release tiny --as example-lab/tiny@1.0.0
     example-lab/tiny@1.0.0  5 files, 663 bytes
-    published entry 1      weights  523ff5fb1865a3e20d3ae7a322f985f2d930a3706888d134f8877f0488f361ce
+    published entry 1      weights  a1c7ea40b3794fae9fa6639addd9e9456105bbb976e026e258325edce795f1a0
     published entry 2      model-card  617fc52e21dcf1e1dcb516e93fd6f159693f3d0e26760e261197344216e98c94
     published entry 3      training-config  9c8778972fb723e3275ecbb50f291b80a2624f5119a6a4fea15d9b2d21142d05
     bundle    tiny-1.0.0.candor  3 records, of a log with 4 entries

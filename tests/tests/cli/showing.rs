@@ -122,7 +122,7 @@ fn an_api_version_says_what_answers_behind_it() {
         temperature  0.7
         topP         0.95
 
-    verified  against the checkpoint of example.org/candor-test with 10 entries, root Njkg3+JohmdX1QDwCETf7L73afwdFVvs+YKlG1ci7v0=
+    verified  against the checkpoint of example.org/candor-test with 10 entries, root XDV6Y7v+zkVXr96TpG76wElcKPWg48bVABCj2qaJ8VU=
     ");
 }
 
@@ -138,7 +138,7 @@ fn one_record_is_shown_by_its_index_and_by_its_digest() {
       Key              a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b
       Statement        d4cea3c4f7c8e08edb799bb9b67260f17fd18fa1c0f0ed81d8e88aac25a3f707
 
-    verified  against the checkpoint of example.org/candor-test with 10 entries, root Njkg3+JohmdX1QDwCETf7L73afwdFVvs+YKlG1ci7v0=
+    verified  against the checkpoint of example.org/candor-test with 10 entries, root XDV6Y7v+zkVXr96TpG76wElcKPWg48bVABCj2qaJ8VU=
     ");
     let digest = reader.candor(&log, "show 0 --json").json()["statement"].clone();
     let digest = digest.as_str().expect("a digest");

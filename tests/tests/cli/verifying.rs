@@ -66,7 +66,7 @@ fn a_release_verifies_offline_with_the_server_gone() {
                    5 files, 663 bytes, are those of the weights record (entry 1)
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
                    (entry 1), model-card (entry 2), training-config (entry 3)
-      checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
+      checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
                    entries: `candor verify example-lab/tiny@1.0.0` asks the log
                    whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
@@ -102,7 +102,7 @@ fn a_folder_that_differs_is_refuted_file_by_file() {
                    those who had to
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
                    (entry 1), model-card (entry 2), training-config (entry 3)
-      checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
+      checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
                    entries: `candor verify example-lab/tiny@1.0.0` asks the log
                    whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
@@ -292,7 +292,7 @@ fn a_withdrawn_release_is_refuted_with_the_entry_that_says_so() {
                    those who had to
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
                    (entry 1), model-card (entry 2), training-config (entry 3), withdrawal (entry 4)
-      checkpoint   example.org/candor-test, 5 entries, root pl/xdKJR+47yrIFBHb5LkkLaBuFFwl4Ys+iTWW1hIqs=
+      checkpoint   example.org/candor-test, 5 entries, root l9RAPMaShqJsKMHtXSW1tDeG/kc4LeKrnRgDlWHVamE=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
     --- stderr, exit 1
     error: example-lab/tiny@1.0.0 is in the log, and was withdrawn
@@ -323,6 +323,10 @@ fn a_withdrawn_release_is_refuted_with_the_entry_that_says_so() {
       Parameters       64
       Manifest         manifest.json, 668 bytes, sha256
                        96d79b7e50320aa1d16ed851636fb5ace9833adebef1b847c2c3d0028d5c79df
+      Tensors          1
+      Tensor list      tensors.json, 242 bytes, sha256
+                       8edf4ba959ce5b724b10e2301fb3ed2b638c1a3f7fb5175ae4ab2d9d6c5b2829
+      Tensors root     d908c9f7e4c8bf0da9c0562a3c76cb9957f6815144eb52802c189dbe6b77c964
 
     Model card  entry 2, signed by example-lab (key a0afb49898da)
       WITHDRAWN by entry 4
@@ -352,7 +356,7 @@ fn a_withdrawn_release_is_refuted_with_the_entry_that_says_so() {
       Explanation      The weights are those of another run.
       Use instead      example-lab/tiny@1.0.1
 
-    verified  against the checkpoint of example.org/candor-test with 5 entries, root pl/xdKJR+47yrIFBHb5LkkLaBuFFwl4Ys+iTWW1hIqs=
+    verified  against the checkpoint of example.org/candor-test with 5 entries, root l9RAPMaShqJsKMHtXSW1tDeG/kc4LeKrnRgDlWHVamE=
     ");
 }
 
@@ -384,7 +388,7 @@ fn files_that_only_weak_digests_name_are_left_open() {
                    (entry 4)
       remarks      the weights record (entry 4) has only digests by MD5, which are weak: a file that has them
                    may be another one
-      checkpoint   example.org/candor-test, 5 entries, root uU3g3pOcbrfLcgwrN5lWpj3g31ell/FSN3QVEp7ZXW8=
+      checkpoint   example.org/candor-test, 5 entries, root opcU075/Ov0CehLkkAPjCGxAvf8NUu6pDk8YvaIzKJU=
       not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 5
                    entries: `candor verify example-lab/old@1` asks the log
                    whether example-lab/old@1 is the release that you want: name that with `--as`
@@ -446,7 +450,7 @@ fn a_record_verifies_by_its_file_its_index_its_digest_and_its_proof() {
                    those who had to
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b:
                    model-card (entry 2)
-      checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
+      checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
     ");
     let digest = scene.auditor("show 2 --json").json()["statement"].clone();
@@ -474,7 +478,7 @@ fn a_record_verifies_by_its_file_its_index_its_digest_and_its_proof() {
       checked      the model-card record of example-lab/tiny@1.0.0 is in the log, at entry 2
       signed by    example-lab, as the record says, key
                    a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: model-card (entry 2)
-      checkpoint   example.org/candor-test, 4 entries, root hV/wcw3+A2MH9SHO/OsfioYK+M+eHfbgGPCrevq2fV4=
+      checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
       not checked  whether the record was withdrawn: `candor verify 2` asks the log
     --- stderr, exit 3
     error: there is no telling whether entry 2 holds

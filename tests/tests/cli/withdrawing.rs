@@ -36,7 +36,7 @@ fn a_release_is_withdrawn_by_its_name_and_once() {
     let withdrawn = lab.candor_args(&log, &sure);
     insta::assert_snapshot!(withdrawn.transcript(), @"
     $ candor withdraw example-lab/tiny@1.0.0 --reason error --explanation Wrong files --replacement example-lab/tiny@1.0.1 --yes
-    published entry 7      withdrawal  afea804ea67366cfd6dd11e2608269f6011107e4a04a106789163d334182ec54
+    published entry 7      withdrawal  57f6635d51a24fcff2dda1d925be66a8738a4ec5ae38e0be768ab88a272569c3
     withdrawn example-lab/tiny@1.0.0, with 3 records by example-lab
     --- stderr, exit 0
     ");
@@ -166,7 +166,7 @@ fn a_release_stands_without_a_record_that_it_does_not_fall_with() {
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
                    (entry 1), model-card (entry 2), training-config (entry 3), withdrawal (entry 7)
       remarks      training-config (entry 3) is withdrawn by entry 7 (error): Wrong files
-      checkpoint   example.org/candor-test, 8 entries, root 0NhMYEIQr1adxMs3cHXzXAcelBDyV0QtWr0vrQee9bQ=
+      checkpoint   example.org/candor-test, 8 entries, root j/RHn20UBWR5Qc/B03owRMzuOT6knzhQe4l9mEFy6xk=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
     --- stderr, exit 0
     ");

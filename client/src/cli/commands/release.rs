@@ -21,7 +21,7 @@ use crate::hashing::Options;
 use crate::log_client::LogClient;
 use crate::memory::Memory;
 use crate::publish::{PublishError, check_open, publish};
-use crate::sources::{Drafts, ReleaseDrafts, release_drafts};
+use crate::sources::{Drafts, ReleaseDrafts, ReleaseFolder, release_drafts};
 use crate::standing::release_withdrawn;
 
 /// Runs it.
@@ -60,9 +60,12 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         warnings,
         ignored,
     } = release_drafts(
-        &args.folder,
-        &args.release,
-        args.config.as_deref(),
+        ReleaseFolder {
+            folder: &args.folder,
+            release: &args.release,
+            config: args.config.as_deref(),
+            as_bytes: &args.as_bytes,
+        },
         options,
         &mut |progress| bar.show(progress),
     )?;

@@ -135,6 +135,11 @@ fn weights(it: &Weights, fields: &mut Fields) {
         fields.row("Chunks", &attachment(&chunks.list));
         fields.row("Chunks root", &chunks.root.to_string());
     }
+    if let Some(tensors) = &it.tensors {
+        fields.row("Tensors", &grouped(tensors.count));
+        fields.row("Tensor list", &attachment(&tensors.list));
+        fields.row("Tensors root", &tensors.root.to_string());
+    }
 }
 
 fn training_config(it: &TrainingConfig, fields: &mut Fields) {

@@ -31,7 +31,7 @@ pub use publisher::Publisher;
 pub use training_config::{
     Checkpoint, Code, DataSource, Duration, Framework, Hardware, Parent, Relation, TrainingConfig,
 };
-pub use weights::{ChunkedFiles, Source, Strength, Weights};
+pub use weights::{ChunkedFiles, Source, Strength, TensorSet, Weights};
 pub use withdrawal::{Reason, Scope, Withdrawal};
 
 /// What a record is.
@@ -197,8 +197,8 @@ impl Predicate {
         match self {
             Self::ModelCard(card) => vec![&card.document],
             Self::Weights(weights) => {
-                let chunks = weights.chunks.iter().map(|chunks| &chunks.list);
-                std::iter::once(&weights.manifest).chain(chunks).collect()
+                let manifest = std::iter::once(&weights.manifest);
+                manifest.chain(weights.lists()).collect()
             }
             Self::TrainingConfig(config) => vec![&config.document],
             Self::Evaluation(evaluation) => evaluation.raw_results.iter().collect(),

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Annotations, Attachment};
 use crate::record::Algorithm;
-use crate::weights::{ChunksRoot, FilesRoot};
+use crate::weights::{ChunksRoot, FilesRoot, TensorsRoot};
 
 /// Which bits a release is. Subject: the release; its digest is the manifest's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Weights {
     /// The chunks of its large files, if it has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunks: Option<ChunkedFiles>,
+    /// The tensors in its files, where these are in formats that tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensors: Option<TensorSet>,
     /// The weights' file format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -38,6 +41,14 @@ pub struct Weights {
     pub annotations: Annotations,
 }
 
+impl Weights {
+    /// The documents that it names beside the manifest.
+    pub fn lists(&self) -> impl Iterator<Item = &Attachment> {
+        let chunks = self.chunks.iter().map(|chunks| &chunks.list);
+        chunks.chain(self.tensors.iter().map(|tensors| &tensors.list))
+    }
+}
+
 /// The files of a release that have more than one chunk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChunkedFiles {
@@ -45,6 +56,17 @@ pub struct ChunkedFiles {
     pub list: Attachment,
     /// Merkle root over the files: path, size and the root over the chunks of each.
     pub root: ChunksRoot,
+}
+
+/// The tensors of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TensorSet {
+    /// The list of them ([`crate::weights::TensorList`]).
+    pub list: Attachment,
+    /// How many it lists.
+    pub count: u64,
+    /// Merkle root over them: what each is, and not where.
+    pub root: TensorsRoot,
 }
 
 /// How much the digests say.

@@ -21,7 +21,7 @@ use crate::cli::page;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
 use crate::folder::{FolderError, Progress, Unlistable, hash_listed};
-use crate::hashing::{FileError, Hashed, Job, Options, hash_files};
+use crate::hashing::{FileError, Hashed, Job, Options, hash_files, no_look};
 use crate::log_client::LogClient;
 use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
@@ -399,7 +399,7 @@ fn changed_chunks<'a>(
         threads: how.threads,
         ..Options::default()
     };
-    let hashed = hash_files(&jobs, options, |_, _| Ok(()), &mut |hashing| {
+    let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
         bar.show(Progress::of(hashing, large[hashing.job].0));
     })?;
     let words = |((path, chunks), hashed): ((&'a FilePath, &Chunks), Hashed<()>)| {

@@ -122,6 +122,15 @@ fn what_is_said_of_files_that_should_become_records() {
             file: "SHA256SUMS".to_owned(),
             algorithm: "sha256",
         },
+        SourceError::Contents { .. } => SourceError::Contents {
+            file: "model.safetensors".parse().expect("a path"),
+            error: "its header says to have 9223372036854775808 bytes, and at most 100000000 are read"
+                .to_owned(),
+        },
+        SourceError::NoSuchFile { .. } => SourceError::NoSuchFile {
+            file: "model.safetensor".parse().expect("a path"),
+            folder: "opt-125m".into(),
+        },
         SourceError::Manifest { .. } => SourceError::Manifest {
             file: "MD5SUMS".to_owned(),
             error: ManifestError::Duplicate("a.bin".parse().expect("a path")),
