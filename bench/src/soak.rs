@@ -1,4 +1,5 @@
-//! A log at full rate for a long time: whether memory and waits stay what they were.
+//! A log at full rate for a long time: whether memory and waits stay what they were. What finds a log's entries in memory
+//! grows with the log, and is told apart from the rest, which must not grow.
 //!
 //! ```text
 //! signer (one thread) ──► the next window's requests ──► one window after the other over HTTP ──► a line a minute
@@ -9,6 +10,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use hdrhistogram::Histogram;
 use hyper::body::Bytes;
@@ -53,6 +55,7 @@ struct Figures {
     p99_ms: f64,
     max_ms: f64,
     server_rss_mib: f64,
+    index_mib: f64,
 }
 
 pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> anyhow::Result<()> {
@@ -104,10 +107,11 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
             p50_ms: quantile(0.5),
             p99_ms: quantile(0.99),
             max_ms: quantile(1.0),
-            server_rss_mib: server.usage()?.rss_bytes as f64 / f64::from(1 << 20),
+            server_rss_mib: mib(server.usage()?.rss_bytes as f64),
+            index_mib: mib(runtime.block_on(index_bytes(&server.address))?),
         };
         let line = format!(
-            "minute {:>3}: {:>10} entries  {:>6.0} records/s  p50 {:>6.1} ms  p99 {:>6.1}  max {:>7.1}  server {:>4.0} MiB",
+            "minute {:>3}: {:>10} entries  {:>6.0} records/s  p50 {:>6.1} ms  p99 {:>6.1}  max {:>7.1}  memory {:>4.0} MiB: index {:>3.0}, rest {:>4.0}",
             figures.after_minutes,
             figures.entries,
             figures.records_per_second,
@@ -115,9 +119,26 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
             figures.p99_ms,
             figures.max_ms,
             figures.server_rss_mib,
+            figures.index_mib,
+            figures.server_rss_mib - figures.index_mib,
         );
         report.add(&line, &figures)?;
     }
     server.stop()?;
     Ok(())
+}
+
+/// What the server says of the memory that finds the log's entries.
+async fn index_bytes(address: &str) -> anyhow::Result<f64> {
+    let metrics = Connection::open(address).await?.get("/metrics").await?;
+    let metrics = String::from_utf8(metrics.to_vec())?;
+    let mut lines = metrics.lines();
+    let value = lines.find_map(|line| line.strip_prefix("candor_index_bytes "));
+    Ok(value
+        .context("no candor_index_bytes in /metrics")?
+        .parse()?)
+}
+
+fn mib(bytes: f64) -> f64 {
+    bytes / f64::from(1 << 20)
 }

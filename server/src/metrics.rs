@@ -53,6 +53,8 @@ pub struct Metrics {
     pub static_part_failures: Counter,
     /// Connections that read the database, by what they do. Set when it is asked for.
     pub readers: Family<Readers, Gauge>,
+    /// Bytes of memory that find the log's entries, which grow with the log. Set when it is asked for.
+    pub index_bytes: Gauge,
     /// Requests that were answered, by status.
     pub requests: Family<Status, Counter>,
     /// When the sequencer was last seen alive, in seconds since 1970.
@@ -101,6 +103,7 @@ impl Metrics {
             static_part_size: Gauge::default(),
             static_part_failures: Counter::default(),
             readers: Family::default(),
+            index_bytes: Gauge::default(),
             requests: Family::default(),
             sequencer_alive_seconds: Gauge::default(),
         };
@@ -150,6 +153,12 @@ impl Metrics {
             "readers",
             "Connections that read the database",
             metrics.readers.clone(),
+        );
+        registry.register_with_unit(
+            "index",
+            "Memory that finds the log's entries, which grows with the log",
+            Unit::Bytes,
+            metrics.index_bytes.clone(),
         );
         registry.register(
             "requests",

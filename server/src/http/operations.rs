@@ -96,6 +96,9 @@ pub(super) async fn metrics(State(log): Shared) -> Response {
         let gauge = log.metrics.readers.get_or_create(&Readers { state });
         gauge.set(count.into());
     }
+    log.metrics
+        .index_bytes
+        .set(gauge(log.storage.index_bytes()));
     // Where it can't be found out, the last number that was stays.
     if let Ok(Some(free)) = log.storage.free_bytes() {
         log.metrics.storage_free_bytes.set(gauge(free));

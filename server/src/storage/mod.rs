@@ -59,6 +59,9 @@ pub trait Storage: Send + Sync + 'static {
     /// How many connections read now, and how many wait for something to read.
     fn readers(&self) -> Readers;
 
+    /// How many bytes of memory find the log's entries, which grow with the log.
+    fn index_bytes(&self) -> u64;
+
     /// The tree after the last committed batch.
     async fn head(&self) -> Result<TreeHead, StorageError>;
 

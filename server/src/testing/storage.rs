@@ -142,6 +142,10 @@ impl Storage for FaultyStorage {
         self.inner.readers()
     }
 
+    fn index_bytes(&self) -> u64 {
+        self.inner.index_bytes()
+    }
+
     async fn head(&self) -> Result<TreeHead, StorageError> {
         self.answers()?;
         self.inner.head().await

@@ -72,6 +72,8 @@ fn metrics_count_what_happened() {
     }
     let readers = |state: &str| value(&format!("candor_readers{{state=\"{state}\"}}"));
     assert_eq!(readers("busy") + readers("idle"), 4.0);
+    // A log of 65,536 entries has the first 4 MiB of it.
+    assert_eq!(value("candor_index_bytes"), 0.0);
     assert!(value("candor_sequencer_alive_seconds") > 1.7e9);
     assert!(value("candor_storage_free_bytes") > 0.0);
 }

@@ -338,6 +338,11 @@ impl Storage for Postgres {
         Some(self)
     }
 
+    /// The database finds them.
+    fn index_bytes(&self) -> u64 {
+        0
+    }
+
     fn readers(&self) -> super::Readers {
         let pool = self.readers.pool();
         let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);

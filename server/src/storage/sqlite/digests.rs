@@ -206,6 +206,14 @@ impl Digests {
         read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many bytes the filters have: 4 for each entry of a complete generation, and room for those of the next ones.
+    pub(super) fn filter_bytes(&self) -> u64 {
+        self.state(|state| {
+            let groups = state.filters.groups.iter();
+            groups.map(|group| size_of_val(&**group) as u64).sum()
+        })
+    }
+
     /// Where to look for `keys`. To be asked before the transaction's first question: what was committed after
     /// that, it does not see.
     pub(super) fn candidates(&self, keys: impl Iterator<Item = Key>) -> Candidates {

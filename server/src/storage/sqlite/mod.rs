@@ -314,6 +314,10 @@ impl Storage for Sqlite {
         }
     }
 
+    fn index_bytes(&self) -> u64 {
+        self.digests.filter_bytes()
+    }
+
     async fn head(&self) -> Result<TreeHead, StorageError> {
         log::head(&self.readers).await
     }

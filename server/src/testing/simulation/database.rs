@@ -384,6 +384,10 @@ impl Storage for SimDatabase {
         Readers { busy: 0, idle: 1 }
     }
 
+    fn index_bytes(&self) -> u64 {
+        0
+    }
+
     async fn head(&self) -> Result<TreeHead, StorageError> {
         self.ask(|contents| contents.head).await
     }
