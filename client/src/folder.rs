@@ -175,9 +175,14 @@ impl FolderError {
     }
 }
 
-/// Lists the files of `folder`, which is to be `release`, without reading them.
-pub fn list_folder(folder: &Path, release: &ReleaseName) -> Result<FolderListing, FolderError> {
-    let listing = list(folder, release, &|_| false, &mut |_, error| Err(error))?;
+/// Lists the files of `folder`, which is to be `release`, or any one, without reading them.
+pub fn list_folder<'a>(
+    folder: &Path,
+    release: impl Into<Option<&'a ReleaseName>>,
+) -> Result<FolderListing, FolderError> {
+    let listing = list(folder, release.into(), &|_| false, &mut |_, error| {
+        Err(error)
+    })?;
     if listing.files.is_empty() {
         return Err(FolderError::Empty {
             path: folder.to_owned(),
@@ -186,12 +191,12 @@ pub fn list_folder(folder: &Path, release: &ReleaseName) -> Result<FolderListing
     Ok(listing)
 }
 
-/// Reads `folder`, which is to be `release`, and computes the SHA-256 of each file. Empty files count, empty folders do
+/// Reads `folder`, which is to be `release`, or any one, and computes the SHA-256 of each file. Empty files count, empty folders do
 /// not. `look` sees each file before it is hashed: what else is to be known of it is read there, since a second reading
 /// could be of another.
-pub fn hash_folder<T: Send>(
+pub fn hash_folder<'a, T: Send>(
     folder: &Path,
-    release: &ReleaseName,
+    release: impl Into<Option<&'a ReleaseName>>,
     options: Options<'_>,
     look: impl Fn(&FilePath, &OpenFile) -> Result<Look<T>, FileError> + Sync,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -252,7 +257,7 @@ pub fn hash_listed(
         })
     };
     let mut unlistable = Vec::new();
-    let listing = list(folder, release, &is_listed, &mut |path, error| {
+    let listing = list(folder, Some(release), &is_listed, &mut |path, error| {
         let what = match error {
             FolderError::Link { .. } => "a symbolic link, and links are not followed".to_owned(),
             FolderError::Special { .. } => "neither a file nor a folder".to_owned(),
@@ -360,7 +365,7 @@ fn fits(listed: &BTreeMap<&FilePath, &ManifestFile>, path: &FilePath, digest: &D
 /// no manifest can list, and may end it.
 fn list(
     folder: &Path,
-    release: &ReleaseName,
+    release: Option<&ReleaseName>,
     is_wanted: &dyn Fn(&str) -> bool,
     unlistable: &mut dyn FnMut(String, FolderError) -> Result<(), FolderError>,
 ) -> Result<FolderListing, FolderError> {
@@ -420,7 +425,12 @@ fn list(
 
 /// Whether what is at `relative` is no part of a release. A bundle is told by what is in it, since anything can have its
 /// name.
-fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, release: &ReleaseName) -> bool {
+fn is_left_out(
+    relative: &str,
+    path: &Path,
+    metadata: &Metadata,
+    release: Option<&ReleaseName>,
+) -> bool {
     let is_at_the_top = !relative.contains('/');
     relative == GIT
         || (relative == HUGGING_FACE_CACHE && metadata.is_dir())
@@ -430,11 +440,11 @@ fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, release: &Relea
             && is_bundle_of(release, path, metadata))
 }
 
-/// Whether the file at `path` is a bundle of `release`. What it proves is not looked at.
-fn is_bundle_of(release: &ReleaseName, path: &Path, metadata: &Metadata) -> bool {
+/// Whether the file at `path` is a bundle of `release`, or of any one. What it proves is not looked at.
+fn is_bundle_of(release: Option<&ReleaseName>, path: &Path, metadata: &Metadata) -> bool {
+    let is_it = |bundle: Bundle| release.is_none_or(|release| bundle.release == *release);
     metadata.len() <= BUNDLE_BYTES_MAX as u64
-        && fs::read(path)
-            .is_ok_and(|bytes| Bundle::parse(&bytes).is_ok_and(|it| it.release == *release))
+        && fs::read(path).is_ok_and(|bytes| Bundle::parse(&bytes).is_ok_and(is_it))
 }
 
 /// Checks that `path` is a file whose place in the release, `relative`, can be listed.

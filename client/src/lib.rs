@@ -19,6 +19,7 @@ pub mod hashing;
 pub mod keys;
 pub mod log_client;
 pub mod memory;
+pub mod oms;
 pub mod problem;
 pub mod publish;
 pub mod replay;

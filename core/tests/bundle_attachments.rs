@@ -4,14 +4,15 @@ mod common;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
-use candor_core::bundle::BundleError;
+use candor_core::bundle::{Bundle, BundleError, TensorProof, TensorProofError};
+use candor_core::merkle::LeafIndex;
 use candor_core::record::Predicate;
 use candor_core::record::kinds::{Attachment, ChunkedFiles, TensorSet, Weights};
 use candor_core::weights::{
-    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, ManifestError, Place,
+    CHUNK_BYTES, CHUNKS_MEDIA_TYPE, ChunkList, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, Place,
     TENSORS_MEDIA_TYPE, Tensor, TensorList,
 };
-use common::story::{manifest, meta_new, story};
+use common::story::{Story, manifest, meta_new, story};
 use common::{CARD, RELEASE, about, signed};
 
 #[test]
@@ -124,48 +125,126 @@ fn a_chunk_list_is_what_its_record_says() {
     }
 }
 
-#[test]
-fn a_tensor_list_is_what_its_record_says() {
+/// A file with two tensors, and the list of them.
+fn tensors() -> (Manifest, TensorList) {
     let file = common::files::file("model.safetensors", b"12345678");
     let manifest = common::files::manifest(vec![file.clone()]);
-    let list_of = |name: &str| {
+    let tensor = |name: &str, offset: u64, data: &[u8]| {
         let tensor = Tensor {
-            bytes: 8,
-            dtype: "F64".to_owned(),
+            bytes: 4,
+            dtype: "F32".to_owned(),
             name: name.to_owned(),
-            sha256: Sha256::of(b"12345678"),
+            sha256: Sha256::of(data),
             shape: vec![1],
         };
         let path = file.path.clone();
-        TensorList::new([(tensor, Place { path, offset: 0 })], &manifest).expect("a list")
+        (tensor, Place { path, offset })
     };
-    let (list, other) = (list_of("w"), list_of("v"));
-    let bundle_with = |stated: TensorSet, bytes: &[u8]| {
-        let mut story = story();
-        let predicate = Weights {
-            tensors: Some(stated),
-            ..manifest.to_weights()
-        };
-        let subject = predicate.manifest.digest.sha256;
-        let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
-        let index = story.log.append(&signed(weights, &[&meta_new()]));
-        story.size = story.log.size();
-        let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
-        bundle.attach(MANIFEST_MEDIA_TYPE, &manifest.to_bytes());
-        bundle.attach(TENSORS_MEDIA_TYPE, bytes);
-        (index, bundle.verify(&story.key()))
+    let both = [tensor("v", 0, b"1234"), tensor("w", 4, b"5678")];
+    let list = TensorList::new(both, &manifest).expect("a list");
+    (manifest, list)
+}
+
+/// A log with a weights record of `manifest` that says of its tensors what is `stated`; where it is, and the bundle.
+fn bundle_of(manifest: &Manifest, stated: TensorSet) -> (Story, LeafIndex, Bundle) {
+    let mut story = story();
+    let predicate = Weights {
+        tensors: Some(stated),
+        ..manifest.to_weights()
     };
-    let (index, verified) = bundle_with(list.to_stated(), &list.to_bytes());
-    assert_eq!(verified.expect("all holds").tensor_lists[&index], list);
-    // A record of a server that did not look: the digest is the list's, and the root is not.
-    let stated = TensorSet {
-        root: list.root(),
-        ..other.to_stated()
-    };
-    let (index, refused) = bundle_with(stated, &other.to_bytes());
-    let error = refused.expect_err("another list");
+    let subject = predicate.manifest.digest.sha256;
+    let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
+    let index = story.log.append(&signed(weights, &[&meta_new()]));
+    story.size = story.log.size();
+    let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
+    bundle.attach(MANIFEST_MEDIA_TYPE, &manifest.to_bytes());
+    (story, index, bundle)
+}
+
+#[test]
+fn a_tensor_list_is_what_its_record_says() {
+    let (manifest, list) = tensors();
+    let (story, index, mut bundle) = bundle_of(&manifest, list.to_stated());
+    bundle.attach(TENSORS_MEDIA_TYPE, &list.to_bytes());
+    let verified = bundle.verify(&story.key()).expect("all holds");
+    assert_eq!(verified.tensor_lists[&index], list);
+    assert_eq!(verified.weights().map(|(at, _)| at), Some(index));
+    // A record of a server that did not look: the digest is the list's, and the number is not.
+    let mut stated = list.to_stated();
+    stated.count += 1;
+    let (story, index, mut bundle) = bundle_of(&manifest, stated);
+    bundle.attach(TENSORS_MEDIA_TYPE, &list.to_bytes());
+    let error = bundle.verify(&story.key()).expect_err("another list");
     assert!(
         matches!(&error, BundleError::Manifest { index: at, error: ManifestError::Tensors(_) } if *at == index),
         "{error}"
     );
+}
+
+#[test]
+fn tensors_are_proven_from_the_logs_key_down() {
+    let (manifest, list) = tensors();
+    let (story, index, bundle) = bundle_of(&manifest, list.to_stated());
+    let proof = TensorProof::new(bundle, list.prove(&[1]).expect("it is there"));
+    assert!(proof.bundle.attachments.is_empty());
+    let read = TensorProof::parse(proof.to_json().as_bytes()).expect("as it was written");
+    assert_eq!(read, proof);
+    let verified = proof.verify(&story.key()).expect("all holds");
+    assert_eq!(verified.weights, index);
+    assert_eq!(verified.tensors[0].tensor, list.tensors()[1].tensor);
+
+    let mut other = proof.clone();
+    other.tensors[0].tensor.sha256 = Sha256::of("other");
+    let error = other.verify(&story.key()).expect_err("another tensor");
+    assert_eq!(error, TensorProofError::Root { index });
+    // What a record says counts only if it is in the log, and signed by those who had to.
+    let mut other = proof.clone();
+    other.bundle.records[2].proof[0] = other.bundle.records[1].proof[0];
+    let error = other.verify(&story.key()).expect_err("not in the log");
+    assert!(matches!(error, TensorProofError::Bundle(_)), "{error}");
+    let mut other = proof.clone();
+    other.bundle.records.truncate(2);
+    let error = other.verify(&story.key()).expect_err("no weights record");
+    assert!(
+        matches!(
+            error,
+            TensorProofError::Bundle(BundleError::NothingAbout(_))
+        ),
+        "{error}"
+    );
+    // A release whose record names no tensors.
+    let (story, _, bundle) = {
+        let (mut story, _, _) = bundle_of(&manifest, list.to_stated());
+        let bundle = story.bundle.clone();
+        story.size = story.log.size();
+        (story, index, bundle)
+    };
+    let other = TensorProof::new(bundle, list.prove(&[1]).expect("it is there"));
+    let error = other.verify(&story.key()).expect_err("no tensors");
+    assert!(matches!(error, TensorProofError::NoTensors(_)), "{error}");
+    for (text, words) in [
+        ("", "not strict JSON"),
+        ("{}", "missing field"),
+        (
+            &*proof.to_json().replace("proof:v1", "proof:v2"),
+            "its type is not",
+        ),
+        (
+            &*proof
+                .to_json()
+                .replacen("\"hashes\"", "\"more\": 1, \"hashes\"", 1),
+            "unknown field",
+        ),
+        (
+            &*proof
+                .to_json()
+                .replacen("\"hashes\"", "\"tensors\": [], \"hashes\"", 1),
+            "tensors",
+        ),
+    ] {
+        let said = TensorProof::parse(text.as_bytes())
+            .expect_err(words)
+            .to_string();
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

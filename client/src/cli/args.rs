@@ -17,6 +17,12 @@ use clap_complete::Shell;
 
 use super::reference::{self, EXIT_CODES};
 
+mod contents;
+
+pub use contents::{
+    DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs, ProveTensorArgs, VerifyTensorArgs,
+};
+
 /// Publish what an AI model is, and check what others published.
 ///
 /// Candor is a log of signed records about AI models: what a model is, which bits it is, how it was made,
@@ -131,6 +137,26 @@ pub enum Command {
     ///
     /// Example: candor verify ./opt-125m --bundle opt-125m-1.0.0.candor
     Verify(VerifyArgs),
+    /// Say how two releases differ, file by file and tensor by tensor
+    ///
+    /// The same tensors are the same in whatever files they are. Each is a release in the log, a bundle, or a folder, whose files are read. The exit code is 0 where they are the
+    /// same, and 1 where they differ.
+    ///
+    /// Example: candor diff opt-125m-1.0.0.candor ./opt-125m-sharded
+    Diff(DiffArgs),
+    /// Prove some tensors of a release without the others
+    ///
+    /// Example: candor prove-tensor opt-125m-1.0.0.candor model.decoder.embed_tokens.weight -o embed.json
+    ProveTensor(ProveTensorArgs),
+    /// Check tensors against their proof, reading no more of a file than these
+    ///
+    /// Asks nobody: the proof has the records that say which log has the release.
+    ///
+    /// Example: candor verify-tensor ./opt-125m --proof embed.json
+    VerifyTensor(VerifyTensorArgs),
+    /// Sign a model as the OpenSSF does (OMS, model.sig), or verify such a signature
+    #[command(subcommand)]
+    Oms(OmsCommand),
     /// Show a release, a model or a record
     ///
     /// Example: candor show meta-ai/opt-125m@1.0.0
@@ -511,7 +537,12 @@ impl Command {
     pub fn asks_a_log(&self) -> bool {
         !matches!(
             self,
-            Self::Keygen(_) | Self::Schema { .. } | Self::Completions { .. } | Self::Man { .. }
+            Self::Keygen(_)
+                | Self::VerifyTensor(_)
+                | Self::Oms(_)
+                | Self::Schema { .. }
+                | Self::Completions { .. }
+                | Self::Man { .. }
         )
     }
 }

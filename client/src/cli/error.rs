@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::note::{CheckpointError, NoteError, VerifierKeyError};
 use candor_core::record::ReleaseName;
 
@@ -13,6 +13,7 @@ use crate::folder::FolderError;
 use crate::keys::KeyError;
 use crate::log_client::LogError;
 use crate::memory::{EvidenceError, MemoryError};
+use crate::oms::OmsError;
 use crate::problem::Problem;
 use crate::publish::PublishError;
 use crate::replay::ReplayError;
@@ -111,6 +112,22 @@ pub enum CliError {
         /// Why.
         error: Box<BundleError>,
     },
+    /// A signature by OMS, or what it takes to make one.
+    #[error("{}: {error}", path.display())]
+    Oms {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Box<OmsError>,
+    },
+    /// A proof of tensors does not hold.
+    #[error("{}: {error}", path.display())]
+    TensorProof {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Box<TensorProofError>,
+    },
     /// A proof does not hold.
     #[error("{}: {error}", path.display())]
     Receipt {
@@ -182,6 +199,8 @@ impl CliError {
             Self::Replay(error) => error.hint(),
             Self::Bundle { error, .. } => bundle_hint(error),
             Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
+            Self::TensorProof { error, .. } => tensor_proof_hint(error),
+            Self::Oms { error, .. } => error.hint(),
             Self::Evidence { error, .. } => error.hint().to_owned(),
         }
     }
@@ -211,6 +230,8 @@ impl CliError {
             | Self::Folder(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
+            | Self::TensorProof { .. }
+            | Self::Oms { .. }
             | Self::Absent { .. }
             | Self::Evidence { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
         }
@@ -278,6 +299,8 @@ impl CliError {
             | Self::Source(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
+            | Self::TensorProof { .. }
+            | Self::Oms { .. }
             | Self::Evidence { .. }
             | Self::Absent { .. }
             | Self::Refuted { .. }
@@ -359,6 +382,21 @@ fn receipt_hint(error: &ReceiptError) -> &'static str {
         ),
         ReceiptError::NotInTree { .. } | ReceiptError::NotIncluded { .. } => {
             "the record, or its proof, was changed or belongs elsewhere: get both again, with `candor proof INDEX --entry FILE`"
+        }
+    }
+}
+
+fn tensor_proof_hint(error: &TensorProofError) -> String {
+    match error {
+        TensorProofError::TooLong { .. }
+        | TensorProofError::Json(_)
+        | TensorProofError::Form(_) => {
+            "check that this is what `candor prove-tensor` wrote".to_owned()
+        }
+        TensorProofError::Bundle(error) => bundle_hint(error),
+        TensorProofError::NoTensors(_) | TensorProofError::Root { .. } => {
+            "the proof was changed or belongs elsewhere: get it again, with `candor prove-tensor`"
+                .to_owned()
         }
     }
 }

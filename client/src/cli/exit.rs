@@ -7,13 +7,15 @@
 
 use std::process::ExitCode;
 
-use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::note::{CheckpointError, NoteError};
+use candor_oms::VerifyError;
 
 use super::error::CliError;
 use crate::bundle_maker::BundleMakerError;
 use crate::log_client::LogError;
 use crate::memory::MemoryError;
+use crate::oms::OmsError;
 use crate::problem::Problem;
 use crate::publish::PublishError;
 use crate::replay::ReplayError;
@@ -76,6 +78,8 @@ impl Exit {
             CliError::Replay(error) => Self::of_replay(error),
             CliError::Bundle { error, .. } => Self::of_bundle(error),
             CliError::Receipt { error, .. } => Self::of_receipt(error),
+            CliError::TensorProof { error, .. } => Self::of_tensor_proof(error),
+            CliError::Oms { error, .. } => Self::of_oms(error),
             CliError::Refuted { .. } => Self::Refuted,
             CliError::CouldNotTell { .. } | CliError::Absent { .. } | CliError::Output(_) => {
                 Self::CouldNotTell
@@ -191,6 +195,31 @@ impl Exit {
             | BundleError::Manifest { .. }
             | BundleError::AttachmentEncoding(_) => Self::Refuted,
             BundleError::Inclusion(error) => Self::of_receipt(error),
+        }
+    }
+
+    fn of_oms(error: &OmsError) -> Self {
+        match error {
+            OmsError::Folder(_)
+            | OmsError::Bundle(_)
+            // The model is signed in another way than the reader asks for.
+            | OmsError::Verify(VerifyError::Method { .. })
+            | OmsError::Key(_)
+            | OmsError::Roots(_)
+            | OmsError::Signer(_)
+            | OmsError::Name(_)
+            | OmsError::Statement(_) => Self::BadInput,
+            OmsError::Verify(_) => Self::Refuted,
+        }
+    }
+
+    fn of_tensor_proof(error: &TensorProofError) -> Self {
+        match error {
+            TensorProofError::TooLong { .. }
+            | TensorProofError::Json(_)
+            | TensorProofError::Form(_) => Self::BadInput,
+            TensorProofError::Bundle(error) => Self::of_bundle(error),
+            TensorProofError::NoTensors(_) | TensorProofError::Root { .. } => Self::Refuted,
         }
     }
 

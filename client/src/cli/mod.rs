@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, Common, PublisherCommand};
+use args::{Cli, Command, Common, OmsCommand, PublisherCommand};
 use error::CliError;
 use exit::Exit;
 use printer::Printer;
@@ -175,6 +175,11 @@ fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> 
         Command::Publish(args) => commands::publish::run(args, session),
         Command::Withdraw(args) => commands::withdraw::run(args, session),
         Command::Verify(args) => commands::verify::run(args, session),
+        Command::Oms(OmsCommand::Sign(args)) => commands::oms::sign(args, session),
+        Command::Oms(OmsCommand::Verify(args)) => commands::verify::oms(args, session),
+        Command::Diff(args) => commands::diff::run(args, session),
+        Command::ProveTensor(args) => commands::tensors::prove(args, session),
+        Command::VerifyTensor(args) => commands::verify::tensors(args, session),
         Command::Show(args) => commands::show::run(args, session),
         Command::List(args) => commands::list::run(args, session),
         Command::Log(args) => commands::log::run(args, session),

@@ -215,10 +215,14 @@ impl Settings {
         if !pem.is_encrypted() {
             return pem.open(None);
         }
-        let passphrase = self.variable(PASSPHRASE_VARIABLE).map(Zeroizing::new);
-        let passphrase =
-            passphrase.or_else(|| (self.around.ask)(&format!("Passphrase for {}: ", pem.source())));
+        let passphrase = self.passphrase(pem.source());
         pem.open(passphrase.as_ref().map(|text| text.as_str()))
+    }
+
+    /// The passphrase of a key: from the environment, or typed; `None` if nobody is there.
+    pub fn passphrase(&self, source: &str) -> Option<Zeroizing<String>> {
+        let passphrase = self.variable(PASSPHRASE_VARIABLE).map(Zeroizing::new);
+        passphrase.or_else(|| (self.around.ask)(&format!("Passphrase for {source}: ")))
     }
 
     /// A passphrase for a new key: from the environment, or typed twice.

@@ -195,7 +195,7 @@ pub fn bytes(number: u64) -> String {
     for unit in ["bytes", "kB", "MB", "GB", "TB"] {
         if value < 1000.0 {
             return if unit == "bytes" {
-                format!("{number} bytes")
+                counted(number, "byte", "bytes")
             } else {
                 format!("{value:.1} {unit}")
             };

@@ -39,7 +39,7 @@ use candor_core::weights::Manifest;
 
 pub use detect::{SourceKind, detect};
 pub use error::SourceError;
-pub use release::{ReleaseDrafts, ReleaseFolder, release_drafts};
+pub use release::{FolderContents, ReleaseDrafts, ReleaseFolder, read_folder, release_drafts};
 
 /// The most bytes of a document that becomes an attachment: what a log takes.
 pub const DOCUMENT_BYTES_MAX: u64 = 32 << 20;

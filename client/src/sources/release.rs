@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use candor_core::record::{Predicate, ReleaseName};
-use candor_core::weights::{FilePath, Manifest, ManifestFile};
+use candor_core::weights::{FilePath, Manifest, ManifestFile, Place, Tensor};
 use candor_core::{Sha256, record::DigestSet};
 
 use super::heads::{Elsewhere, Head, Heads};
@@ -43,6 +43,63 @@ pub struct ReleaseFolder<'a> {
     pub as_bytes: &'a [FilePath],
 }
 
+/// A folder's files, and what is in them.
+pub struct FolderContents {
+    /// The files.
+    pub manifest: Manifest,
+    /// The tensors in them, each with its place.
+    pub tensors: Vec<(Tensor, Place)>,
+    /// The chunk list of the large ones.
+    chunks: Vec<u8>,
+    heads: Heads,
+    /// Names at the top of the folder that are no part of a release: `.git`, bundles.
+    pub ignored: Vec<String>,
+}
+
+/// Reads the files of a folder, which is to be `release`, or any one. A file that is not what its name says is an error,
+/// unless it is to be taken `as_bytes` alone.
+pub fn read_folder<'a>(
+    folder: &Path,
+    release: impl Into<Option<&'a ReleaseName>>,
+    as_bytes: &[FilePath],
+    options: Options<'_>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<FolderContents, SourceError> {
+    let look = |path: &FilePath, file: &OpenFile| Head::read(path, file, as_bytes.contains(path));
+    let files = hash_folder(folder, release, options, look, progress)?;
+    let listed = |path: &FilePath| files.files.iter().any(|file| file.path == *path);
+    if let Some(path) = as_bytes.iter().find(|path| !listed(path)) {
+        return Err(SourceError::NoSuchFile {
+            file: path.clone(),
+            folder: folder.to_owned(),
+        });
+    }
+    let paths = files.files.iter().map(|file| file.path.clone());
+    let heads = Heads::new(paths.zip(files.seen.into_iter().zip(files.ranges)));
+    let refused = |file: &FilePath, error: String| SourceError::Contents {
+        file: file.clone(),
+        error,
+    };
+    if let Some((file, error)) = heads.refused() {
+        return Err(refused(file, error.to_string()));
+    }
+    let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
+        file: folder.display().to_string(),
+        error,
+    })?;
+    let elsewhere = heads
+        .elsewhere(&manifest)
+        .map_err(|(file, error)| refused(file, error))?;
+    let tensors = heads.tensors(&hash_elsewhere(folder, elsewhere, options)?);
+    Ok(FolderContents {
+        manifest,
+        tensors,
+        chunks: files.chunks,
+        heads,
+        ignored: files.ignored,
+    })
+}
+
 /// Reads a folder as a release. Several files that look like a training config, where none is named, are an error that
 /// lists them; and so is a file that is not what its name says.
 pub fn release_drafts(
@@ -56,35 +113,15 @@ pub fn release_drafts(
         config,
         as_bytes,
     } = of;
-    let look = |path: &FilePath, file: &OpenFile| Head::read(path, file, as_bytes.contains(path));
-    let files = hash_folder(folder, release, options, look, progress)?;
-    let listed = |path: &FilePath| files.files.iter().any(|file| file.path == *path);
-    if let Some(path) = as_bytes.iter().find(|path| !listed(path)) {
-        return Err(SourceError::NoSuchFile {
-            file: path.clone(),
-            folder: folder.to_owned(),
-        });
-    }
-    let paths = files.files.iter().map(|file| file.path.clone());
-    let heads = Heads::new(paths.zip(files.seen.into_iter().zip(files.ranges)));
-    if let Some((path, error)) = heads.refused() {
-        return Err(SourceError::Contents {
-            file: path.clone(),
-            error: error.to_string(),
-        });
-    }
-    let manifest = Manifest::new(files.files).map_err(|error| SourceError::Manifest {
-        file: folder.display().to_string(),
-        error,
-    })?;
-    let elsewhere = heads
-        .elsewhere(&manifest)
-        .map_err(|(file, error)| SourceError::Contents {
-            file: file.clone(),
-            error,
-        })?;
-    let tensors = heads.tensors(&hash_elsewhere(folder, elsewhere, options)?);
-    let mut all = weights::draft(&manifest, &files.chunks, (&heads, tensors), release);
+    let contents = read_folder(folder, release, as_bytes, options, progress)?;
+    let FolderContents {
+        manifest,
+        tensors,
+        chunks,
+        heads,
+        ignored,
+    } = contents;
+    let mut all = weights::draft(&manifest, &chunks, (&heads, tensors), release);
     match card(&manifest, &mut all.warnings) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;
@@ -114,7 +151,7 @@ pub fn release_drafts(
         manifest,
         config: config.map(|(file, _)| file),
         warnings: all.warnings,
-        ignored: files.ignored,
+        ignored,
     })
 }
 

@@ -2,15 +2,18 @@
 //!
 //! - [`Receipt`]: one entry's place in the log, in the public format C2SP `tlog-proof@v1`;
 //! - [`Bundle`]: a release's records, their proofs, one checkpoint, and the documents that it takes to check
-//!   a folder, in one `.candor` file.
+//!   a folder, in one `.candor` file;
+//! - [`TensorProof`]: some tensors of a release, without the others.
 //!
-//! Both are checked against a [`crate::note::LogKey`] and nothing else.
+//! All are checked against a [`crate::note::LogKey`] and nothing else.
 
 mod candor_bundle;
+mod tensor_proof;
 mod tlog_proof;
 
 pub use candor_bundle::{
     BUNDLE_BYTES_MAX, BUNDLE_MEDIA_TYPE, Bundle, BundleError, BundledAttachment, BundledRecord,
     LoggedRecord, VerifiedBundle,
 };
+pub use tensor_proof::{TENSOR_PROOF_BYTES_MAX, TensorProof, TensorProofError, VerifiedTensors};
 pub use tlog_proof::{Logged, Receipt, ReceiptError};

@@ -18,6 +18,7 @@
 
 mod chunks;
 mod comparison;
+mod difference;
 mod manifest;
 mod path;
 mod tensors;
@@ -28,6 +29,7 @@ pub use chunks::{
     ChunksRoot,
 };
 pub use comparison::{Change, Comparison, FoundFile};
+pub use difference::{Aspect, Difference, FileDifference, Side, TensorDifference};
 pub use manifest::{
     FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,
 };

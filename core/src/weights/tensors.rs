@@ -42,7 +42,7 @@ const TENSORS_TYPE: &str = "urn:candor:tensors:v1";
 pub struct TensorsRoot(Sha256);
 
 /// What a tensor is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tensor {
     /// How many bytes its data has.

@@ -1,10 +1,12 @@
 //! One file for each command.
 
 pub mod checkpoint;
+pub mod diff;
 pub mod keygen;
 pub mod list;
 pub mod log;
 pub mod manual;
+pub mod oms;
 mod preview;
 pub mod proof;
 pub mod publish;
@@ -12,5 +14,6 @@ pub mod publisher;
 pub mod release;
 pub mod schema;
 pub mod show;
+pub mod tensors;
 pub mod verify;
 pub mod withdraw;

@@ -13,9 +13,11 @@
 //! checkpoints show.
 
 mod evidence;
+mod oms;
 mod record;
 mod release;
 mod report;
+mod tensors;
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +28,7 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
 use crate::bundle_maker::{Wanted, make_bundle};
-use crate::cli::args::{self, VerifyArgs};
+use crate::cli::args::{self, OmsVerifyArgs, VerifyArgs, VerifyTensorArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
@@ -73,6 +75,16 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
         });
     }
     verify(&target, args, session)?.finish(session)
+}
+
+/// Runs `candor oms verify`.
+pub fn oms(args: &OmsVerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
+    oms::judge(args, session)?.finish(session)
+}
+
+/// Runs `candor verify-tensor`.
+pub fn tensors(args: &VerifyTensorArgs, session: &mut Session) -> Result<Exit, CliError> {
+    tensors::judge(args, session)?.finish(session)
 }
 
 impl Target {

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use candor_core::Sha256;
 use candor_core::bundle::{LoggedRecord, VerifiedBundle};
-use candor_core::merkle::{LeafIndex, TreeSize};
-use candor_core::record::kinds::{Strength, Weights};
+use candor_core::merkle::TreeSize;
+use candor_core::record::kinds::Strength;
 use candor_core::record::{Algorithm, Predicate, PublisherName, PublisherState};
 use candor_core::weights::{Change, ChunkList, Chunks, Comparison, FilePath, Manifest};
 
@@ -93,8 +93,9 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
     ));
     report.signers = signers(&records, &bundle.records);
     report.checkpoint = Some((*bundle.checkpoint).clone());
-    if let Some((index, weights)) =
-        weights_of(bundle).filter(|(_, it)| it.strength == Strength::Weak)
+    if let Some((index, weights)) = bundle
+        .weights()
+        .filter(|(_, it)| it.strength == Strength::Weak)
     {
         report.remarks.push(format!(
             "the weights record (entry {index}) has only digests by {}, which are weak: a file that has them may be another one",
@@ -252,7 +253,7 @@ pub(super) fn judge_folder(
     report: &mut Report,
 ) -> Result<(), CliError> {
     let release = &bundle.release;
-    let Some((index, _)) = weights_of(bundle) else {
+    let Some((index, _)) = bundle.weights() else {
         report.doubts.push(Doubt {
             words: format!("{release} has no weights record, so nothing says which files it is"),
             hint: format!("ask {} to publish the weights, too", release.publisher()),
@@ -512,17 +513,4 @@ fn how(change: &Change) -> String {
         ))
     });
     differing.unwrap_or_default()
-}
-
-/// The weights record of the release's own publisher.
-fn weights_of(bundle: &VerifiedBundle) -> Option<(LeafIndex, &Weights)> {
-    bundle.records.iter().find_map(|logged| {
-        let statement = logged.record.statement();
-        match &statement.predicate {
-            Predicate::Weights(weights) if statement.release() == Some(&bundle.release) => {
-                Some((logged.index, weights))
-            }
-            _ => None,
-        }
-    })
 }

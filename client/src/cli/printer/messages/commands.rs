@@ -1,6 +1,6 @@
 //! The errors of the command line itself: settings, keys, and what was typed.
 
-use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::note::VerifierKeyError;
 use candor_core::record::PublicKeyError;
 
@@ -12,6 +12,7 @@ use crate::folder::FolderError;
 use crate::keys::KeyError;
 use crate::log_client::LogError;
 use crate::memory::{EvidenceError, MemoryError};
+use crate::oms::OmsError;
 use crate::publish::PublishError;
 use crate::replay::ReplayError;
 use crate::sources::SourceError;
@@ -52,6 +53,14 @@ fn what_a_command_says() {
         CliError::Bundle { .. } => CliError::Bundle {
             path: path(),
             error: Box::new(BundleError::NothingAbout(release())),
+        },
+        CliError::Oms { .. } => CliError::Oms {
+            path: path(),
+            error: Box::new(OmsError::Bundle(candor_oms::BundleError::Signatures(2))),
+        },
+        CliError::TensorProof { .. } => CliError::TensorProof {
+            path: path(),
+            error: Box::new(TensorProofError::TooLong { bytes: 1 << 30 }),
         },
         CliError::Receipt { .. } => CliError::Receipt {
             path: path(),

@@ -1,6 +1,6 @@
 //! The errors of what proves something: bundles, proofs, and the checkpoints in them and of a log.
 
-use candor_core::bundle::{BundleError, ReceiptError};
+use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::merkle::ProofError;
 use candor_core::note::{CheckpointError, KeyId, NoteError, RetirementError};
 use candor_core::record::{AuthorityError, Kind, RecordError};
@@ -25,6 +25,13 @@ fn of_proof(error: ReceiptError) -> CliError {
     }
 }
 
+fn of_tensors(error: TensorProofError) -> CliError {
+    CliError::TensorProof {
+        path: "/home/lab/embed.json".into(),
+        error: Box::new(error),
+    }
+}
+
 fn not_included() -> ReceiptError {
     ReceiptError::NotIncluded {
         index: index(9),
@@ -33,6 +40,19 @@ fn not_included() -> ReceiptError {
             expected: hash(2),
         },
     }
+}
+
+#[test]
+fn what_is_said_of_tensor_proofs() {
+    let printed = messages! { TensorProofError as of_tensors;
+        TensorProofError::TooLong { .. } => TensorProofError::TooLong { bytes: 1 << 30 },
+        TensorProofError::Json(_) => TensorProofError::Json(json_error()),
+        TensorProofError::Form(_) => TensorProofError::Form("missing field `hashes`".to_owned()),
+        TensorProofError::Bundle(_) => TensorProofError::Bundle(BundleError::NothingAbout(release())),
+        TensorProofError::NoTensors(_) => TensorProofError::NoTensors(release()),
+        TensorProofError::Root { .. } => TensorProofError::Root { index: index(4) },
+    };
+    insta::assert_snapshot!(printed);
 }
 
 #[test]
