@@ -12,7 +12,7 @@
 //!
 //! Not here: the manifest, its root, and how two lists differ (`candor_core::weights`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,23 @@ const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 /// What proof bundles end with. One of this very release may lie in its folder: it can't be among the files that it
 /// proves.
 const BUNDLE_SUFFIX: &str = ".candor";
+
+/// What is no part of what a folder is read for.
+#[derive(Clone, Copy, Debug)]
+pub enum LeftOut<'a> {
+    /// What a release never lists: `.git`, `.cache/huggingface`, and bundles of this release at the top.
+    OfRelease(&'a ReleaseName),
+    /// The same, and bundles of any release.
+    OfAnyRelease,
+    /// `.git` alone.
+    Git,
+}
+
+impl<'a> From<&'a ReleaseName> for LeftOut<'a> {
+    fn from(release: &'a ReleaseName) -> Self {
+        Self::OfRelease(release)
+    }
+}
 
 /// How far hashing has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +157,14 @@ pub enum FolderError {
         /// Which rule.
         error: FilePathError,
     },
+    /// Two names that are one where upper and lower case are the same.
+    #[error("{} and {} are the same on disks that don't tell upper from lower case", path.display(), other.display())]
+    Case {
+        /// One of them.
+        path: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
     /// A file that could not be read, or not as one and the same.
     #[error(transparent)]
     File(#[from] FileError),
@@ -169,39 +194,64 @@ impl FolderError {
             }
             Self::Special { .. } => "remove it, or release a copy of the folder without it",
             Self::NotUtf8 { .. } | Self::Name { .. } => "rename the file",
+            Self::Case { .. } => {
+                "rename one of them: half of the readers' disks would lose the other"
+            }
             Self::File(error) => error.hint(),
             Self::Io { .. } => "check that it is there and that you may read it",
         }
     }
 }
 
-/// Lists the files of `folder`, which is to be `release`, or any one, without reading them.
+/// Lists the files of `folder`, for which a release may stand that it is to be, without reading them.
 pub fn list_folder<'a>(
     folder: &Path,
-    release: impl Into<Option<&'a ReleaseName>>,
+    left_out: impl Into<LeftOut<'a>>,
 ) -> Result<FolderListing, FolderError> {
-    let listing = list(folder, release.into(), &|_| false, &mut |_, error| {
-        Err(error)
-    })?;
+    let left_out = left_out.into();
+    let listing = list(folder, left_out, &|_| false, &mut |_, error| Err(error))?;
     if listing.files.is_empty() {
         return Err(FolderError::Empty {
             path: folder.to_owned(),
         });
     }
+    // What is only looked at may be what it is.
+    if matches!(left_out, LeftOut::OfRelease(_)) {
+        check_case(folder, &listing.files)?;
+    }
     Ok(listing)
 }
 
-/// Reads `folder`, which is to be `release`, or any one, and computes the SHA-256 of each file. Empty files count, empty folders do
+/// Checks that no two files, and no two folders, have names that are one where case does not count.
+fn check_case(folder: &Path, files: &[(FilePath, u64)]) -> Result<(), FolderError> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for (path, _) in files {
+        let path = path.as_str();
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        for name in folders.chain([path]) {
+            let first = seen.entry(name.to_lowercase()).or_insert(name);
+            if *first != name {
+                return Err(FolderError::Case {
+                    path: folder.join(*first),
+                    other: folder.join(name),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads `folder`, for which a release may stand that it is to be, and computes the SHA-256 of each file. Empty files count, empty folders do
 /// not. `look` sees each file before it is hashed: what else is to be known of it is read there, since a second reading
 /// could be of another.
 pub fn hash_folder<'a, T: Send>(
     folder: &Path,
-    release: impl Into<Option<&'a ReleaseName>>,
+    left_out: impl Into<LeftOut<'a>>,
     options: Options<'_>,
     look: impl Fn(&FilePath, &OpenFile) -> Result<Look<T>, FileError> + Sync,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderFiles<T>, FolderError> {
-    let FolderListing { files, ignored } = list_folder(folder, release)?;
+    let FolderListing { files, ignored } = list_folder(folder, left_out)?;
     let job = |(path, size): &(FilePath, u64)| Job {
         path: folder.join(path.as_str()),
         size: *size,
@@ -257,7 +307,7 @@ pub fn hash_listed(
         })
     };
     let mut unlistable = Vec::new();
-    let listing = list(folder, Some(release), &is_listed, &mut |path, error| {
+    let listing = list(folder, release.into(), &is_listed, &mut |path, error| {
         let what = match error {
             FolderError::Link { .. } => "a symbolic link, and links are not followed".to_owned(),
             FolderError::Special { .. } => "neither a file nor a folder".to_owned(),
@@ -365,7 +415,7 @@ fn fits(listed: &BTreeMap<&FilePath, &ManifestFile>, path: &FilePath, digest: &D
 /// no manifest can list, and may end it.
 fn list(
     folder: &Path,
-    release: Option<&ReleaseName>,
+    left_out: LeftOut<'_>,
     is_wanted: &dyn Fn(&str) -> bool,
     unlistable: &mut dyn FnMut(String, FolderError) -> Result<(), FolderError>,
 ) -> Result<FolderListing, FolderError> {
@@ -401,7 +451,7 @@ fn list(
                 continue;
             };
             let relative = relative(name);
-            if is_left_out(&relative, &path, &metadata, release) && !is_wanted(&relative) {
+            if is_left_out(&relative, &path, &metadata, left_out) && !is_wanted(&relative) {
                 listing.ignored.push(relative);
             } else if metadata.is_dir() {
                 folders.push(relative);
@@ -425,13 +475,13 @@ fn list(
 
 /// Whether what is at `relative` is no part of a release. A bundle is told by what is in it, since anything can have its
 /// name.
-fn is_left_out(
-    relative: &str,
-    path: &Path,
-    metadata: &Metadata,
-    release: Option<&ReleaseName>,
-) -> bool {
+fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, left_out: LeftOut<'_>) -> bool {
     let is_at_the_top = !relative.contains('/');
+    let release = match left_out {
+        LeftOut::OfRelease(release) => Some(release),
+        LeftOut::OfAnyRelease => None,
+        LeftOut::Git => return relative == GIT,
+    };
     relative == GIT
         || (relative == HUGGING_FACE_CACHE && metadata.is_dir())
         || (is_at_the_top

@@ -5,8 +5,8 @@
 //!                         └─► compare ◄──── Verified ◄── model.sig, key or roots
 //! ```
 //!
-//! Always: what a signature leaves out by its own word is not left out here; what a release never lists is left out, and
-//! named in what is signed.
+//! Always: nothing is left out but git's own files and the signature itself, which every reader of such signatures leaves
+//! out; what a signature leaves out by its own word besides is not left out here.
 //!
 //! Not here: the format, its checks and its signatures (`candor_oms`).
 
@@ -21,7 +21,7 @@ use candor_oms::{
     compare, is_git_path,
 };
 
-use crate::folder::{FolderError, FolderFiles, Progress, hash_folder};
+use crate::folder::{FolderError, FolderFiles, LeftOut, Progress, hash_folder};
 use crate::hashing::{Look, OpenFile, Options};
 
 /// What a signature is called that nobody gives another name.
@@ -33,6 +33,9 @@ pub enum OmsError {
     /// The folder can't be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The folder holds something that can't have been signed, or nothing at all.
+    #[error("the folder is not as it was signed: {0}")]
+    NotAsSigned(FolderError),
     /// Not a signature in this form.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -60,7 +63,7 @@ impl OmsError {
     /// What the reader can do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::Folder(error) => error.hint(),
+            Self::Folder(error) | Self::NotAsSigned(error) => error.hint(),
             Self::Bundle(error) => error.hint(),
             Self::Verify(error) => error.hint(),
             Self::Key(error) => error.hint(),
@@ -111,10 +114,16 @@ impl Place {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<FolderFiles<()>, OmsError> {
         let look = |_: &FilePath, _: &OpenFile| Ok(Look::default());
-        Ok(hash_folder(&self.folder, None, options, look, progress)?)
+        Ok(hash_folder(
+            &self.folder,
+            LeftOut::Git,
+            options,
+            look,
+            progress,
+        )?)
     }
 
-    /// Signs the folder as it is: all files but git's, the signature itself, and what a release never lists.
+    /// Signs the folder as it is: all files but git's and the signature itself.
     pub fn sign(
         &self,
         signer: &Signer,
@@ -131,10 +140,8 @@ impl Place {
                 files.push(SignedFile { name, sha256 });
             }
         }
-        // What was left out is there, so who verifies must be told.
-        let ignored = found.ignored.iter().chain(&inside);
-        let ignored = ignored.map(|path| path.parse());
-        let ignored: Vec<ResourceName> = ignored.collect::<Result<_, _>>()?;
+        let signature = inside.iter().map(|path| path.parse());
+        let ignored: Vec<ResourceName> = signature.collect::<Result<_, _>>()?;
         let statement = Statement::new(&self.name(), files, ignored)?;
         let bundle = signer.sign(&statement);
         Ok((statement, bundle))
@@ -149,7 +156,17 @@ impl Place {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(Verified, Comparison), OmsError> {
         let verified = Bundle::parse(bytes)?.verify(trust)?;
-        let found = self.hash(options, progress)?;
+        let found = self.hash(options, progress).map_err(|error| match error {
+            // It was a folder of files when it was signed.
+            OmsError::Folder(
+                error @ (FolderError::Empty { .. }
+                | FolderError::Link { .. }
+                | FolderError::Special { .. }
+                | FolderError::NotUtf8 { .. }
+                | FolderError::Name { .. }),
+            ) => OmsError::NotAsSigned(error),
+            error => error,
+        })?;
         let files = found.files.iter();
         let digests = files.map(|file| (file.path.as_str(), sha256_of(file)));
         let mut comparison = compare(verified.statement(), digests, self.inside().as_deref());

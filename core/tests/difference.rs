@@ -3,10 +3,11 @@
 mod common;
 
 use candor_core::Sha256;
+use candor_core::record::Algorithm;
 use candor_core::weights::{
     Aspect, Difference, Manifest, ManifestFile, Place, Side, Tensor, TensorList,
 };
-use common::files::{file, manifest, path};
+use common::files::{MD5, file, manifest, path, with_digests};
 
 /// A tensor of four bytes, by its type and data.
 fn tensor(name: &str, dtype: &str, data: [u8; 4]) -> Tensor {
@@ -226,6 +227,65 @@ fn tensors_that_differ_are_told_by_how() {
     both.shape = vec![1];
     let all = [tensor("a", "U8", a), both, tensor("c", "U8", c)];
     assert_eq!(aspects(&with_tensors(&all)), [Aspect::Tensors]);
+}
+
+#[test]
+fn what_tensors_do_not_explain_is_no_sharding() {
+    // A second copy of the weights, of which one side does not say which tensors it holds.
+    let [a, b, c] = DATA;
+    let copies = |listed: &[&str], other: &[u8]| {
+        let files = with(&[("copy.bin", other)]).manifest.files().to_vec();
+        let tensors: Vec<_> = listed
+            .iter()
+            .flat_map(|at| {
+                let tensors = [("a", a), ("b", b), ("c", c)];
+                tensors.map(|(name, data)| (*at, tensor(name, "U8", data)))
+            })
+            .collect();
+        Release::new(files, &tensors)
+    };
+    let both = copies(&["model.safetensors", "copy.bin"], &[7; 40]);
+    let one = copies(&["model.safetensors"], b"something else");
+    let found: Vec<_> = difference(&both, &one).aspects.into_iter().collect();
+    assert_eq!(found, [Aspect::Weights]);
+    // One name for two tensors: which is which, only the files say.
+    let twins = |first: &str, second: &str| {
+        let files = vec![
+            file("x.safetensors", first.as_bytes()),
+            file("y.safetensors", second.as_bytes()),
+        ];
+        Release::new(
+            files,
+            &[
+                ("x.safetensors", tensor("w", "U8", a)),
+                ("y.safetensors", tensor("w", "U8", b)),
+            ],
+        )
+    };
+    let found = difference(
+        &twins("1234567890", "abcdefghij"),
+        &twins("abcdefghij", "1234567890"),
+    );
+    assert_eq!(
+        found.aspects.into_iter().collect::<Vec<_>>(),
+        [Aspect::Weights]
+    );
+}
+
+#[test]
+fn weak_digests_leave_it_open_and_a_missing_size_does_not() {
+    let mut sizeless = whole();
+    let mut files = sizeless.manifest.files().to_vec();
+    let md5 = with_digests("tokenizer.json", None, &[(Algorithm::Md5, MD5)]);
+    for of in &mut files {
+        of.size = None;
+        of.digest = md5.digest.clone();
+    }
+    sizeless.manifest = manifest(files);
+    let found = difference(&sizeless, &whole()).files;
+    assert_eq!((found.same, found.not_compared.len()), (0, 4));
+    let found = difference(&sizeless, &sizeless).files;
+    assert_eq!((found.same, found.not_compared.len()), (0, 4));
 }
 
 #[test]

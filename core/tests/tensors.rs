@@ -179,8 +179,7 @@ fn what_is_not_in_the_one_form_is_refused() {
             r#"{"list":"urn:candor:tensors:v1","tensors":[]}"#.to_owned(),
             "this one has 0",
         ),
-        // A tensor that is nowhere is left out when the list is made anew.
-        (listed(&v("1", "U8", "v", "1"), ""), "this one has 0"),
+        (listed(&v("1", "U8", "v", "1"), ""), "it is in no file"),
         (
             listed(&v("1", "U8", "v", "1"), &at("c", "0")),
             "c is not a file",
@@ -231,6 +230,31 @@ fn what_is_not_in_the_one_form_is_refused() {
     assert_eq!(
         TensorList::parse(&long, &files()),
         Err(TensorListError::TooLong(long.len()))
+    );
+}
+
+#[test]
+fn a_list_that_would_grow_in_memory_is_refused_before_it_does() {
+    // One tensor whose name is a megabyte, at a hundred thousand places.
+    let places = (0..100_000).map(|n| format!(r#"{{"offset":{n},"path":"a"}}"#));
+    let places = places.collect::<Vec<_>>().join(",");
+    let name = "v".repeat(1 << 20);
+    let digest = Sha256::of(b"1");
+    let list = format!(
+        r#"{{"list":"urn:candor:tensors:v1","tensors":[{{"places":[{places}],"tensor":{{"bytes":0,"dtype":"U8","name":"{name}","sha256":"{digest}","shape":[0]}}}}]}}"#
+    );
+    let refused = TensorList::parse(list.as_bytes(), &files());
+    let said = refused.expect_err("a long name").to_string();
+    assert!(said.contains("its name has 1048576 bytes"), "{said}");
+    let list = list.replace(&name, "v");
+    let many = (100_000..500_000).map(|n| format!(r#",{{"offset":{n},"path":"a"}}"#));
+    let many = list.replace(
+        "],\"tensor\"",
+        &format!("{}],\"tensor\"", many.collect::<String>()),
+    );
+    assert_eq!(
+        TensorList::parse(many.as_bytes(), &files()),
+        Err(TensorListError::Places(500_000))
     );
 }
 

@@ -366,7 +366,8 @@ fn pickles(source: &dyn Source, head: &[u8]) -> Result<Contents, FormatError> {
 /// If this could be a name in Python, and isn't only what stands somewhere in other data.
 fn is_like_name(import: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
-    import.chars().all(is_part) || import.starts_with('(')
+    let has_both = !import.starts_with('.') && !import.ends_with('.');
+    has_both && import.chars().all(is_part)
 }
 
 #[cfg(test)]

@@ -89,12 +89,8 @@ pub(crate) fn entries(source: &dyn Source) -> Result<Vec<Entry>, FormatError> {
     let mut all = Vec::new();
     for _ in 0..count {
         let central = central(&mut reader, directory.start)?;
-        // Some readers look names up without regard to case.
-        if !names.insert(central.name.to_lowercase()) {
-            return Err(wrong(format!(
-                "there are two entries {:?}, by letters large or small",
-                central.name
-            )));
+        if !names.insert(central.name.clone()) {
+            return Err(wrong(format!("there are two entries {:?}", central.name)));
         }
         all.push(central);
     }

@@ -209,7 +209,7 @@ impl Exit {
             | OmsError::Signer(_)
             | OmsError::Name(_)
             | OmsError::Statement(_) => Self::BadInput,
-            OmsError::Verify(_) => Self::Refuted,
+            OmsError::Verify(_) | OmsError::NotAsSigned(_) => Self::Refuted,
         }
     }
 

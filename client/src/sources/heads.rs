@@ -88,7 +88,7 @@ impl Heads {
         &'a self,
         manifest: &'a Manifest,
     ) -> Result<Vec<Elsewhere<'a>>, (&'a FilePath, String)> {
-        let mut found = Vec::new();
+        let (mut found, mut asked) = (Vec::new(), BTreeMap::new());
         for (path, contents, _) in self.contents() {
             for tensor in &contents.tensors {
                 let Some(relative) = &tensor.file else {
@@ -107,6 +107,13 @@ impl Heads {
                     let end = tensor.range.end;
                     return Err(wrong(format!(
                         "its data would end at byte {end} of {other}, behind its end"
+                    )));
+                }
+                let asked: &mut u64 = asked.entry(&file.path).or_default();
+                *asked = asked.saturating_add(tensor.range.end - tensor.range.start);
+                if *asked > file.size.unwrap_or_default().saturating_mul(SHARED_MAX) {
+                    return Err(wrong(format!(
+                        "with it, the tensors in {other} have more than {SHARED_MAX} times its bytes"
                     )));
                 }
                 found.push(Elsewhere { file, tensor });
@@ -252,12 +259,16 @@ impl Head {
     }
 }
 
-/// Whether a file may be quite right, and is only newer than what is known here.
+/// Whether a file may be quite right, and is newer than what is known here, or a pickle that is more than a list of weights:
+/// what that imports up to where it could be followed, the error says.
 fn is_unknown(error: &FormatError) -> bool {
-    matches!(
-        error,
-        FormatError::UnknownDtype { .. } | FormatError::Version { .. }
-    )
+    match error {
+        FormatError::UnknownDtype { .. }
+        | FormatError::Version { .. }
+        | FormatError::Pickle { .. } => true,
+        FormatError::Entry { error, .. } => is_unknown(error),
+        _ => false,
+    }
 }
 
 /// Refuses a file whose tensors would take far more hashing than the file itself.
@@ -266,7 +277,9 @@ fn bounded(contents: Contents, file_bytes: u64) -> Result<Contents, FormatError>
         .tensors
         .iter()
         .filter(|tensor| tensor.file.is_none());
-    let bytes = own.map(|tensor| tensor.range.end - tensor.range.start);
+    // The same range costs nothing more.
+    let ranges: BTreeSet<_> = own.map(|it| (it.range.start, it.range.end)).collect();
+    let bytes = ranges.iter().map(|(start, end)| end - start);
     let all = bytes.fold(0, u64::saturating_add);
     if all > file_bytes.saturating_mul(SHARED_MAX) {
         return Err(FormatError::Header(format!(

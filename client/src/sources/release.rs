@@ -12,7 +12,7 @@ use candor_core::{Sha256, record::DigestSet};
 use super::heads::{Elsewhere, Head, Heads};
 use super::training_config::{CONFIG_BYTES_MAX, is_training_config};
 use super::{DOCUMENT_BYTES_MAX, Draft, Drafts, SourceError, model_card, training_config, weights};
-use crate::folder::{FolderError, Progress, hash_folder};
+use crate::folder::{FolderError, LeftOut, Progress, hash_folder};
 use crate::hashing::{Job, Look, OpenFile, Options, hash_files};
 
 /// What a folder became.
@@ -56,17 +56,17 @@ pub struct FolderContents {
     pub ignored: Vec<String>,
 }
 
-/// Reads the files of a folder, which is to be `release`, or any one. A file that is not what its name says is an error,
+/// Reads the files of a folder, for which a release may stand that it is to be. A file that is not what its name says is an error,
 /// unless it is to be taken `as_bytes` alone.
 pub fn read_folder<'a>(
     folder: &Path,
-    release: impl Into<Option<&'a ReleaseName>>,
+    left_out: impl Into<LeftOut<'a>>,
     as_bytes: &[FilePath],
     options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FolderContents, SourceError> {
     let look = |path: &FilePath, file: &OpenFile| Head::read(path, file, as_bytes.contains(path));
-    let files = hash_folder(folder, release, options, look, progress)?;
+    let files = hash_folder(folder, left_out, options, look, progress)?;
     let listed = |path: &FilePath| files.files.iter().any(|file| file.path == *path);
     if let Some(path) = as_bytes.iter().find(|path| !listed(path)) {
         return Err(SourceError::NoSuchFile {
@@ -122,7 +122,7 @@ pub fn release_drafts(
         ignored,
     } = contents;
     let mut all = weights::draft(&manifest, &chunks, (&heads, tensors), release);
-    match card(&manifest, &mut all.warnings) {
+    match card(&manifest) {
         Some(card) => {
             let bytes = read_listed(folder, card)?;
             let card = card.path.as_str();
@@ -202,20 +202,9 @@ impl Drafts {
 }
 
 /// The card: README.md at the top, however its name is written.
-fn card<'a>(manifest: &'a Manifest, warnings: &mut Vec<String>) -> Option<&'a ManifestFile> {
+fn card(manifest: &Manifest) -> Option<&ManifestFile> {
     let is_card = |file: &&ManifestFile| file.path.as_str().eq_ignore_ascii_case("readme.md");
-    let cards: Vec<_> = manifest.files().iter().filter(is_card).collect();
-    let usual = cards.iter().find(|file| file.path.as_str() == "README.md");
-    let card = usual.or(cards.first()).copied()?;
-    if cards.len() > 1 {
-        let names: Vec<_> = cards.iter().map(|file| file.path.as_str()).collect();
-        warnings.push(format!(
-            "{} are all there: {} is the card",
-            names.join(" and "),
-            card.path
-        ));
-    }
-    Some(card)
+    manifest.files().iter().find(is_card)
 }
 
 fn training_config_of(

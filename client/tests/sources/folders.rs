@@ -311,3 +311,20 @@ fn files_whose_size_settles_it_are_not_read() {
     assert_eq!(comparison.changed.len(), 1);
     assert_eq!(comparison.extra.len(), 2);
 }
+
+#[test]
+fn names_that_are_one_on_other_disks_are_refused() {
+    for (first, second) in [("README.md", "readme.md"), ("Unet/a", "unet/b"), ("É", "é")] {
+        let folder = folder(&[(first, b"1"), (second, b"2")]);
+        if fs::read_dir(folder.path()).expect("there").count() < 2 {
+            // On such a disk there is only one of them.
+            continue;
+        }
+        let error = folder_error(folder.path());
+        assert!(
+            matches!(error, FolderError::Case { .. }),
+            "{first}: {error}"
+        );
+    }
+    hashed(folder(&[("a/b", b"1"), ("a/c", b"2"), ("b", b"3")]).path()).expect("a release");
+}

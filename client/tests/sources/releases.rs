@@ -313,6 +313,11 @@ fn what_may_be_right_and_looks_wrong_is_named() {
             b"\x80\x02cos\nsystem\n(S'true'\ntR.",
             "who loads it runs os.system",
         ),
+        (
+            "m.pkl",
+            b"\x80\x02cos\nsystem\n(S'true'\ntR\xff",
+            "imports [\"os.system\"]",
+        ),
         ("m.h5", b"x", "does not begin as an HDF5 file"),
         (
             "m.safetensors",

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FilePath, Manifest, ManifestFile, Tensor, TensorList};
-use crate::record::DigestSet;
+use crate::record::Algorithm;
 
 /// One of two releases.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +37,13 @@ pub struct Difference {
 /// How the files of two releases differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileDifference {
-    /// How many have the same path and digests.
+    /// How many have the same path and a strong digest in common.
     pub same: usize,
-    /// Those with the same path and other digests.
+    /// Those with the same path and another size or digest.
     pub changed: Vec<FilePath>,
-    /// Those with the same digests and another path, in the first and in the second.
+    /// Those with the same path and no strong digest in common: there is no telling.
+    pub not_compared: Vec<FilePath>,
+    /// Those with the same SHA-256 and another path, in the first and in the second.
     pub moved: Vec<(FilePath, FilePath)>,
     /// Those that only the first has.
     pub removed: Vec<FilePath>,
@@ -68,6 +70,9 @@ pub struct TensorDifference {
     pub added: Vec<Tensor>,
     /// In how many files the first and the second have theirs.
     pub files: (usize, usize),
+    /// Whether a name stands for several tensors, or a tensor has none: the file says then which it is, so that the same
+    /// tensors in other files may be another model.
+    pub is_ambiguous: bool,
 }
 
 /// In what two releases differ.
@@ -130,8 +135,11 @@ impl Difference {
     fn aspects(&self, first: Side<'_>, second: Side<'_>) -> BTreeSet<Aspect> {
         let mut aspects = BTreeSet::new();
         let places = [first, second].map(|side| side.tensors.map(files_of).unwrap_or_default());
+        // A file is explained by the tensors in it only if each side that has it says which.
         let is_listed = |path: &FilePath| {
-            places.iter().any(|files| files.contains(path)) || is_index(path.as_str())
+            let sides = [first, second].into_iter().zip(&places);
+            let mut has_it = sides.filter(|(side, _)| side.manifest.file(path).is_some());
+            has_it.all(|(_, places)| places.contains(path))
         };
         let FileDifference {
             changed,
@@ -144,9 +152,18 @@ impl Difference {
         let others = changed.iter().chain(removed).chain(added).chain(moved);
         for path in others {
             aspects.insert(match &self.tensors {
-                Some(tensors) if is_listed(path) => {
-                    if !tensors.is_same() {
-                        tensors.aspect()
+                Some(tensors)
+                    if !tensors.is_same() && (is_listed(path) || is_index(path.as_str())) =>
+                {
+                    tensors.aspect()
+                }
+                // Tensors are all that there is in these files, but for a header.
+                Some(tensors)
+                    if is_index(path.as_str())
+                        || is_listed(path) && path.as_str().ends_with(".safetensors") =>
+                {
+                    if tensors.is_ambiguous {
+                        Aspect::Weights
                     } else if places[0] == places[1] {
                         Aspect::Headers
                     } else {
@@ -166,23 +183,29 @@ impl FileDifference {
         let mut difference = Self::default();
         let mut removed: Vec<&ManifestFile> = Vec::new();
         for file in first.files() {
-            match second.file(&file.path) {
-                Some(other) if is_same(file, other) => difference.same += 1,
-                Some(_) => difference.changed.push(file.path.clone()),
+            match second
+                .file(&file.path)
+                .map(|other| Likeness::of(file, other))
+            {
+                Some(Likeness::Same) => difference.same += 1,
+                Some(Likeness::Differs) => difference.changed.push(file.path.clone()),
+                Some(Likeness::Unknown) => difference.not_compared.push(file.path.clone()),
                 None => removed.push(file),
             }
         }
-        let mut by_digest: BTreeMap<Vec<&str>, Vec<&ManifestFile>> = BTreeMap::new();
+        let mut by_digest: BTreeMap<&str, Vec<&ManifestFile>> = BTreeMap::new();
         let added = second.files().iter();
         let added = added.filter(|file| first.file(&file.path).is_none());
-        for file in added {
-            by_digest.entry(key(&file.digest)).or_default().push(file);
+        let (strong, weak): (Vec<_>, Vec<_>) = added.partition(|file| key(file).is_some());
+        for file in strong {
+            by_digest
+                .entry(key(file).unwrap_or_default())
+                .or_default()
+                .push(file);
         }
         for file in removed {
-            let twins = by_digest.get_mut(&key(&file.digest));
-            let is_twin = |other: &&ManifestFile| is_same(file, other);
-            match twins.and_then(|twins| twins.iter().position(is_twin).map(|at| twins.remove(at)))
-            {
+            let twins = key(file).and_then(|key| by_digest.get_mut(key));
+            match twins.and_then(Vec::pop) {
                 Some(other) => {
                     let moved = (file.path.clone(), other.path.clone());
                     difference.moved.push(moved);
@@ -190,26 +213,43 @@ impl FileDifference {
                 None => difference.removed.push(file.path.clone()),
             }
         }
-        let added = by_digest.into_values().flatten();
+        let added = by_digest.into_values().flatten().chain(weak);
         difference.added = added.map(|file| file.path.clone()).collect();
         difference.added.sort();
         difference
     }
 }
 
-/// Whether two files are the same by all that is known of both: by one strong digest at least, or else by size and digests.
-fn is_same(first: &ManifestFile, second: &ManifestFile) -> bool {
-    let mut common = first
-        .digest
-        .iter()
-        .filter_map(|(algorithm, digest)| Some((digest, second.digest.by(algorithm)?)))
-        .peekable();
-    common.peek().is_some() && first.size == second.size && common.all(|(a, b)| a == b)
+/// What the digests of two files say of each other.
+enum Likeness {
+    /// A strong digest of both is the same, and nothing else differs.
+    Same,
+    /// A size or a digest differs.
+    Differs,
+    /// They have no strong digest in common.
+    Unknown,
 }
 
-/// What files are looked up by.
-fn key(digest: &DigestSet) -> Vec<&str> {
-    digest.iter().map(|(_, digest)| digest).collect()
+impl Likeness {
+    fn of(first: &ManifestFile, second: &ManifestFile) -> Self {
+        let sizes_differ = first.size.zip(second.size).is_some_and(|(a, b)| a != b);
+        let of_both = first.digest.iter().filter_map(|(algorithm, digest)| {
+            Some((algorithm, digest == second.digest.by(algorithm)?))
+        });
+        let of_both: Vec<_> = of_both.collect();
+        if sizes_differ || of_both.iter().any(|(_, is_same)| !is_same) {
+            Self::Differs
+        } else if of_both.iter().any(|(algorithm, _)| algorithm.is_strong()) {
+            Self::Same
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// What a file is looked up by that may have been moved.
+fn key(file: &ManifestFile) -> Option<&str> {
+    file.digest.by(Algorithm::Sha256)
 }
 
 impl TensorDifference {
@@ -221,6 +261,7 @@ impl TensorDifference {
         let mut difference = Self {
             same: a.intersection(&b).count(),
             files: (files_of(first).len(), files_of(second).len()),
+            is_ambiguous: [&a, &b].into_iter().any(is_ambiguous),
             ..Self::default()
         };
         let mut names: BTreeMap<&str, (Vec<&Tensor>, Vec<&Tensor>)> = BTreeMap::new();
@@ -293,6 +334,11 @@ impl TensorDifference {
             Aspect::Tensors
         }
     }
+}
+
+fn is_ambiguous(tensors: &BTreeSet<Tensor>) -> bool {
+    let names: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    names.len() < tensors.len() || names.contains("")
 }
 
 /// The files that tensors are in.

@@ -1,5 +1,6 @@
 //! The tensors of a release, as a set: what each is, whatever files they are in.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -21,6 +22,9 @@ pub const TENSORS_MAX: usize = 200_000;
 
 /// The most bytes of a tensor list, at some 250 for each tensor: what a log takes as one document.
 pub const TENSOR_LIST_BYTES_MAX: usize = 32 << 20;
+
+/// The most places of all tensors of one release together.
+const PLACES_MAX: usize = 2 * TENSORS_MAX;
 
 /// The most bytes of a tensor's name, and of the name of its elements' type.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -123,6 +127,9 @@ pub enum TensorListError {
     /// None, or too many.
     #[error("a tensor list has 1 to {TENSORS_MAX} tensors, and this one has {0}")]
     Count(usize),
+    /// Too many places.
+    #[error("the tensors of a list have at most {PLACES_MAX} places, and these have {0}")]
+    Places(usize),
     /// Over [`TENSOR_LIST_BYTES_MAX`].
     #[error(
         "a tensor list of {0} bytes, and the most that one may have are {TENSOR_LIST_BYTES_MAX}"
@@ -183,32 +190,26 @@ impl TensorList {
         found: impl IntoIterator<Item = (Tensor, Place)>,
         manifest: &Manifest,
     ) -> Result<Self, TensorListError> {
-        let mut found: Vec<(Vec<u8>, Tensor, Place)> = found
-            .into_iter()
-            .map(|(tensor, place)| (to_canonical_json(&tensor), tensor, place))
-            .collect();
-        found.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
-        let mut tensors: Vec<ListedTensor> = Vec::new();
-        for (_, tensor, place) in found {
-            match tensors.last_mut().filter(|last| last.tensor == tensor) {
-                Some(last) => {
-                    if last.places.last() != Some(&place) {
-                        last.places.push(place);
-                    }
-                }
-                None => tensors.push(ListedTensor {
-                    tensor,
-                    places: vec![place],
-                }),
-            }
+        let mut by_tensor: BTreeMap<Tensor, BTreeSet<Place>> = BTreeMap::new();
+        for (tensor, place) in found {
+            by_tensor.entry(tensor).or_default().insert(place);
         }
+        let listed = by_tensor.into_iter().map(|(tensor, places)| ListedTensor {
+            tensor,
+            places: places.into_iter().collect(),
+        });
+        let mut tensors: Vec<_> = listed.collect();
+        check_counts(&tensors)?;
+        tensors.sort_by_cached_key(|listed| to_canonical_json(&listed.tensor));
         Self::of_sorted(tensors, manifest)
     }
 
+    /// Takes tensors that should be in their order, each once, with their places in theirs. Nothing is copied: a list from
+    /// strangers may be as long as it likes, up to its bounds.
     fn of_sorted(tensors: Vec<ListedTensor>, manifest: &Manifest) -> Result<Self, TensorListError> {
-        if tensors.is_empty() || tensors.len() > TENSORS_MAX {
-            return Err(TensorListError::Count(tensors.len()));
-        }
+        check_counts(&tensors)?;
+        let mut leaves = Vec::with_capacity(tensors.len());
+        let mut before = Vec::new();
         for listed in &tensors {
             listed
                 .check(manifest)
@@ -216,10 +217,15 @@ impl TensorList {
                     name: listed.tensor.name.chars().take(100).collect(),
                     rule,
                 })?;
+            let canonical = to_canonical_json(&listed.tensor);
+            let are_sorted = listed.places.windows(2).all(|pair| pair[0] < pair[1]);
+            if canonical <= before || !are_sorted {
+                return Err(TensorListError::NotCanonical);
+            }
+            leaves.push(LeafHash::of_bytes(&canonical));
+            before = canonical;
         }
-        let leaves = tensors.iter().map(|listed| listed.tensor.leaf()).collect();
-        let list = Self { tensors, leaves };
-        Ok(list)
+        Ok(Self { tensors, leaves })
     }
 
     /// Reads the tensor list of `manifest`, which must be in canonical form.
@@ -241,15 +247,7 @@ impl TensorList {
                 "its type is not {TENSORS_TYPE:?}"
             )));
         }
-        // Made anew from what it says, in the only order that there is.
-        let places = json.tensors.iter().flat_map(|listed| {
-            let tensor = &listed.tensor;
-            listed
-                .places
-                .iter()
-                .map(|place| (tensor.clone(), place.clone()))
-        });
-        let list = Self::new(places, manifest)?;
+        let list = Self::of_sorted(json.tensors, manifest)?;
         if list.to_bytes() == bytes {
             Ok(list)
         } else {
@@ -259,13 +257,23 @@ impl TensorList {
 
     /// The canonical form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Tensor by tensor: as one JSON value, a long list would take a gigabyte.
+        // Piece by piece: as one JSON value, a long list would take a gigabyte.
         let mut bytes = format!("{{\"list\":\"{TENSORS_TYPE}\",\"tensors\":[").into_bytes();
         for (n, listed) in self.tensors.iter().enumerate() {
-            if n > 0 {
-                bytes.push(b',');
+            bytes.extend_from_slice(if n > 0 {
+                b",{\"places\":["
+            } else {
+                b"{\"places\":["
+            });
+            for (n, place) in listed.places.iter().enumerate() {
+                if n > 0 {
+                    bytes.push(b',');
+                }
+                bytes.extend(to_canonical_json(place));
             }
-            bytes.extend(to_canonical_json(listed));
+            bytes.extend_from_slice(b"],\"tensor\":");
+            bytes.extend(to_canonical_json(&listed.tensor));
+            bytes.push(b'}');
         }
         bytes.extend_from_slice(b"]}");
         bytes
@@ -354,6 +362,18 @@ impl TensorsProof {
             .and_then(|(leaves, count)| self.hashes.root(count, &leaves));
         found.is_some_and(|found| *found.as_bytes() == *stated.root.0.as_bytes())
     }
+}
+
+/// Checks that there are some tensors, and no more of these and of their places than may be.
+fn check_counts(tensors: &[ListedTensor]) -> Result<(), TensorListError> {
+    if tensors.is_empty() || tensors.len() > TENSORS_MAX {
+        return Err(TensorListError::Count(tensors.len()));
+    }
+    let places = tensors.iter().map(|listed| listed.places.len()).sum();
+    if places > PLACES_MAX {
+        return Err(TensorListError::Places(places));
+    }
+    Ok(())
 }
 
 impl ListedTensor {

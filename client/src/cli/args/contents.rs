@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use candor_core::weights::FilePath;
 use clap::{Args, Subcommand};
 
 /// `candor diff`.
@@ -13,6 +14,9 @@ pub struct DiffArgs {
     pub first: String,
     /// The same, which is to be compared with it
     pub second: String,
+    /// Take this file of a folder as it is, and not as what its name says (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub as_bytes: Vec<FilePath>,
     /// How many files are read at once [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

@@ -6,7 +6,6 @@
 //! folder ─────────────► read_folder ───┘
 //! ```
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candor_core::weights::{
@@ -22,6 +21,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{Text, Tone, bytes, counted, grouped};
+use crate::folder::LeftOut;
 use crate::hashing::Options;
 use crate::sources::read_folder;
 
@@ -38,8 +38,8 @@ struct Known {
 
 /// Runs it.
 pub fn run(args: &DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let first = known(&args.first, args.threads, session)?;
-    let second = known(&args.second, args.threads, session)?;
+    let first = known(&args.first, args, session)?;
+    let second = known(&args.second, args, session)?;
     let difference = Difference::new(first.side(), second.side());
     for (mark, known) in [("-", &first), ("+", &second)] {
         let words = format!("  {}", headline(known));
@@ -47,13 +47,14 @@ pub fn run(args: &DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
         session.printer.line(line.with(Tone::Dim, words));
     }
     print(&difference, session);
-    let exit = if difference.aspects.is_empty() {
-        Exit::Holds
-    } else {
-        Exit::Refuted
+    let is_open = !difference.files.not_compared.is_empty();
+    let exit = match (difference.aspects.is_empty(), is_open) {
+        (true, false) => Exit::Holds,
+        (true, true) => Exit::CouldNotTell,
+        (false, _) => Exit::Refuted,
     };
     session.printer.json(&json!({
-        "same": difference.aspects.is_empty(),
+        "same": exit == Exit::Holds,
         "differsIn": difference.aspects.iter().map(|it| it.name()).collect::<Vec<_>>(),
         "files": files_json(&difference.files),
         "tensors": difference.tensors.as_ref().map(tensors_json),
@@ -71,10 +72,10 @@ impl Known {
 }
 
 /// Reads what the user means.
-fn known(text: &str, threads: Option<NonZeroUsize>, session: &Session) -> Result<Known, CliError> {
+fn known(text: &str, args: &DiffArgs, session: &Session) -> Result<Known, CliError> {
     let path = Path::new(text);
     if path.is_dir() {
-        return folder(path, threads, session);
+        return folder(path, args, session);
     }
     let (_, verified) = bundle_of(text, session)?;
     let release = &verified.release;
@@ -101,30 +102,24 @@ fn known(text: &str, threads: Option<NonZeroUsize>, session: &Session) -> Result
     })
 }
 
-fn folder(
-    path: &Path,
-    threads: Option<NonZeroUsize>,
-    session: &Session,
-) -> Result<Known, CliError> {
+fn folder(path: &Path, args: &DiffArgs, session: &Session) -> Result<Known, CliError> {
     let bar = HashingBar::new(&session.printer);
     let options = Options {
-        threads,
+        threads: args.threads,
         known: None,
         reads_all: true,
     };
-    let contents = read_folder(path, None, &[], options, &mut |progress| {
-        bar.show(progress);
-    })?;
-    let tensors = if contents.tensors.is_empty() {
-        None
-    } else {
-        let list = TensorList::new(contents.tensors, &contents.manifest);
-        Some(list.map_err(|error| CliError::Form {
-            path: path.to_owned(),
-            what: format!("has tensors that can't be listed: {error}"),
-            hint: "compare the files that you can",
-        })?)
-    };
+    let contents = read_folder(
+        path,
+        LeftOut::OfAnyRelease,
+        &args.as_bytes,
+        options,
+        &mut |progress| {
+            bar.show(progress);
+        },
+    )?;
+    // Where they can't be listed, a release of the folder has no list of them either.
+    let tensors = TensorList::new(contents.tensors, &contents.manifest).ok();
     Ok(Known {
         what: path.display().to_string(),
         manifest: contents.manifest,
@@ -149,6 +144,10 @@ fn print(difference: &Difference, session: &mut Session) {
     let out = &mut session.printer;
     let aspects: Vec<_> = difference.aspects.iter().map(|it| it.name()).collect();
     match (&difference.aspects.first(), &aspects[..]) {
+        (None, _) if !difference.files.not_compared.is_empty() => {
+            let words = "there is no telling: files have no strong digest in common";
+            out.line(Text::of(Tone::Warning, words));
+        }
         (None, _) => out.line(Text::of(Tone::Good, "the same").plain(", file by file")),
         (Some(Aspect::Sharding), [only]) => {
             let words = ": what the files' headers say beside the tensors was not compared";
@@ -164,18 +163,26 @@ fn print(difference: &Difference, session: &mut Session) {
             out.line(Text::of(Tone::Warning, words));
         }
     }
-    if let Some(tensors) = &difference.tensors {
+    // Of the same files, one side may list tensors that the other takes for bytes.
+    let tensors = difference.tensors.as_ref();
+    if let Some(tensors) = tensors.filter(|_| !difference.aspects.is_empty()) {
         print_tensors(tensors, session);
     }
     let FileDifference {
         same,
         changed,
+        not_compared,
         moved,
         removed,
         added,
     } = &difference.files;
     let rows = [
         (changed.len(), "other bytes", names(changed)),
+        (
+            not_compared.len(),
+            "not compared, without a strong digest in common",
+            names(not_compared),
+        ),
         (
             moved.len(),
             "another path",
@@ -260,6 +267,7 @@ fn files_json(files: &FileDifference) -> Value {
     json!({
         "same": files.same,
         "changed": files.changed,
+        "notCompared": files.not_compared,
         "moved": moved,
         "onlyFirst": files.removed,
         "onlySecond": files.added,

@@ -73,14 +73,21 @@ fn judge_tensors(
         grouped(all),
         proven.weights
     ));
-    let (mut read, mut found) = (0_u64, Vec::new());
+    let (mut read, mut found, mut absent) = (0_u64, Vec::new(), Vec::new());
     for tensor in &proven.tensors {
-        match find(tensor, folder)? {
-            Found::At(place) => {
-                read += tensor.tensor.bytes;
+        let mut is_anywhere = false;
+        for place in &tensor.places {
+            let Some(actual) = digest_at(folder, place, tensor)? else {
+                absent.push(place);
+                continue;
+            };
+            read += tensor.tensor.bytes;
+            is_anywhere = true;
+            if actual == tensor.tensor.sha256 {
                 found.push((tensor, place));
+                continue;
             }
-            Found::Other(place, actual) => report.findings.push(Finding::Changed {
+            report.findings.push(Finding::Changed {
                 path: place.path.to_string(),
                 how: format!(
                     "tensor {}, {} from byte {} on: sha256 {actual} instead of {}",
@@ -89,18 +96,22 @@ fn judge_tensors(
                     place.offset,
                     tensor.tensor.sha256
                 ),
-            }),
-            Found::Nowhere => report.findings.push(Finding::Missing {
-                path: format!(
-                    "{} (tensor {})",
-                    tensor
-                        .places
-                        .first()
-                        .map_or("any file", |place| place.path.as_str()),
-                    tensor.tensor.name
-                ),
-            }),
+            });
         }
+        if !is_anywhere {
+            let at = tensor.places.first();
+            let at = at.map_or("any file", |place| place.path.as_str());
+            report.findings.push(Finding::Missing {
+                path: format!("{at} (tensor {})", tensor.tensor.name),
+            });
+        }
+    }
+    if let (Some(place), true) = (absent.first(), report.findings.is_empty()) {
+        report.not_checked.push(format!(
+            "{} where the same tensors should be too, and which are not there, such as {}",
+            counted(absent.len() as u64, "place", "places"),
+            place.path
+        ));
     }
     for (tensor, place) in found.iter().take(NAMED_MAX) {
         let it = &tensor.tensor;
@@ -119,43 +130,31 @@ fn judge_tensors(
         report.checked.push(format!("and {more} more"));
     }
     report.not_checked.push(format!(
-        "all but {} of the files, and the other tensors",
+        "all but {} of the files, their headers too: whether a program that loads them finds the tensors there",
         bytes(read)
     ));
     Ok(())
 }
 
-/// Where a tensor was found.
-enum Found<'a> {
-    /// There.
-    At(&'a Place),
-    /// Other bytes are there, with this digest.
-    Other(&'a Place, Sha256),
-    /// None of the places is there.
-    Nowhere,
-}
-
-fn find<'a>(tensor: &'a ProvenTensor, folder: &Path) -> Result<Found<'a>, CliError> {
-    let mut other = Found::Nowhere;
-    for place in &tensor.places {
-        let Some(actual) = digest_at(&folder.join(place.path.as_str()), place.offset, tensor)?
-        else {
-            continue;
-        };
-        if actual == tensor.tensor.sha256 {
-            return Ok(Found::At(place));
-        }
-        other = Found::Other(place, actual);
-    }
-    Ok(other)
-}
-
 /// The digest of the bytes at a place; `None` if it has no file, or one that ends before.
-fn digest_at(path: &Path, offset: u64, tensor: &ProvenTensor) -> Result<Option<Sha256>, CliError> {
-    let bytes = tensor.tensor.bytes;
-    let is_there = fs::symlink_metadata(path)
-        .ok()
-        .filter(fs::Metadata::is_file);
+fn digest_at(
+    folder: &Path,
+    place: &Place,
+    tensor: &ProvenTensor,
+) -> Result<Option<Sha256>, CliError> {
+    let (bytes, offset) = (tensor.tensor.bytes, place.offset);
+    // A link on the way would lead to another folder's file.
+    let mut path = folder.to_owned();
+    let mut is_there = None;
+    for part in place.path.as_str().split('/') {
+        path.push(part);
+        is_there = fs::symlink_metadata(&path).ok();
+        if is_there.as_ref().is_none_or(fs::Metadata::is_symlink) {
+            return Ok(None);
+        }
+    }
+    let is_there = is_there.filter(fs::Metadata::is_file);
+    let path = &path;
     let end = offset.checked_add(bytes);
     let Some(size) = is_there
         .map(|it| it.len())

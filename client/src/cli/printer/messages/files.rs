@@ -70,6 +70,10 @@ fn what_is_said_of_folders() {
             path: path(),
             error: FilePathError::Backslash("a\\b".to_owned()),
         },
+        FolderError::Case { .. } => FolderError::Case {
+            path: "tiny/README.md".into(),
+            other: "tiny/readme.md".into(),
+        },
         FolderError::File(_) => FileError::Changed { path: path() }.into(),
         FolderError::Io { .. } => FolderError::Io { path: path(), error: not_allowed() },
     } + &messages! { FileError as of_file;
