@@ -90,17 +90,11 @@ fn a_chunk_list_is_what_its_record_says() {
     let list = ChunkList::parse(&[7; 64], &manifest).expect("two leaf hashes");
     let other = ChunkList::parse(&[8; 64], &manifest).expect("two leaf hashes");
     let bundle_with = |stated: ChunkedFiles, bytes: &[u8]| {
-        let mut story = story();
         let predicate = Weights {
             chunks: Some(stated),
             ..manifest.to_weights()
         };
-        let subject = predicate.manifest.digest.sha256;
-        let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
-        let index = story.log.append(&signed(weights, &[&meta_new()]));
-        story.size = story.log.size();
-        let mut bundle = story.bundle_of(&[story.meta, story.meta_second, index]);
-        bundle.attach(MANIFEST_MEDIA_TYPE, &manifest.to_bytes());
+        let (story, index, mut bundle) = bundle_of_weights(&manifest, predicate);
         bundle.attach(CHUNKS_MEDIA_TYPE, bytes);
         (index, bundle.verify(&story.key()))
     };
@@ -147,11 +141,16 @@ fn tensors() -> (Manifest, TensorList) {
 
 /// A log with a weights record of `manifest` that says of its tensors what is `stated`; where it is, and the bundle.
 fn bundle_of(manifest: &Manifest, stated: TensorSet) -> (Story, LeafIndex, Bundle) {
-    let mut story = story();
     let predicate = Weights {
         tensors: Some(stated),
         ..manifest.to_weights()
     };
+    bundle_of_weights(manifest, predicate)
+}
+
+/// A log with this record of `manifest`; where it is, and the bundle.
+fn bundle_of_weights(manifest: &Manifest, predicate: Weights) -> (Story, LeafIndex, Bundle) {
+    let mut story = story();
     let subject = predicate.manifest.digest.sha256;
     let weights = about(RELEASE, subject, &Predicate::Weights(predicate));
     let index = story.log.append(&signed(weights, &[&meta_new()]));
