@@ -263,6 +263,7 @@ fn answer(response: Response<Body>, patience: &Patience, ask: Ask<'_>) -> Result
             }
             let end = range.last.checked_add(1).ok_or_else(other)?;
             if range.first != ask.from
+                || range.last < range.first
                 || end > ask.size
                 || end.checked_sub(range.first) != Some(length)
             {

@@ -266,12 +266,9 @@ impl<'a> Fetching<'a> {
             }
             let whole = self.job.piece_bytes(self.at);
             let left = usize::try_from(there - self.at).unwrap_or(usize::MAX);
-            if left < whole && self.job.is_checked_by_piece() {
-                // The beginning of a piece can't be checked.
-                break;
-            }
             self.buffer.resize(whole.min(left), 0);
             self.partial.read(self.at, self.buffer)?;
+            // The beginning of a piece is not right either, where pieces can be checked.
             if !self.job.may_be(self.at, self.buffer) {
                 break;
             }

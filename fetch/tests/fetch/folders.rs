@@ -25,6 +25,35 @@ fn another_file_of_that_name_is_refused_and_stays() {
     }
 }
 
+/// Not after hours: a file of another size is seen before anything is asked.
+#[test]
+fn a_file_of_another_size_is_refused_before_the_others_are_fetched() {
+    let (large, small) = (Content::new(1000), Content::new(10));
+    let world = World::of(&[("large", &large), ("small", &small)]).connections(1);
+    fs::write(world.path("small"), "mine").expect("written");
+    let server = Server::good(&large);
+    let error = world.error(&[&server]);
+    assert!(matches!(error, FetchError::Differs { .. }), "{error}");
+    assert!(server.asked().is_empty());
+}
+
+/// A disk on which upper and lower case are the same is told by the lock, which is there under both names.
+#[test]
+fn names_that_are_one_on_this_disk_are_refused() {
+    let content = Content::new(10);
+    let world = World::of(&[("README", &content), ("readme", &content)]);
+    let server = Server::good(&content);
+    fs::create_dir(world.path(WORK_FOLDER)).expect("a folder");
+    let work = world.path(WORK_FOLDER);
+    fs::write(work.join("lock"), "").expect("written");
+    fs::hard_link(work.join("lock"), work.join("LOCK")).expect("a second name");
+    let error = world.error(&[&server]);
+    assert!(matches!(error, FetchError::OneName { .. }), "{error}");
+    assert!(server.asked().is_empty());
+    fs::remove_dir_all(&work).expect("removed");
+    world.fetch(&[&server]).expect("two files");
+}
+
 #[test]
 fn a_file_that_can_not_be_fetched_is_not_replaced() {
     let content = Content::new(1000);
@@ -220,7 +249,7 @@ fn too_large_a_release_is_refused_before_anything_is_asked() {
     };
     let mut world = World::one(&Content::new(1));
     world.manifest = candor_core::weights::Manifest::new(vec![file]).expect("a manifest");
-    let server = Server::good(&content);
+    let server = Server::new(|_| Reply::status(404));
     let error = world.error(&[&server]);
     assert!(matches!(error, FetchError::NoRoom { .. }), "{error}");
     assert!(server.asked().is_empty());

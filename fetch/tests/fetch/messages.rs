@@ -72,6 +72,15 @@ fn messages_about_mirrors() {
             },
             "it was asked for the bytes from 8 on, and its Content-Range is \"bytes 0-9/10\"",
         ),
+    ];
+    for (fault, expected) in table {
+        assert_eq!(fault.to_string(), expected);
+    }
+}
+
+#[test]
+fn messages_about_what_mirrors_send() {
+    let table = [
         (
             Fault::Changed,
             "its file changed while it was fetched: it has another ETag now",

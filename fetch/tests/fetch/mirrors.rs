@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use candor_fetch::{Fault, FetchError, How};
@@ -247,6 +248,30 @@ fn more_bytes_than_were_said_are_never_looked_at() {
     world.fetch(&[&server]).expect("fetched");
     world.check("a", &contents[0]);
     world.check("b", &contents[1]);
+}
+
+#[test]
+fn a_connection_carries_one_file_after_the_other() {
+    let contents: Vec<Content> = (1..9).map(|n| Content::new(n * 100)).collect();
+    let names: Vec<String> = (1..9).map(|n| format!("f{n}")).collect();
+    let files: Vec<_> = names.iter().map(String::as_str).zip(&contents).collect();
+    let world = World::of(&files).connections(1);
+    let connections = Arc::new(AtomicUsize::new(0));
+    let server = Server::with(
+        |asked| {
+            let n: u64 = asked.path[2..].parse().expect("a number");
+            Reply::good(asked, &Content::new(n * 100))
+        },
+        {
+            let connections = Arc::clone(&connections);
+            move |stream| {
+                connections.fetch_add(1, Ordering::SeqCst);
+                Some(Box::new(stream))
+            }
+        },
+    );
+    world.fetch(&[&server]).expect("fetched");
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[test]

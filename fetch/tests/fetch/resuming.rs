@@ -102,11 +102,22 @@ fn without_a_chunk_list_the_liar_of_two_is_found() {
     for fault in &outcome.faults {
         assert_eq!(fault.source.to_string(), liar.url);
     }
-    // And where both break off all the time, it ends.
-    let cuts =
-        |content: Content| Server::new(move |asked| Reply::good(asked, &content).cut(CHUNK / 2));
+    // Where both break off, each goes on where the other did, and never has a file of its own: until it must be.
+    let cuts = |content: Content, behind: u64| {
+        Server::new(move |asked| Reply::good(asked, &content).cut(behind))
+    };
     let world = World::one(&content).without_chunks();
-    let error = world.error(&[&cuts(content.flipped(3)), &cuts(content.flipped(9))]);
+    let liar = content.flipped(3).flipped(content.size - 3);
+    let good = cuts(content.clone(), 2 * CHUNK);
+    let outcome = world.fetch(&[&cuts(liar, 2 * CHUNK), &good]);
+    outcome.expect("fetched");
+    world.check(NAME, &content);
+    // And where nobody has it, it ends.
+    let world = World::one(&content).without_chunks();
+    let error = world.error(&[
+        &cuts(content.flipped(3), CHUNK / 2),
+        &cuts(content.flipped(9), CHUNK / 2),
+    ]);
     assert!(matches!(error, FetchError::NoMirror { .. }));
     world.check_absent(NAME);
 }
@@ -173,22 +184,28 @@ fn a_server_that_always_begins_anew_and_breaks_off_is_left() {
 #[test]
 fn another_content_range_is_refused() {
     let size = content().size;
-    for range in [
-        format!("bytes 0-{}/{size}", size - 1),
-        format!("bytes {}-{}/{size}", CHUNK + 1, size - 1),
-        format!("bytes {CHUNK}-{size}/{size}"),
-        format!("bytes {CHUNK}-{}/{size}", size - 2),
-        format!("bytes {CHUNK}-{}/{size}", CHUNK - 1),
-        format!("bytes {CHUNK}-18446744073709551615/{size}"),
-        "bytes */*".to_owned(),
-        String::new(),
+    let rest = size - CHUNK;
+    for (range, length) in [
+        (format!("bytes 0-{}/{size}", size - 1), rest),
+        (format!("bytes 0-{}/{size}", rest - 1), rest),
+        (format!("bytes {}-{}/{size}", CHUNK + 1, size - 1), rest - 1),
+        (format!("bytes {CHUNK}-{size}/{size}"), rest),
+        (format!("bytes {CHUNK}-{size}/{size}"), rest + 1),
+        (format!("bytes {CHUNK}-{}/{size}", size - 2), rest),
+        (format!("bytes {CHUNK}-{}/{size}", CHUNK - 1), 0),
+        (format!("bytes {CHUNK}-18446744073709551615/{size}"), rest),
+        ("bytes */*".to_owned(), rest),
+        (String::new(), rest),
     ] {
         let content = content();
         let world = World::one(&content);
         world.leave(&content, CHUNK);
         let server = Server::new({
             let content = content.clone();
-            move |asked| Reply::good(asked, &content).header("Content-Range", &range)
+            move |asked| {
+                let reply = Reply::good(asked, &content).length(length);
+                reply.header("Content-Range", &range)
+            }
         });
         let error = world.error(&[&server]);
         let FetchError::NoMirror {
