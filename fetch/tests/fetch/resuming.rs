@@ -108,10 +108,12 @@ fn without_a_chunk_list_the_liar_of_two_is_found() {
     };
     let world = World::one(&content).without_chunks();
     let liar = content.flipped(3).flipped(content.size - 3);
-    let good = cuts(content.clone(), 2 * CHUNK);
-    let outcome = world.fetch(&[&cuts(liar, 2 * CHUNK), &good]);
-    outcome.expect("fetched");
+    let (liar, good) = (cuts(liar, 2 * CHUNK), cuts(content.clone(), 2 * CHUNK));
+    world.fetch(&[&liar, &good]).expect("fetched");
     world.check(NAME, &content);
+    let froms = |server: &Server| server.asked().iter().map(|it| it.from).collect::<Vec<_>>();
+    assert_eq!(froms(&liar), [None]);
+    assert_eq!(froms(&good), [Some(2 * CHUNK), None, Some(2 * CHUNK)]);
     // And where nobody has it, it ends.
     let world = World::one(&content).without_chunks();
     let error = world.error(&[
