@@ -1,0 +1,214 @@
+//! A release, put in order: one record of each kind, who published them, and what still stands.
+//!
+//! ```text
+//! records of the bundle ──┬─ about the release ──► card, weights + manifest, config, evaluations
+//!                         │                          └── less what was withdrawn
+//!                         └─ publishers' own ────► display names
+//! ```
+//!
+//! What a withdrawal covers is as `schemas/withdrawal.schema.json` says.
+
+use std::collections::BTreeMap;
+
+use candor_core::bundle::{LoggedRecord, VerifiedBundle};
+use candor_core::merkle::LeafIndex;
+use candor_core::note::Checkpoint;
+use candor_core::record::kinds::{
+    Evaluation, ModelCard, Publisher, Scope, TrainingConfig, Weights, Withdrawal,
+};
+use candor_core::record::{Predicate, PublisherName, ReleaseName, Statement};
+use candor_core::weights::Manifest;
+use candor_core::{Sha256, Verified};
+
+/// What a bundle proves of a release, as a bill of materials needs it.
+#[derive(Clone, Debug)]
+pub struct Release<'a> {
+    pub(crate) name: &'a ReleaseName,
+    pub(crate) checkpoint: &'a Checkpoint,
+    /// All that are about it, whoever signed them; in the order of the log.
+    pub(crate) records: Vec<&'a LoggedRecord>,
+    pub(crate) card: Option<&'a ModelCard>,
+    pub(crate) weights: Option<&'a Weights>,
+    /// The list of its files, if the bundle has it.
+    pub(crate) manifest: Option<&'a Manifest>,
+    pub(crate) config: Option<&'a TrainingConfig>,
+    /// Those that stand.
+    pub(crate) evaluations: Vec<Evaluated<'a>>,
+    /// The withdrawal that the whole release falls with.
+    pub(crate) fallen: Option<Withdrawn<'a>>,
+    /// Records that were withdrawn while the release stands, and those of others.
+    pub(crate) withdrawn: Vec<(&'a LoggedRecord, Withdrawn<'a>)>,
+    publishers: BTreeMap<&'a PublisherName, &'a Publisher>,
+}
+
+/// An evaluation, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evaluated<'a> {
+    pub(crate) index: LeafIndex,
+    pub(crate) evaluation: &'a Evaluation,
+}
+
+/// A withdrawal, and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Withdrawn<'a> {
+    pub(crate) by: LeafIndex,
+    pub(crate) withdrawal: &'a Withdrawal,
+}
+
+/// Records that describe no model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the bundle has no card, weights or training config of {release}, so there is no model to describe; an API version is a service, and has none"
+)]
+pub struct NoModel {
+    /// What the bundle is about.
+    pub release: ReleaseName,
+}
+
+impl<'a> Release<'a> {
+    /// Puts a bundle in order.
+    pub fn of(bundle: &'a Verified<VerifiedBundle>) -> Result<Self, NoModel> {
+        let name = &bundle.release;
+        let is_about = |it: &&LoggedRecord| it.record.statement().release() == Some(name);
+        let mut release = Self {
+            name,
+            checkpoint: &bundle.checkpoint,
+            records: bundle.records.iter().filter(is_about).collect(),
+            card: None,
+            weights: None,
+            manifest: None,
+            config: None,
+            evaluations: Vec::new(),
+            fallen: None,
+            withdrawn: Vec::new(),
+            publishers: BTreeMap::new(),
+        };
+        for logged in &bundle.records {
+            let statement = logged.record.statement();
+            if let Predicate::Publisher(publisher) = &statement.predicate {
+                release.publishers.insert(statement.publisher(), publisher);
+            }
+        }
+        release.fallen = release.find_fall();
+        for logged in release.records.clone() {
+            release.take(logged, bundle);
+        }
+        let describes = |it: &&LoggedRecord| {
+            let predicate = &it.record.statement().predicate;
+            matches!(
+                predicate,
+                Predicate::ModelCard(_) | Predicate::Weights(_) | Predicate::TrainingConfig(_)
+            )
+        };
+        if !release.records.iter().any(describes) {
+            return Err(NoModel {
+                release: name.clone(),
+            });
+        }
+        Ok(release)
+    }
+
+    /// What the publisher's newest record says of it.
+    pub(crate) fn publisher(&self, name: &PublisherName) -> Option<&'a Publisher> {
+        self.publishers.get(name).copied()
+    }
+
+    /// What people call a publisher.
+    pub(crate) fn display_name<'n>(&self, name: &'n PublisherName) -> &'n str
+    where
+        'a: 'n,
+    {
+        self.publisher(name)
+            .map_or(name.as_str(), |it| it.display_name.as_str())
+    }
+
+    /// The keys that signed what the release's own publisher says of it; each once.
+    pub(crate) fn keys(&self) -> Vec<Sha256> {
+        let mut keys = Vec::new();
+        for logged in &self.records {
+            if logged.record.statement().publisher() == self.name.publisher() {
+                for key in logged.record.signed_by() {
+                    if !keys.contains(&key.keyid()) {
+                        keys.push(key.keyid());
+                    }
+                }
+            }
+        }
+        keys
+    }
+
+    /// The record with this statement digest, if it is about the release and in the bundle.
+    pub(crate) fn record(&self, statement: Sha256) -> Option<&'a LoggedRecord> {
+        let is_it = |it: &&&LoggedRecord| it.record.statement().digest == statement;
+        self.records.iter().find(is_it).copied()
+    }
+
+    /// A release falls as a whole, or with its weights or its card.
+    fn find_fall(&self) -> Option<Withdrawn<'a>> {
+        let whole = self.withdrawals().find_map(|(statement, withdrawn)| {
+            let is_own = statement.publisher() == self.name.publisher();
+            (is_own && withdrawn.withdrawal.scope == Scope::Release).then_some(withdrawn)
+        });
+        whole.or_else(|| {
+            self.records.iter().find_map(|logged| {
+                let predicate = &logged.record.statement().predicate;
+                let carries = matches!(predicate, Predicate::Weights(_) | Predicate::ModelCard(_));
+                carries.then(|| self.withdrawal_of(logged)).flatten()
+            })
+        })
+    }
+
+    /// The withdrawal that covers a record; of several, the first.
+    fn withdrawal_of(&self, logged: &LoggedRecord) -> Option<Withdrawn<'a>> {
+        let statement = logged.record.statement();
+        self.withdrawals()
+            .find(|(it, withdrawn)| {
+                it.publisher() == statement.publisher()
+                    && withdrawn.by > logged.index
+                    && match withdrawn.withdrawal.scope {
+                        Scope::Record => it.subject.sha256 == statement.digest,
+                        Scope::Release => true,
+                    }
+            })
+            .map(|(_, withdrawn)| withdrawn)
+    }
+
+    fn withdrawals(&self) -> impl Iterator<Item = (&'a Statement, Withdrawn<'a>)> {
+        self.records.iter().filter_map(|logged| {
+            let statement = logged.record.statement();
+            let Predicate::Withdrawal(withdrawal) = &statement.predicate else {
+                return None;
+            };
+            let by = logged.index;
+            Some((statement, Withdrawn { by, withdrawal }))
+        })
+    }
+
+    /// Takes what a record says, unless it was withdrawn. Of a release that fell, what its publisher said is kept, under the
+    /// mark that it fell; a value that was withdrawn is not, since a list of values has no place for such a mark.
+    fn take(&mut self, logged: &'a LoggedRecord, bundle: &'a VerifiedBundle) {
+        let predicate = &logged.record.statement().predicate;
+        let withdrawal = self.withdrawal_of(logged);
+        let is_evaluation = matches!(predicate, Predicate::Evaluation(_));
+        if let Some(withdrawn) = withdrawal
+            && !matches!(predicate, Predicate::Withdrawal(_))
+            && (is_evaluation || self.fallen.is_none())
+        {
+            self.withdrawn.push((logged, withdrawn));
+            return;
+        }
+        match predicate {
+            Predicate::ModelCard(card) => self.card = Some(card),
+            Predicate::Weights(weights) => {
+                self.weights = Some(weights);
+                self.manifest = bundle.manifests.get(&logged.index);
+            }
+            Predicate::TrainingConfig(config) => self.config = Some(config),
+            Predicate::Evaluation(evaluation) => self.evaluations.push(Evaluated {
+                index: logged.index,
+                evaluation,
+            }),
+            Predicate::Publisher(_) | Predicate::ApiVersion(_) | Predicate::Withdrawal(_) => {}
+        }
+    }
+}
