@@ -13,6 +13,7 @@
 //! checkpoints show.
 
 mod evidence;
+mod folder;
 mod oms;
 mod record;
 mod release;
@@ -34,7 +35,8 @@ use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
-use release::{From, How};
+use folder::How;
+use release::From;
 use report::{Finding, OtherRelease, Report};
 
 /// The most bytes of a file that are looked at to see what it is: what the largest, a bundle, may have.
@@ -405,5 +407,5 @@ fn judge_folder(
     report: &mut Report,
 ) -> Result<(), CliError> {
     release::judge(bundle, from, report);
-    release::judge_folder(bundle, folder, how, session, report)
+    folder::judge(bundle, folder, how, session, report)
 }
