@@ -71,7 +71,7 @@ fn write_value(value: &Value, out: &mut String) {
 }
 
 /// Section 3.2.2.2: only quotes, backslashes and control characters are escaped.
-pub(super) fn write_string(text: &str, out: &mut String) {
+pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     // All of these are ASCII, so that they are characters wherever they stand.

@@ -36,9 +36,9 @@ pub enum Algorithm {
 }
 
 /// One or more digests of one thing; each is lower-case hexadecimal, of the length that its algorithm has.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct DigestSet(BTreeMap<Algorithm, String>);
+// In the order of the algorithms, each once: one, mostly, for which a map would take five times the memory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DigestSet(Vec<(Algorithm, String)>);
 
 /// Why digests are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,25 +148,30 @@ impl DigestSet {
     pub fn new(
         digests: impl IntoIterator<Item = (Algorithm, String)>,
     ) -> Result<Self, DigestSetError> {
-        let digests: BTreeMap<_, _> = digests.into_iter().collect();
-        if digests.is_empty() {
+        let mut sorted: Vec<(Algorithm, String)> = Vec::with_capacity(1);
+        for (algorithm, digest) in digests {
+            match sorted.binary_search_by_key(&algorithm, |(algorithm, _)| *algorithm) {
+                Ok(at) => sorted[at].1 = digest,
+                Err(at) => sorted.insert(at, (algorithm, digest)),
+            }
+        }
+        if sorted.is_empty() {
             return Err(DigestSetError::Empty);
         }
-        digests
+        sorted
             .iter()
             .try_for_each(|(algorithm, digest)| algorithm.check(digest))?;
-        Ok(Self(digests))
+        Ok(Self(sorted))
     }
 
     /// A SHA-256 digest alone.
     pub fn sha256(digest: Sha256) -> Self {
-        Self(BTreeMap::from([(Algorithm::Sha256, digest.to_string())]))
+        Self(vec![(Algorithm::Sha256, digest.to_string())])
     }
 
     /// The SHA-256 digest, if there is one.
     pub fn to_sha256(&self) -> Option<Sha256> {
-        self.0
-            .get(&Algorithm::Sha256)
+        self.by(Algorithm::Sha256)
             .map(|digest| digest.parse().expect("checked when it was read"))
     }
 
@@ -179,12 +184,13 @@ impl DigestSet {
 
     /// The digest by one algorithm.
     pub fn by(&self, algorithm: Algorithm) -> Option<&str> {
-        self.0.get(&algorithm).map(String::as_str)
+        self.iter()
+            .find_map(|(found, digest)| (found == algorithm).then_some(digest))
     }
 
     /// Whether one of them says for sure which bytes are meant.
     pub fn is_strong(&self) -> bool {
-        self.0.keys().any(|algorithm| algorithm.is_strong())
+        self.iter().any(|(algorithm, _)| algorithm.is_strong())
     }
 }
 
@@ -215,6 +221,12 @@ impl<'de> Deserialize<'de> for Algorithm {
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for DigestSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{Sha256, Verified};
 
 pub use authority::{Admission, AuthorityError, PublisherState, RetiredKey};
 pub use canonical::to_canonical_json;
+pub(crate) use canonical::write_string;
 pub use digest_set::{Algorithm, DigestSet, DigestSetError};
 pub use envelope::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, EnvelopeSignature, PAYLOAD_TYPE, pae,

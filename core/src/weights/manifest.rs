@@ -1,7 +1,7 @@
 //! The manifest: the list of a release's files, in one canonical form.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
@@ -12,9 +12,10 @@ use super::chunks::{ChunkList, ChunkListError};
 use super::tensors::{TensorList, TensorListError};
 use super::{FilePath, tree};
 use crate::Sha256;
+use crate::digest::Sha256Stream;
 use crate::merkle::LeafHash;
-use crate::record::kinds::{Attachment, Strength, Weights};
-use crate::record::{Algorithm, DigestSet, JsonError, to_canonical_json};
+use crate::record::kinds::{Attachment, AttachmentDigest, Strength, Weights};
+use crate::record::{Algorithm, DigestSet, JsonError, write_string};
 
 /// The media type of manifests.
 pub const MANIFEST_MEDIA_TYPE: &str = "application/vnd.candor.manifest+json";
@@ -32,6 +33,19 @@ const MANIFEST_TYPE: &str = "urn:candor:manifest:v1";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     files: Vec<ManifestFile>,
+    sums: Sums,
+}
+
+/// What follows from all files together. It is computed once, since the canonical form of a long list takes longer than
+/// to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sums {
+    /// How many bytes the canonical form has.
+    bytes: u64,
+    /// Their digest.
+    sha256: Sha256,
+    /// The root over the files.
+    root: FilesRoot,
 }
 
 /// One file of a release.
@@ -172,10 +186,10 @@ impl Manifest {
         if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
             return Err(ManifestError::Duplicate(pair[0].path.clone()));
         }
+        if let Some(path) = file_and_folder(&files) {
+            return Err(ManifestError::FileAndFolder(path.clone()));
+        }
         for file in &files {
-            if has_files_inside(&files, &file.path) {
-                return Err(ManifestError::FileAndFolder(file.path.clone()));
-            }
             if file.size.is_none() && file.digest.is_strong() {
                 return Err(ManifestError::SizeMissing(file.path.clone()));
             }
@@ -183,7 +197,8 @@ impl Manifest {
                 return Err(ManifestError::FileTooLarge(file.path.clone()));
             }
         }
-        let manifest = Self { files };
+        let sums = Sums::of(&files);
+        let manifest = Self { files, sums };
         if manifest.algorithms().is_empty() {
             return Err(ManifestError::NoCommonAlgorithm);
         }
@@ -208,7 +223,7 @@ impl Manifest {
             )));
         }
         let manifest = Self::new(json.files)?;
-        if manifest.to_bytes() == bytes {
+        if manifest.sums.sha256 == Sha256::of(bytes) {
             Ok(manifest)
         } else {
             Err(ManifestError::NotCanonical)
@@ -217,15 +232,10 @@ impl Manifest {
 
     /// The canonical form, whose digest is the release's subject digest.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // File by file: as one JSON value, a long list would take a gigabyte.
-        let mut bytes = b"{\"files\":[".to_vec();
-        for (n, file) in self.files.iter().enumerate() {
-            if n > 0 {
-                bytes.push(b',');
-            }
-            bytes.extend(to_canonical_json(file));
-        }
-        bytes.extend_from_slice(format!("],\"manifest\":\"{MANIFEST_TYPE}\"}}").as_bytes());
+        let mut bytes = Vec::new();
+        for_each_piece(&self.files, |piece| {
+            bytes.extend_from_slice(piece.bytes());
+        });
         bytes
     }
 
@@ -242,13 +252,7 @@ impl Manifest {
 
     /// The Merkle root over the files.
     pub fn root(&self) -> FilesRoot {
-        let leaves: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| LeafHash::of_bytes(&to_canonical_json(file)))
-            .collect();
-        let root = tree::root(&leaves).expect("a manifest has at least one file");
-        FilesRoot(Sha256::from_bytes(*root.as_bytes()))
+        self.sums.root
     }
 
     /// The sizes of all files together, in bytes; `None` if one is not known.
@@ -276,10 +280,17 @@ impl Manifest {
         let algorithms = self.algorithms();
         let strong = algorithms.iter().copied().any(Algorithm::is_strong);
         Weights {
-            manifest: Attachment::describe("manifest.json", MANIFEST_MEDIA_TYPE, &self.to_bytes()),
+            manifest: Attachment {
+                name: "manifest.json".to_owned(),
+                media_type: MANIFEST_MEDIA_TYPE.to_owned(),
+                size: self.sums.bytes,
+                digest: AttachmentDigest {
+                    sha256: self.sums.sha256,
+                },
+            },
             files: self.files.len() as u64,
             bytes: self.total_bytes(),
-            root: self.root(),
+            root: self.sums.root,
             algorithms,
             strength: if strong {
                 Strength::Strong
@@ -356,14 +367,103 @@ impl Manifest {
     }
 }
 
-/// Whether `path` is a folder too, of one of `files`, which are sorted. By search and not by a list of all
-/// folders: a path can have thousands.
-fn has_files_inside(files: &[ManifestFile], path: &FilePath) -> bool {
-    let inside = format!("{path}/");
-    let first = files.partition_point(|file| file.path.as_str() < inside.as_str());
-    files
-        .get(first)
-        .is_some_and(|file| file.path.as_str().starts_with(&inside))
+impl ManifestFile {
+    /// Writes what [`to_canonical_json`](crate::record::to_canonical_json) would. By itself, since a manifest may have
+    /// 200,000 files, and a JSON value of each would take several times as long as everything else.
+    fn write_canonical(&self, out: &mut String) {
+        let Self { path, size, digest } = self;
+        out.push_str("{\"digest\":{");
+        let mut digests: Vec<_> = digest.iter().collect();
+        digests.sort_unstable_by_key(|(algorithm, _)| algorithm.name());
+        for (n, (algorithm, digest)) in digests.into_iter().enumerate() {
+            if n > 0 {
+                out.push(',');
+            }
+            write_string(algorithm.name(), out);
+            out.push(':');
+            write_string(digest, out);
+        }
+        out.push_str("},\"path\":");
+        write_string(path.as_str(), out);
+        if let Some(size) = size {
+            write!(out, ",\"size\":{size}").expect("a String takes any text");
+        }
+        out.push('}');
+    }
+}
+
+/// A piece of a manifest's canonical form.
+enum Piece<'a> {
+    /// What stands between the files.
+    Between(&'a str),
+    /// A file: the data of a leaf.
+    File(&'a [u8]),
+}
+
+impl Piece<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Between(text) => text.as_bytes(),
+            Self::File(bytes) => bytes,
+        }
+    }
+}
+
+/// The canonical form of a manifest, piece by piece: as one JSON value, a long list would take a gigabyte.
+fn for_each_piece(files: &[ManifestFile], mut take: impl FnMut(&Piece<'_>)) {
+    let mut canonical = String::new();
+    take(&Piece::Between("{\"files\":["));
+    for (n, file) in files.iter().enumerate() {
+        if n > 0 {
+            take(&Piece::Between(","));
+        }
+        canonical.clear();
+        file.write_canonical(&mut canonical);
+        take(&Piece::File(canonical.as_bytes()));
+    }
+    take(&Piece::Between(&format!(
+        "],\"manifest\":\"{MANIFEST_TYPE}\"}}"
+    )));
+}
+
+impl Sums {
+    /// `files` are at least one.
+    fn of(files: &[ManifestFile]) -> Self {
+        let (mut bytes, mut sha256, mut leaves) = (0, Sha256Stream::default(), Vec::new());
+        for_each_piece(files, |piece| {
+            bytes += piece.bytes().len() as u64;
+            sha256.update(piece.bytes());
+            if let Piece::File(data) = piece {
+                leaves.push(LeafHash::of_bytes(data));
+            }
+        });
+        let root = tree::root(&leaves).expect("a manifest has at least one file");
+        Self {
+            bytes,
+            sha256: sha256.finish(),
+            root: FilesRoot(Sha256::from_bytes(*root.as_bytes())),
+        }
+    }
+}
+
+/// A file that other files are listed inside of, if there is one of `files`, which are sorted.
+fn file_and_folder(files: &[ManifestFile]) -> Option<&FilePath> {
+    // The files before this one whose whole paths it begins with. All that begin with the same text stand together.
+    let mut begins_with: Vec<&FilePath> = Vec::new();
+    for file in files {
+        let path = file.path.as_str();
+        while begins_with
+            .pop_if(|before| !path.starts_with(before.as_str()))
+            .is_some()
+        {}
+        let is_inside =
+            |before: &&&FilePath| path.as_bytes().get(before.as_str().len()) == Some(&b'/');
+        if let Some(folder) = begins_with.iter().find(is_inside) {
+            return Some(folder);
+        }
+        begins_with.push(&file.path);
+    }
+    None
 }
 
 /// What is wrong with a manifest that is JSON. Where, in a document that is one line, helps nobody.
@@ -381,5 +481,36 @@ fn in_json(value: &impl Serialize) -> String {
 impl fmt::Display for FilesRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::to_canonical_json;
+
+    fn files() -> impl Strategy<Value = ManifestFile> {
+        let path = "[ -~é\u{10000}]{1,20}".prop_filter_map("a path", |path| path.parse().ok());
+        let size = proptest::option::of(0..=FILE_BYTES_MAX);
+        let digests = proptest::collection::vec(0..3_usize, 1..4).prop_map(|which| {
+            let all = [
+                (Algorithm::Sha256, "0a".repeat(32)),
+                (Algorithm::Blake3, "1b".repeat(32)),
+                (Algorithm::GitBlob, "2c".repeat(20)),
+            ];
+            DigestSet::new(which.into_iter().map(|n| all[n].clone())).expect("digests")
+        });
+        (path, size, digests).prop_map(|(path, size, digest)| ManifestFile { path, size, digest })
+    }
+
+    proptest! {
+        #[test]
+        fn files_are_written_in_canonical_json(file in files()) {
+            let mut written = String::new();
+            file.write_canonical(&mut written);
+            prop_assert_eq!(written.into_bytes(), to_canonical_json(&file));
+        }
     }
 }
