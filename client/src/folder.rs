@@ -437,7 +437,8 @@ fn list(
         for entry in fs::read_dir(&path).map_err(|error| io_error(&path, error))? {
             let entry = entry.map_err(|error| io_error(&path, error))?;
             let path = entry.path();
-            let metadata = fs::symlink_metadata(&path).map_err(|error| io_error(&path, error))?;
+            // Of a link, what is said of itself; asked for by the name in this folder, which takes half as long as by the path.
+            let metadata = entry.metadata().map_err(|error| io_error(&path, error))?;
             let name = entry.file_name();
             let relative = |name: &str| match inside.as_str() {
                 "" => name.to_owned(),

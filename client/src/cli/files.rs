@@ -13,14 +13,17 @@ use crate::keys::KeyError;
 /// Reads a file of at most `bytes_max` bytes.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     let file = File::open(path).map_err(CliError::file(path))?;
-    if file.metadata().map_err(CliError::file(path))?.is_dir() {
+    let metadata = file.metadata().map_err(CliError::file(path))?;
+    if metadata.is_dir() {
         return Err(CliError::Form {
             path: path.to_owned(),
             what: "is a folder, and should be a file".to_owned(),
             hint: "name the file",
         });
     }
-    let mut bytes = Vec::new();
+    // A guess: the file may be a pipe, or grow.
+    let expected = usize::try_from(metadata.len()).unwrap_or(bytes_max);
+    let mut bytes = Vec::with_capacity(expected.min(bytes_max) + 1);
     file.take(bytes_max as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(CliError::file(path))?;

@@ -17,7 +17,8 @@ use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use candor_core::record::{Algorithm, DigestSet};
@@ -43,7 +44,9 @@ const LARGE_BYTES: u64 = 64 << 20;
 /// Digests by the identity of their files.
 #[derive(Debug)]
 pub struct Known {
-    digests: HashMap<Identity, DigestSet>,
+    digests: OnceLock<HashMap<Identity, DigestSet>>,
+    /// Reads the file of digests while the caller finds out which files there are to hash.
+    reader: Mutex<Option<JoinHandle<HashMap<Identity, DigestSet>>>>,
     new: Mutex<NewLines>,
 }
 
@@ -58,7 +61,7 @@ struct NewLines {
 /// and its time of change can't be set back as the time of its last writing can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
-    device: u64,
+    pub(super) device: u64,
     inode: u64,
     bytes: u64,
     /// Nanoseconds since 1970.
@@ -111,9 +114,12 @@ impl Identity {
 impl Known {
     /// What is remembered in the file at `path`: nothing, if there is none yet, or none that can be read.
     pub fn load(path: &Path) -> Self {
+        let file = path.to_owned();
+        // Without a memory, every file is read, which is all that can go wrong here.
+        let reader = thread::Builder::new().spawn(move || read(&file).unwrap_or_default());
         Self {
-            // Without a memory, every file is read, which is all that can go wrong here.
-            digests: read(path).unwrap_or_default(),
+            digests: OnceLock::new(),
+            reader: Mutex::new(reader.ok()),
             new: Mutex::new(NewLines {
                 path: path.to_owned(),
                 waiting: Vec::new(),
@@ -121,9 +127,17 @@ impl Known {
         }
     }
 
+    pub(super) fn digests(&self) -> &HashMap<Identity, DigestSet> {
+        self.digests.get_or_init(|| {
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = reader.take().map(JoinHandle::join);
+            read.and_then(Result::ok).unwrap_or_default()
+        })
+    }
+
     /// The digests of the file with this identity, if all of `also` are among them, and its SHA-256.
     pub(super) fn get(&self, file: &Identity, also: &[Algorithm]) -> Option<DigestSet> {
-        let found = self.digests.get(file)?;
+        let found = self.digests().get(file)?;
         let has =
             |algorithm: &Algorithm| !algorithm.is_of_bytes() || found.by(*algorithm).is_some();
         (found.to_sha256().is_some() && also.iter().all(has)).then(|| found.clone())
@@ -131,7 +145,7 @@ impl Known {
 
     /// Remembers the digests of a file that [is settled](Identity::is_settled) for the next time.
     pub(super) fn add(&self, file: &Identity, digests: &DigestSet) {
-        if self.digests.get(file) == Some(digests) {
+        if self.digests().get(file) == Some(digests) {
             return;
         }
         let line = line(file, digests);
@@ -164,8 +178,10 @@ fn read(path: &Path) -> io::Result<HashMap<Identity, DigestSet>> {
     let is_too_large = file.metadata()?.len() > FILE_BYTES_MAX;
     let mut digests = HashMap::new();
     // Of a file that somebody else has made, no more is read than this program would have written.
-    for line in BufReader::new(file.take(2 * FILE_BYTES_MAX)).split(b'\n') {
-        digests.extend(parse(&line?));
+    let (mut lines, mut bytes) = (BufReader::new(file.take(2 * FILE_BYTES_MAX)), Vec::new());
+    while lines.read_until(b'\n', &mut bytes)? > 0 {
+        digests.extend(parse(bytes.strip_suffix(b"\n").unwrap_or(&bytes)));
+        bytes.clear();
     }
     if is_too_large {
         let lines = digests.iter().map(|(file, digests)| line(file, digests));

@@ -1,5 +1,6 @@
 //! A file that is to stay the same while it is read.
 
+use std::cell::Cell;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,11 +108,8 @@ impl OpenFile {
 
     /// What tells it from all other files, and from itself at other times, if it is where that can be believed.
     pub(super) fn identity(&self) -> Option<Identity> {
-        if is_on_a_disk(&self.file) {
-            Identity::of(&self.opened)
-        } else {
-            None
-        }
+        let identity = Identity::of(&self.opened)?;
+        is_on_a_disk(&self.file, identity.device).then_some(identity)
     }
 
     /// Fills `buffer` with its bytes from `offset` on. That it ends before is an error: [`FileError::Changed`].
@@ -214,21 +212,33 @@ fn read_exact_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<
     file.read_exact(buffer)
 }
 
-/// Whether a file is in a file system of this machine that keeps times to a second at least, and sets them itself.
+/// Whether `file`, on `device`, is in a file system of this machine that keeps times to a second at least, and sets them
+/// itself.
 #[cfg(target_os = "linux")]
-fn is_on_a_disk(file: &File) -> bool {
+fn is_on_a_disk(file: &File, device: u64) -> bool {
     /// statfs(2): ext2 to ext4, XFS, btrfs, F2FS, ZFS.
     const MAGIC: [u32; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1];
-    rustix::fs::fstatfs(file).is_ok_and(|found| {
+    thread_local! {
+        /// The device that this thread asked for last, and what it was told: a release's files are on one, as a rule.
+        static LAST: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
+    }
+    if let Some((asked, answer)) = LAST.get()
+        && asked == device
+    {
+        return answer;
+    }
+    let answer = rustix::fs::fstatfs(file).is_ok_and(|found| {
         // As wide as the machine's words are, and of 32 bits in fact.
         let found = found.f_type.to_le_bytes();
         let found = found.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
         found.is_some_and(|found| MAGIC.contains(&found))
-    })
+    });
+    LAST.set(Some((device, answer)));
+    answer
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_on_a_disk(_: &File) -> bool {
+fn is_on_a_disk(_: &File, _: u64) -> bool {
     false
 }
 
