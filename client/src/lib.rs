@@ -24,7 +24,6 @@ pub mod problem;
 pub mod publish;
 pub mod replay;
 pub mod sources;
-pub mod standing;
 #[cfg(test)]
 mod testing;
 pub mod transport;

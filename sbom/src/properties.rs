@@ -1,6 +1,6 @@
 //! `candor:…`: what neither format has a field for. The crate's documentation lists the names.
 
-use candor_core::bundle::LoggedRecord;
+use candor_core::bundle::{LoggedRecord, Withdrawn};
 use candor_core::record::Algorithm;
 use candor_core::record::kinds::{Attachment, ModelCard, Strength, TrainingConfig, Weights};
 use candor_core::weights::ManifestFile;
@@ -8,7 +8,7 @@ use candor_core::weights::ManifestFile;
 use crate::FILES_LISTED_MAX;
 use crate::facts::{digest_words, values};
 use crate::reference::is_reference;
-use crate::release::{Release, Withdrawn};
+use crate::release::Release;
 
 /// A name and a value. A name can be there more than once.
 #[derive(Clone, Debug, PartialEq)]

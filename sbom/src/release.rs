@@ -6,17 +6,17 @@
 //!                         └─ publishers' own ────► display names
 //! ```
 //!
-//! What a withdrawal covers is as `schemas/withdrawal.schema.json` says.
+//! Which records were withdrawn, and whether the release falls with them, are core's rules.
 
 use std::collections::BTreeMap;
 
-use candor_core::bundle::{LoggedRecord, VerifiedBundle};
+use candor_core::bundle::{
+    LoggedRecord, VerifiedBundle, Withdrawn, is_carried_by, release_withdrawn, withdrawn,
+};
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
-use candor_core::record::kinds::{
-    Evaluation, ModelCard, Publisher, Scope, TrainingConfig, Weights, Withdrawal,
-};
-use candor_core::record::{Predicate, PublisherName, ReleaseName, Statement};
+use candor_core::record::kinds::{Evaluation, ModelCard, Publisher, TrainingConfig, Weights};
+use candor_core::record::{Predicate, PublisherName, ReleaseName};
 use candor_core::weights::Manifest;
 use candor_core::{Sha256, Verified};
 
@@ -46,13 +46,6 @@ pub struct Release<'a> {
 pub(crate) struct Evaluated<'a> {
     pub(crate) index: LeafIndex,
     pub(crate) evaluation: &'a Evaluation,
-}
-
-/// A withdrawal, and where it stands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Withdrawn<'a> {
-    pub(crate) by: LeafIndex,
-    pub(crate) withdrawal: &'a Withdrawal,
 }
 
 /// Records that describe no model.
@@ -89,7 +82,7 @@ impl<'a> Release<'a> {
                 release.publishers.insert(statement.publisher(), publisher);
             }
         }
-        release.fallen = release.find_fall();
+        release.fallen = fall(bundle);
         for logged in release.records.clone() {
             release.take(logged, bundle);
         }
@@ -143,52 +136,11 @@ impl<'a> Release<'a> {
         self.records.iter().find(is_it).copied()
     }
 
-    /// A release falls as a whole, or with its weights or its card.
-    fn find_fall(&self) -> Option<Withdrawn<'a>> {
-        let whole = self.withdrawals().find_map(|(statement, withdrawn)| {
-            let is_own = statement.publisher() == self.name.publisher();
-            (is_own && withdrawn.withdrawal.scope == Scope::Release).then_some(withdrawn)
-        });
-        whole.or_else(|| {
-            self.records.iter().find_map(|logged| {
-                let predicate = &logged.record.statement().predicate;
-                let carries = matches!(predicate, Predicate::Weights(_) | Predicate::ModelCard(_));
-                carries.then(|| self.withdrawal_of(logged)).flatten()
-            })
-        })
-    }
-
-    /// The withdrawal that covers a record; of several, the first.
-    fn withdrawal_of(&self, logged: &LoggedRecord) -> Option<Withdrawn<'a>> {
-        let statement = logged.record.statement();
-        self.withdrawals()
-            .find(|(it, withdrawn)| {
-                it.publisher() == statement.publisher()
-                    && withdrawn.by > logged.index
-                    && match withdrawn.withdrawal.scope {
-                        Scope::Record => it.subject.sha256 == statement.digest,
-                        Scope::Release => true,
-                    }
-            })
-            .map(|(_, withdrawn)| withdrawn)
-    }
-
-    fn withdrawals(&self) -> impl Iterator<Item = (&'a Statement, Withdrawn<'a>)> {
-        self.records.iter().filter_map(|logged| {
-            let statement = logged.record.statement();
-            let Predicate::Withdrawal(withdrawal) = &statement.predicate else {
-                return None;
-            };
-            let by = logged.index;
-            Some((statement, Withdrawn { by, withdrawal }))
-        })
-    }
-
     /// Takes what a record says, unless it was withdrawn. Of a release that fell, what its publisher said is kept, under the
     /// mark that it fell; a value that was withdrawn is not, since a list of values has no place for such a mark.
     fn take(&mut self, logged: &'a LoggedRecord, bundle: &'a VerifiedBundle) {
         let predicate = &logged.record.statement().predicate;
-        let withdrawal = self.withdrawal_of(logged);
+        let withdrawal = withdrawn(logged, &bundle.records);
         let is_evaluation = matches!(predicate, Predicate::Evaluation(_));
         if let Some(withdrawn) = withdrawal
             && !matches!(predicate, Predicate::Withdrawal(_))
@@ -211,4 +163,18 @@ impl<'a> Release<'a> {
             Predicate::Publisher(_) | Predicate::ApiVersion(_) | Predicate::Withdrawal(_) => {}
         }
     }
+}
+
+/// The withdrawal that the release falls with: its own, or that of a record that carries it.
+fn fall(bundle: &VerifiedBundle) -> Option<Withdrawn<'_>> {
+    let records = &bundle.records;
+    release_withdrawn(&bundle.release, records).or_else(|| {
+        let is_about =
+            |it: &&LoggedRecord| it.record.statement().release() == Some(&bundle.release);
+        let mut carriers = records
+            .iter()
+            .filter(is_about)
+            .filter(|it| is_carried_by(it, records));
+        carriers.find_map(|it| withdrawn(it, records))
+    })
 }

@@ -53,6 +53,21 @@ fn a_withdrawn_release_is_written_in_full_and_marked() {
 }
 
 #[test]
+fn a_release_of_a_training_config_alone_falls_with_it() {
+    let mut story = Story::begin();
+    let training = story.training(&full_training());
+    for document in both(&story) {
+        assert!(properties(&document, "candor:withdrawn").is_empty());
+    }
+    story.withdrawal(training, "record", "error");
+    let [cdx, spdx] = both(&story);
+    for document in [&cdx, &spdx] {
+        assert_eq!(properties(document, "candor:withdrawn"), ["true"]);
+    }
+    assert_eq!(cdx["formulation"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn of_another_record_that_was_withdrawn_only_that_is_said() {
     let mut story = Story::begin();
     story.card(&full_card());

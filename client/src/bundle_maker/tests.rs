@@ -1,10 +1,9 @@
-use candor_core::bundle::Bundle;
+use candor_core::bundle::{Bundle, release_withdrawn, withdrawn};
 use candor_core::record::Kind;
 use serde_json::json;
 
 use super::*;
 use crate::publish::{Attachments, publish};
-use crate::standing::{release_withdrawn, withdrawn};
 use crate::testing::{
     FakeLog, answer, evaluation_record, log_key, manifest, problem, publisher_record,
     weights_record, withdrawal_record,

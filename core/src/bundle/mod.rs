@@ -5,9 +5,12 @@
 //!   a folder, in one `.candor` file;
 //! - [`TensorProof`]: some tensors of a release, without the others.
 //!
+//! What was withdrawn of what they show, [`release_withdrawn`], [`withdrawn`] and [`is_carried_by`] say.
+//!
 //! All are checked against a [`crate::note::LogKey`] and nothing else.
 
 mod candor_bundle;
+mod standing;
 mod tensor_proof;
 mod tlog_proof;
 
@@ -15,5 +18,6 @@ pub use candor_bundle::{
     BUNDLE_BYTES_MAX, BUNDLE_MEDIA_TYPE, Bundle, BundleError, BundledAttachment, BundledRecord,
     LoggedRecord, VerifiedBundle,
 };
+pub use standing::{Withdrawn, is_carried_by, release_withdrawn, withdrawn};
 pub use tensor_proof::{TENSOR_PROOF_BYTES_MAX, TensorProof, TensorProofError, VerifiedTensors};
 pub use tlog_proof::{Logged, Receipt, ReceiptError};

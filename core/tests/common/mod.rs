@@ -105,11 +105,20 @@ pub(crate) fn evaluation(author: &str, release: &str, subject: Sha256) -> Vec<u8
     about(release, subject, &predicate)
 }
 
-/// The payload of a `withdrawal` record.
+/// The payload of a `withdrawal` record, of one record.
 pub(crate) fn withdrawal(author: &str, release: &str, withdrawn: Sha256) -> Vec<u8> {
+    withdrawal_of(Scope::Record, author, release, withdrawn)
+}
+
+pub(crate) fn withdrawal_of(
+    scope: Scope,
+    author: &str,
+    release: &str,
+    withdrawn: Sha256,
+) -> Vec<u8> {
     let predicate = Predicate::Withdrawal(Withdrawal {
         author: author.parse().expect("the tests use good names"),
-        scope: Scope::Record,
+        scope,
         reason: Reason::Error,
         explanation: "The wrong file was uploaded.".to_owned(),
         replacement: None,

@@ -4,7 +4,7 @@
 //! proven, checked, and held against what was asked for. So does a withdrawal that the log names. That a list is
 //! complete, or that nothing was withdrawn, can't be checked; walking the log shows all of it.
 
-use candor_core::bundle::LoggedRecord;
+use candor_core::bundle::{LoggedRecord, withdrawn};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::Kind;
 use serde_json::{Value, json};
@@ -17,7 +17,6 @@ use crate::cli::text::{Text, Tone, counted, grouped, table};
 use crate::cli::{Session, page};
 use crate::log_client::{LogClient, SignedCheckpoint, query_value};
 use crate::replay::Replay;
-use crate::standing::withdrawn;
 
 /// Where a list by name was cut off; unlike records, names have no index to go on from.
 const MORE_WORDS: &str = "there are more, and a larger `--limit N` shows them";

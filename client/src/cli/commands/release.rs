@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use candor_core::bundle::LoggedRecord;
+use candor_core::bundle::{LoggedRecord, release_withdrawn};
 use candor_core::record::{Kind, ReleaseName};
 use candor_core::weights::Manifest;
 use serde_json::json;
@@ -22,7 +22,6 @@ use crate::log_client::LogClient;
 use crate::memory::Memory;
 use crate::publish::{PublishError, check_open, publish};
 use crate::sources::{Drafts, ReleaseDrafts, ReleaseFolder, release_drafts};
-use crate::standing::release_withdrawn;
 
 /// Runs it.
 pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> {

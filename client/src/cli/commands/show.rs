@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use candor_core::Sha256;
-use candor_core::bundle::LoggedRecord;
+use candor_core::bundle::{LoggedRecord, release_withdrawn, withdrawn};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{ModelName, ReleaseName};
 use serde_json::{Value, json};
@@ -20,7 +20,6 @@ use crate::cli::text::{Text, Tone, table};
 use crate::cli::{Session, page};
 use crate::log_client::{LogClient, SignedCheckpoint};
 use crate::replay::Replay;
-use crate::standing::{release_withdrawn, withdrawn};
 
 /// Runs it.
 pub fn run(args: &ShowArgs, session: &mut Session) -> Result<Exit, CliError> {

@@ -4,7 +4,7 @@
 //! as it is.
 
 use candor_core::Sha256;
-use candor_core::bundle::LoggedRecord;
+use candor_core::bundle::{LoggedRecord, Withdrawn, is_carried_by, release_withdrawn, withdrawn};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Scope, Withdrawal};
 use candor_core::record::{Kind, Predicate, PublisherName, ReleaseName, Statement, SubjectName};
@@ -20,7 +20,6 @@ use crate::cli::text::{Text, Tone, counted};
 use crate::cli::{Session, page};
 use crate::log_client::LogClient;
 use crate::sources::Draft;
-use crate::standing::{Withdrawn, is_carried_by, release_withdrawn, withdrawn};
 
 /// What is to be withdrawn.
 struct Meant {

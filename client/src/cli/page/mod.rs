@@ -7,14 +7,13 @@ mod fields;
 mod kinds;
 mod results;
 
-use candor_core::bundle::{LoggedRecord, VerifiedBundle};
+use candor_core::bundle::{LoggedRecord, VerifiedBundle, Withdrawn, release_withdrawn, withdrawn};
 use candor_core::note::Checkpoint;
 use candor_core::record::{Kind, Record, ReleaseName};
 use serde_json::{Value, json};
 
 use super::text::{Text, Tone, counted, one_line};
 use crate::bundle_maker::Others;
-use crate::standing::{Withdrawn, release_withdrawn, withdrawn};
 use fields::Fields;
 
 /// A release: everything that its records say, one section each.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candor_core::Sha256;
-use candor_core::bundle::{LoggedRecord, Receipt};
+use candor_core::bundle::{LoggedRecord, Receipt, release_withdrawn, withdrawn};
 use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::note::LogKey;
 use candor_core::record::{Envelope, ReleaseName, SignedRecord, parse_strict, to_canonical_json};
@@ -18,7 +18,6 @@ use crate::log_client::{LogClient, ProvenEntry, SignedCheckpoint};
 use crate::memory::Memory;
 use crate::publish::PublishError;
 use crate::replay::Replay;
-use crate::standing::{release_withdrawn, withdrawn};
 
 /// The most bytes of a record's file: an envelope, spread out for people.
 const RECORD_BYTES_MAX: usize = 1 << 20;

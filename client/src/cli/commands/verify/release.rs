@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use candor_core::Sha256;
-use candor_core::bundle::{LoggedRecord, VerifiedBundle};
+use candor_core::bundle::{
+    LoggedRecord, VerifiedBundle, is_carried_by, release_withdrawn, withdrawn,
+};
 use candor_core::merkle::TreeSize;
 use candor_core::record::kinds::Strength;
 use candor_core::record::{Predicate, PublisherName, PublisherState};
@@ -13,7 +15,6 @@ use crate::bundle_maker::Others;
 use crate::cli::page;
 use crate::cli::text::{algorithms, counted};
 use crate::log_client::LogClient;
-use crate::standing::{is_carried_by, release_withdrawn, withdrawn};
 
 /// Where a release comes from.
 #[derive(Clone, Copy)]

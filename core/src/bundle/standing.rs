@@ -3,10 +3,10 @@
 //! Reads nothing but verified records, so that a bundle and the log are judged alike. What a withdrawal
 //! covers is as `schemas/withdrawal.schema.json` says.
 
-use candor_core::bundle::LoggedRecord;
-use candor_core::merkle::LeafIndex;
-use candor_core::record::kinds::{Scope, Withdrawal};
-use candor_core::record::{Kind, Predicate, ReleaseName, Statement};
+use super::LoggedRecord;
+use crate::merkle::LeafIndex;
+use crate::record::kinds::{Scope, Withdrawal};
+use crate::record::{Kind, Predicate, ReleaseName, Statement};
 
 /// A withdrawal, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
