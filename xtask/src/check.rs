@@ -23,6 +23,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     needs::install()?;
     let real_model = needs::real_model();
     let python = needs::python();
+    let spdx = needs::spdx();
     let advisories = check()?;
     // The end-to-end tests start these programs.
     build()?;
@@ -40,13 +41,19 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
             python.with_file_name("model_signing"),
         );
     }
+    if let Ok(spdx) = &spdx {
+        tests.env("CANDOR_SPDX", spdx);
+    }
     run(&mut tests)?;
     demo::demo(demo::After::Stop)?;
     println!("\nAll tests passed.");
-    for reason in [real_model.err(), python.err(), advisories.not_checked()]
-        .into_iter()
-        .flatten()
-    {
+    let not_run = [
+        real_model.err(),
+        python.err(),
+        spdx.err(),
+        advisories.not_checked(),
+    ];
+    for reason in not_run.into_iter().flatten() {
         println!("Not run: {reason}");
     }
     Ok(())

