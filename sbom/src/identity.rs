@@ -4,11 +4,13 @@
 //! version 5 (SHA-1, RFC 9562 section 5.5) of
 //!   namespace   version 5 of the URL namespace and "urn:candor:sbom:v1"
 //!   name        FORMAT \n TIME \n ORIGIN \n SIZE \n ROOT \n RELEASE \n,
-//!               then INDEX \n STATEMENT DIGEST \n of each record about it
+//!               then INDEX \n STATEMENT DIGEST \n of each record about it,
+//!               then of what the caller knows: log URL \n, bundle SHA-256 NAME \n, released TIME \n
 //!   FORMAT      cyclonedx-1.6, cyclonedx-1.7, spdx-3.0.1
 //! ```
 //!
-//! Always: another format, time, checkpoint, release or record gives another identifier. SHA-1 is what version 5 has, and
+//! Always: another format, time, checkpoint, release or record gives another identifier, and so does anything else that the
+//! caller knows: in SPDX, what has the identifier of another document is that document. SHA-1 is what version 5 has, and
 //! carries nothing here: an identifier is a name and proves nothing.
 
 use std::fmt;
@@ -70,6 +72,15 @@ impl Uuid {
             let digest = logged.record.statement().digest;
             writeln!(name, "{}\n{digest}", logged.index)
                 .expect("a string takes all that is written to it");
+        }
+        if let Some(log) = &made.log {
+            name += &format!("log {log}\n");
+        }
+        if let Some(bundle) = &made.bundle {
+            name += &format!("bundle {} {}\n", bundle.sha256, bundle.name);
+        }
+        if let Some(released) = &made.released {
+            name += &format!("released {released}\n");
         }
         URL_NAMESPACE.of_name("urn:candor:sbom:v1").of_name(&name)
     }

@@ -28,8 +28,8 @@
 //!   for something. A document claims a profile only if it has all that the profile asks for: `ai` asks for the time of the
 //!   release, which no record has, so it is claimed only where the caller knows that time ([`Made::released`]).
 //! - The same arguments give the same document. Time is an argument. The serial number is one, too, or is derived from the
-//!   log's origin, the checkpoint's size and root, index and statement digest of each record, the time and the format
-//!   ([`Uuid`]).
+//!   log's origin, the checkpoint's size and root, index and statement digest of each record, the time, the format, and what
+//!   else the caller knows ([`Uuid`]).
 //! - What was withdrawn can be seen. A release that was withdrawn, or whose weights or card were, is written in full and
 //!   marked; of another record that was withdrawn only that is said.
 //! - Text of publishers is data: it is not read as markup, and is an address only if it has the form of one.

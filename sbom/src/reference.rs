@@ -8,7 +8,7 @@
 //! Records have addresses by looser rules, and a licence's link is any line of text. The schemas ask for references by the
 //! RFC, and some readers refuse a whole document for one that is none; what has not the form is written as text elsewhere.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use candor_core::Sha256;
@@ -38,6 +38,12 @@ impl FromStr for LogUrl {
             });
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for LogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

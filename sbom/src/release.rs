@@ -15,10 +15,14 @@ use candor_core::bundle::{
 };
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
-use candor_core::record::kinds::{Evaluation, ModelCard, Publisher, TrainingConfig, Weights};
-use candor_core::record::{Predicate, PublisherName, ReleaseName};
+use candor_core::record::kinds::{
+    Evaluation, ModelCard, Publisher, Strength, TrainingConfig, Weights,
+};
+use candor_core::record::{Algorithm, Predicate, PublisherName, ReleaseName};
 use candor_core::weights::Manifest;
 use candor_core::{Sha256, Verified};
+
+use crate::properties::files_not_listed;
 
 /// What a bundle proves of a release, as a bill of materials needs it.
 #[derive(Clone, Debug)]
@@ -51,7 +55,7 @@ pub(crate) struct Evaluated<'a> {
 /// Records that describe no model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the bundle has no card, weights or training config of {release}, so there is no model to describe; an API version is a service, and has none"
+    "there is no card, weights or training config of {release}, and so no model to describe; an API version is a service, and has none"
 )]
 pub struct NoModel {
     /// What the bundle is about.
@@ -99,6 +103,27 @@ impl<'a> Release<'a> {
             });
         }
         Ok(release)
+    }
+
+    /// The withdrawal that the release falls with, if it does; the documents say so.
+    pub fn fallen(&self) -> Option<Withdrawn<'a>> {
+        self.fallen
+    }
+
+    /// Records that were withdrawn while the release stands, and those of others; what they say is not in the documents.
+    pub fn withdrawn_records(&self) -> &[(&'a LoggedRecord, Withdrawn<'a>)] {
+        &self.withdrawn
+    }
+
+    /// The algorithms of its files' digests, if all of them are weak; the documents say so.
+    pub fn weak_digests(&self) -> Option<&'a [Algorithm]> {
+        let weak = self.weights.filter(|it| it.strength == Strength::Weak);
+        weak.map(|it| it.algorithms.as_slice())
+    }
+
+    /// Why the documents do not list its files one by one, if they don't.
+    pub fn files_not_listed(&self) -> Option<String> {
+        files_not_listed(self)
     }
 
     /// What the publisher's newest record says of it.
