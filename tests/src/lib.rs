@@ -3,6 +3,7 @@
 //! A [`TestLog`] is a `candor-server` process with a folder of its own. The programs are those that
 //! `cargo build --workspace` makes; `cargo xtask test` builds them first.
 
+pub mod boms;
 pub mod bucket;
 pub mod cli;
 pub mod counts;

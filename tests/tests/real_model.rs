@@ -7,9 +7,10 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use candor_core::Sha256;
 use candor_tests::cli::{Person, copy_folder};
 use candor_tests::load::Random;
-use candor_tests::{TestLog, program};
+use candor_tests::{TestLog, boms, program};
 use serde_json::{Map, Value, json};
 
 /// The model's folder, where `cargo xtask test` unpacks the package: in the target folder.
@@ -84,6 +85,40 @@ fn a_real_model_is_released_and_verified_offline_and_every_change_is_named() {
         .expect_error(1, "missing: config.json");
     fs::rename(lab.home.join("config.json"), folder.join("config.json")).expect("it moves back");
     lab.candor(&log, verify).expect_code(0);
+}
+
+#[test]
+fn a_real_model_is_exported_as_validators_of_others_read_it() {
+    let Some(model) = real_model() else { return };
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "sentence-transformers");
+    let folder = lab.home.join("all-minilm-l6-v2");
+    copy_folder(&model, &folder);
+    let release = "sentence-transformers/all-minilm-l6-v2@1.0.0";
+    lab.candor(&log, &format!("release all-minilm-l6-v2 --as {release}"))
+        .expect_code(0);
+    let boms = lab.home.join("boms");
+    fs::create_dir(&boms).expect("a folder");
+    for format in ["cyclonedx", "cyclonedx-1.6", "spdx"] {
+        for (name, target) in [
+            ("named", release),
+            ("bundle", "all-minilm-l6-v2-1.0.0.candor"),
+        ] {
+            let line = format!("export {target} --format {format} -o boms/{format}-{name}.json");
+            lab.candor(&log, &line).expect_code(0);
+        }
+    }
+    // The digest of the weights is the one that anybody computes.
+    let document = fs::read(boms.join("cyclonedx-bundle.json")).expect("written");
+    let document: Value = serde_json::from_slice(&document).expect("JSON");
+    let files = document["components"].as_array().expect("a list");
+    let mut weights = files.iter().filter(|it| it["name"] == "model.safetensors");
+    let bytes = fs::read(folder.join("model.safetensors")).expect("there");
+    assert_eq!(
+        weights.next().expect("it is listed")["hashes"],
+        json!([{ "alg": "SHA-256", "content": Sha256::of(bytes).to_string() }])
+    );
+    boms::expect_valid(&boms);
 }
 
 /// The header of a safetensors file, and its data.

@@ -18,10 +18,12 @@ use clap_complete::Shell;
 use super::reference::{self, EXIT_CODES};
 
 mod contents;
+mod export;
 
 pub use contents::{
     DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs, ProveTensorArgs, VerifyTensorArgs,
 };
+pub use export::{BomFormat, ExportArgs};
 
 /// Publish what an AI model is, and check what others published.
 ///
@@ -157,6 +159,17 @@ pub enum Command {
     /// Sign a model as the OpenSSF does (OMS, model.sig), or verify such a signature
     #[command(subcommand)]
     Oms(OmsCommand),
+    /// Write a release as a bill of materials (CycloneDX, SPDX)
+    ///
+    /// All of it is verified first, as `candor verify` does; what does not hold is refused, and nothing is written. A release
+    /// that was withdrawn, or has weak digests only, is written and marked in the document, with a warning, and the exit
+    /// code is 0: `candor verify` says whether it may be used.
+    ///
+    /// The document has the time of now. With SOURCE_DATE_EPOCH set, the same bundle gives the same document, byte for byte.
+    /// Entries have addresses at the log that is named, and a urn: where none is.
+    ///
+    /// Example: candor export opt-125m-1.0.0.candor --format cyclonedx -o opt-125m.cdx.json
+    Export(ExportArgs),
     /// Show a release, a model or a record
     ///
     /// Example: candor show meta-ai/opt-125m@1.0.0

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::note::{CheckpointError, NoteError, VerifierKeyError};
 use candor_core::record::ReleaseName;
+use candor_sbom::NoModel;
 
 use crate::bundle_maker::BundleMakerError;
 use crate::config::ConfigError;
@@ -104,6 +105,9 @@ pub enum CliError {
     /// An entry should not be in the log.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// A release has nothing that a bill of materials could be about.
+    #[error(transparent)]
+    NoModel(#[from] NoModel),
     /// A bundle does not hold.
     #[error("{}: {error}", path.display())]
     Bundle {
@@ -197,6 +201,7 @@ impl CliError {
             Self::BundleMaker(error) => error.hint(),
             Self::Publish(error) => error.hint(),
             Self::Replay(error) => error.hint(),
+            Self::NoModel(error) => format!("`candor show {}` shows what is logged of it; where an API version names the release behind it, export that", error.release),
             Self::Bundle { error, .. } => bundle_hint(error),
             Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
             Self::TensorProof { error, .. } => tensor_proof_hint(error),
@@ -228,6 +233,7 @@ impl CliError {
             | Self::FileTooLong { .. }
             | Self::Form { .. }
             | Self::Folder(_)
+            | Self::NoModel(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
             | Self::TensorProof { .. }
@@ -297,6 +303,7 @@ impl CliError {
             | Self::Form { .. }
             | Self::Folder(_)
             | Self::Source(_)
+            | Self::NoModel(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
             | Self::TensorProof { .. }

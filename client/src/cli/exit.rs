@@ -69,6 +69,7 @@ impl Exit {
             | CliError::FileTooLong { .. }
             | CliError::Source(_)
             | CliError::Folder(_)
+            | CliError::NoModel(_)
             | CliError::Evidence { .. }
             | CliError::Form { .. } => Self::BadInput,
             CliError::Log(error) => Self::of_log(error),

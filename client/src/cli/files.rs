@@ -77,8 +77,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 /// Reads a bundle, which proves nothing before it is verified.
 pub fn read_bundle(path: &Path) -> Result<Bundle, CliError> {
-    let bytes = read(path, BUNDLE_BYTES_MAX)?;
-    Bundle::parse(&bytes).map_err(|error| CliError::Bundle {
+    parse_bundle(path, &read(path, BUNDLE_BYTES_MAX)?)
+}
+
+/// The same from the bytes of a file.
+pub fn parse_bundle(path: &Path, bytes: &[u8]) -> Result<Bundle, CliError> {
+    Bundle::parse(bytes).map_err(|error| CliError::Bundle {
         path: path.to_owned(),
         error: Box::new(error),
     })

@@ -180,6 +180,7 @@ fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> 
         Command::Diff(args) => commands::diff::run(args, session),
         Command::ProveTensor(args) => commands::tensors::prove(args, session),
         Command::VerifyTensor(args) => commands::verify::tensors(args, session),
+        Command::Export(args) => commands::export::run(args, session),
         Command::Show(args) => commands::show::run(args, session),
         Command::List(args) => commands::list::run(args, session),
         Command::Log(args) => commands::log::run(args, session),

@@ -14,7 +14,7 @@ const WORDS_WIDTH: usize = 64;
 type Entry = (&'static str, &'static str);
 
 /// The variables that [`super::settings`] reads, and the one of the output.
-const ENVIRONMENT: [Entry; 7] = [
+const ENVIRONMENT: [Entry; 8] = [
     ("CANDOR_LOG", "The log's address, as with --log."),
     (
         "CANDOR_LOG_KEY",
@@ -35,6 +35,10 @@ const ENVIRONMENT: [Entry; 7] = [
     (
         "CANDOR_STATE_DIR",
         "Where to remember the checkpoints that were seen, as with --state-dir.",
+    ),
+    (
+        "SOURCE_DATE_EPOCH",
+        "The time of documents that are made, in seconds since 1970, in place of now.",
     ),
     ("NO_COLOR", "If set, no colours, as with --color never."),
 ];

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use candor_core::note::{LogKey, NextLog, Origin, Retirement};
 use etcetera::base_strategy::Xdg;
@@ -22,6 +23,13 @@ const PASSPHRASE_VARIABLE: &str = "CANDOR_PASSPHRASE";
 
 /// The key itself, for machines.
 const KEY_VARIABLE: &str = "CANDOR_KEY";
+
+/// The time of all that a reproducible build makes, in seconds since 1970.
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
+
+/// The last second of the year 9999, the last that RFC 3339 can write.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Reads an environment variable.
 pub type Variable = Box<dyn Fn(&str) -> Option<String>>;
@@ -126,16 +134,44 @@ impl Settings {
         }
     }
 
-    /// A client of the log. There is none of a log that was caught with two histories: some answers are the
-    /// log's word alone, and none of those counts either.
-    pub fn client(&self) -> Result<LogClient, CliError> {
+    /// Where the log is, if that is named.
+    pub fn log_url(&self) -> Result<Option<LogUrl>, CliError> {
         let configured = || self.config.log.url.clone();
         let next = self.went_on_in.as_ref().map(|next| next.url().to_owned());
         let url = next
             .or_else(|| self.flags.log.clone())
             .or_else(|| self.variable("CANDOR_LOG"))
             .or_else(configured);
-        let url: LogUrl = url.ok_or(CliError::NoLog)?.parse()?;
+        Ok(url.map(|url| url.parse()).transpose()?)
+    }
+
+    /// The time of a document that is made: the one that is set for reproducible builds, or else now.
+    pub fn document_time(&self) -> Result<SystemTime, CliError> {
+        let set = self.variable(EPOCH_VARIABLE);
+        let seconds = match &set {
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+            Some(_) => None,
+            None => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .map(|it| it.as_secs()),
+        };
+        let seconds = seconds.filter(|seconds| *seconds <= LAST_SECOND);
+        seconds
+            .map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds))
+            .ok_or_else(|| CliError::Usage {
+                what: match set {
+                    Some(text) => format!("{EPOCH_VARIABLE} is {text:?}, which is no time"),
+                    None => "the clock of this machine shows no time from 1970 to 9999".to_owned(),
+                },
+                hint: format!("set {EPOCH_VARIABLE} to seconds since 1970, in digits alone, or set the clock right"),
+            })
+    }
+
+    /// A client of the log. There is none of a log that was caught with two histories: some answers are the
+    /// log's word alone, and none of those counts either.
+    pub fn client(&self) -> Result<LogClient, CliError> {
+        let url = self.log_url()?.ok_or(CliError::NoLog)?;
         let key = self.log_key()?;
         // Without a place for what was seen, nothing was.
         if let Ok(memory) = self.memory() {

@@ -2,6 +2,7 @@
 //! its words and its files.
 
 mod doubting;
+mod exporting;
 mod following;
 mod hashing;
 mod hostile;

@@ -3,7 +3,7 @@
 use candor_tests::TestLog;
 use candor_tests::cli::{Person, write_release};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "",
     "keygen",
     "publisher",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 18] = [
     "withdraw",
     "schema",
     "verify",
+    "export",
     "show",
     "list",
     "log",
@@ -123,6 +124,8 @@ fn every_command_answers_in_json() {
         "verify tiny --bundle tiny-1.0.0.candor",
         "verify tiny-2.candor",
         "verify 1",
+        "export tiny-1.0.0.candor --format spdx",
+        "export example-lab/tiny@1.0.0 --format cyclonedx -o tiny.cdx.json",
         "show 1",
         "show example-lab/tiny",
         "show example-lab/tiny@1.0.0",
@@ -161,6 +164,8 @@ fn every_command_answers_in_json() {
         ("publish nowhere --as example-lab/tiny@1.0.0", 2),
         ("verify nowhere", 2),
         ("verify example-lab/tiny@1.0.0", 3),
+        ("export nowhere --format spdx", 2),
+        ("export example-lab/tiny@1.0.0 --format spdx", 3),
         ("show 1", 3),
         ("list", 3),
         ("log", 3),

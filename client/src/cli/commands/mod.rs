@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod diff;
+pub mod export;
 pub mod keygen;
 pub mod list;
 pub mod log;

@@ -3,6 +3,7 @@
 use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
 use candor_core::note::VerifierKeyError;
 use candor_core::record::PublicKeyError;
+use candor_sbom::NoModel;
 
 use super::{index, not_allowed, path, release, size};
 use crate::bundle_maker::BundleMakerError;
@@ -50,6 +51,7 @@ fn what_a_command_says() {
         CliError::BundleMaker(_) => BundleMakerError::NoSuchRelease(release()).into(),
         CliError::Publish(_) => PublishError::Count(257).into(),
         CliError::Replay(_) => ReplayError::Log(no_entry()).into(),
+        CliError::NoModel(_) => NoModel { release: release() }.into(),
         CliError::Bundle { .. } => CliError::Bundle {
             path: path(),
             error: Box::new(BundleError::NothingAbout(release())),
