@@ -36,6 +36,10 @@ const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 /// proves.
 const BUNDLE_SUFFIX: &str = ".candor";
 
+/// The most files, folders and all else together that are looked at: a release with as many files as there may be can
+/// have some folders for each.
+const NAMES_MAX: usize = 4 * MANIFEST_FILES_MAX;
+
 /// What is no part of what a folder is read for.
 #[derive(Clone, Copy, Debug)]
 pub enum LeftOut<'a> {
@@ -259,6 +263,10 @@ pub fn hash_folder<'a, T: Send>(
         chunks: *size > CHUNK_BYTES,
     };
     let jobs: Vec<_> = files.iter().map(job).collect();
+    let options = Options {
+        below: Some(folder),
+        ..options
+    };
     let hashed = hash_files(
         &jobs,
         options,
@@ -373,6 +381,10 @@ fn hash_as_listed(
     if jobs.is_empty() {
         return Ok((found, 0));
     }
+    let options = Options {
+        below: Some(folder),
+        ..options
+    };
     let mut known_files = 0;
     let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
         progress(Progress::of(hashing, &files[read[hashing.job]].0));
@@ -430,6 +442,11 @@ fn list(
         files: Vec::new(),
         ignored: Vec::new(),
     };
+    let too_many = || FolderError::TooManyFiles {
+        path: folder.to_owned(),
+    };
+    // What is kept of each name is memory, whatever has it.
+    let (mut names, mut others) = (0, 0);
     // Folders still to be read, by their paths in the release.
     let mut folders = vec![String::new()];
     while let Some(inside) = folders.pop() {
@@ -444,7 +461,12 @@ fn list(
                 "" => name.to_owned(),
                 inside => format!("{inside}/{name}"),
             };
+            names += 1;
+            if listing.files.len() + others > MANIFEST_FILES_MAX || names > NAMES_MAX {
+                return Err(too_many());
+            }
             let Some(name) = name.to_str() else {
+                others += 1;
                 unlistable(
                     relative(&name.to_string_lossy()),
                     FolderError::NotUtf8 { path },
@@ -459,15 +481,16 @@ fn list(
             } else {
                 match file(&path, &relative, &metadata) {
                     Ok(file) => listing.files.push(file),
-                    Err(error) => unlistable(relative, error)?,
+                    Err(error) => {
+                        others += 1;
+                        unlistable(relative, error)?;
+                    }
                 }
             }
-            if listing.files.len() > MANIFEST_FILES_MAX {
-                return Err(FolderError::TooManyFiles {
-                    path: folder.to_owned(),
-                });
-            }
         }
+    }
+    if listing.files.len() + others > MANIFEST_FILES_MAX {
+        return Err(too_many());
     }
     listing.files.sort();
     listing.ignored.sort();

@@ -4,7 +4,9 @@ mod common;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
-use candor_core::bundle::{Bundle, BundleError, TensorProof, TensorProofError};
+use candor_core::bundle::{
+    Bundle, BundleError, PartKind, PartProof, PartProofError, Parts, ProvenParts,
+};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::Predicate;
 use candor_core::record::kinds::{Attachment, ChunkedFiles, TensorSet, Weights};
@@ -184,66 +186,153 @@ fn a_tensor_list_is_what_its_record_says() {
 fn tensors_are_proven_from_the_logs_key_down() {
     let (manifest, list) = tensors();
     let (story, index, bundle) = bundle_of(&manifest, list.to_stated());
-    let proof = TensorProof::new(bundle, list.prove(&[1]).expect("it is there"));
+    let parts = || Parts::Tensors(list.prove(&[1]).expect("it is there"));
+    let proof = PartProof::new(bundle, parts());
     assert!(proof.bundle.attachments.is_empty());
-    let read = TensorProof::parse(proof.to_json().as_bytes()).expect("as it was written");
+    let read = PartProof::parse(proof.to_json().as_bytes()).expect("as it was written");
     assert_eq!(read, proof);
     let verified = proof.verify(&story.key()).expect("all holds");
     assert_eq!(verified.weights, index);
-    assert_eq!(verified.tensors[0].tensor, list.tensors()[1].tensor);
+    let ProvenParts::Tensors(proven) = &verified.parts else {
+        panic!("other parts than were proven: {:?}", verified.parts);
+    };
+    assert_eq!(proven[0].tensor, list.tensors()[1].tensor);
 
     let mut other = proof.clone();
-    other.tensors[0].tensor.sha256 = Sha256::of("other");
+    if let Parts::Tensors(it) = &mut other.parts {
+        it.tensors[0].tensor.sha256 = Sha256::of("other");
+    }
     let error = other.verify(&story.key()).expect_err("another tensor");
-    assert_eq!(error, TensorProofError::Root { index });
+    let kind = PartKind::Tensors;
+    assert_eq!(error, PartProofError::Root { index, parts: kind });
     // What a record says counts only if it is in the log, and signed by those who had to.
     let mut other = proof.clone();
     other.bundle.records[2].proof[0] = other.bundle.records[1].proof[0];
     let error = other.verify(&story.key()).expect_err("not in the log");
-    assert!(matches!(error, TensorProofError::Bundle(_)), "{error}");
+    assert!(matches!(error, PartProofError::Bundle(_)), "{error}");
     let mut other = proof.clone();
     other.bundle.records.truncate(2);
     let error = other.verify(&story.key()).expect_err("no weights record");
     assert!(
+        matches!(error, PartProofError::Bundle(BundleError::NothingAbout(_))),
+        "{error}"
+    );
+    // A release whose record names no tensors, and none of whose files has chunks.
+    let story = self::story();
+    let other = PartProof::new(story.bundle.clone(), parts());
+    let error = other.verify(&story.key()).expect_err("no tensors");
+    assert!(
         matches!(
             error,
-            TensorProofError::Bundle(BundleError::NothingAbout(_))
+            PartProofError::NotStated {
+                parts: PartKind::Tensors,
+                ..
+            }
         ),
         "{error}"
     );
-    // A release whose record names no tensors.
-    let (story, _, bundle) = {
-        let (mut story, _, _) = bundle_of(&manifest, list.to_stated());
-        let bundle = story.bundle.clone();
-        story.size = story.log.size();
-        (story, index, bundle)
-    };
-    let other = TensorProof::new(bundle, list.prove(&[1]).expect("it is there"));
-    let error = other.verify(&story.key()).expect_err("no tensors");
-    assert!(matches!(error, TensorProofError::NoTensors(_)), "{error}");
+    let (_, chunks) = chunks();
+    let chunk = chunks.prove(&"large.bin".parse().expect("a path"), &[1]);
+    let chunk = Parts::Chunks(chunk.expect("it is there"));
+    let other = PartProof::new(story.bundle.clone(), chunk);
+    let error = other.verify(&story.key()).expect_err("no chunks");
+    assert!(
+        matches!(
+            error,
+            PartProofError::NotStated {
+                parts: PartKind::Chunks,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_proof_is_told_from_one() {
+    let (manifest, list) = tensors();
+    let (_, _, bundle) = bundle_of(&manifest, list.to_stated());
+    let proof = PartProof::new(
+        bundle,
+        Parts::Tensors(list.prove(&[1]).expect("it is there")),
+    )
+    .to_json();
     for (text, words) in [
         ("", "not strict JSON"),
         ("{}", "missing field"),
+        (&*proof.replace("proof:v1", "proof:v2"), "its type is not"),
         (
-            &*proof.to_json().replace("proof:v1", "proof:v2"),
-            "its type is not",
-        ),
-        (
-            &*proof
-                .to_json()
-                .replacen("\"hashes\"", "\"more\": 1, \"hashes\"", 1),
+            &*proof.replacen("\"hashes\"", "\"more\": 1, \"hashes\"", 1),
             "unknown field",
         ),
         (
-            &*proof
-                .to_json()
-                .replacen("\"hashes\"", "\"tensors\": [], \"hashes\"", 1),
+            &*proof.replacen("\"parts\"", "\"more\": 1, \"parts\"", 1),
+            "unknown field",
+        ),
+        (
+            &*proof.replacen("\"hashes\"", "\"tensors\": [], \"hashes\"", 1),
             "tensors",
         ),
+        (
+            &*proof.replace("\"of\": \"tensors\"", "\"of\": \"letters\""),
+            "unknown variant",
+        ),
+        (
+            &*proof.replace("\"of\": \"tensors\"", "\"of\": \"files\""),
+            "unknown field `tensors`",
+        ),
     ] {
-        let said = TensorProof::parse(text.as_bytes())
+        let said = PartProof::parse(text.as_bytes())
             .expect_err(words)
             .to_string();
         assert!(said.contains(words), "{words}: {said}");
     }
+}
+
+/// A file of two chunks, and the list of them.
+fn chunks() -> (Manifest, ChunkList) {
+    let large = candor_core::weights::ManifestFile {
+        size: Some(CHUNK_BYTES + 1),
+        ..common::files::file("large.bin", b"any")
+    };
+    let manifest = common::files::manifest(vec![large]);
+    let leaves = [[7; 32], [8; 32]].concat();
+    let list = ChunkList::parse(&leaves, &manifest).expect("two leaf hashes");
+    (manifest, list)
+}
+
+#[test]
+fn files_and_chunks_are_proven_from_the_logs_key_down() {
+    let (manifest, list) = chunks();
+    let predicate = Weights {
+        chunks: Some(list.to_stated()),
+        ..manifest.to_weights()
+    };
+    let (story, index, bundle) = bundle_of_weights(&manifest, predicate);
+    let path = manifest.files()[0].path.clone();
+    let files = manifest.prove(std::slice::from_ref(&path)).expect("there");
+    let proof = PartProof::new(bundle.clone(), Parts::Files(files));
+    assert_eq!(
+        PartProof::parse(proof.to_json().as_bytes()).as_ref(),
+        Ok(&proof)
+    );
+    let verified = proof.verify(&story.key()).expect("all holds");
+    assert_eq!(verified.parts, ProvenParts::Files(manifest.clone()));
+
+    let chunk = list.prove(&path, &[1]).expect("there");
+    let proof = PartProof::new(bundle.clone(), Parts::Chunks(chunk.clone()));
+    assert_eq!(
+        PartProof::parse(proof.to_json().as_bytes()).as_ref(),
+        Ok(&proof)
+    );
+    let verified = proof.verify(&story.key()).expect("all holds");
+    assert_eq!(verified.parts, ProvenParts::Chunks(chunk));
+
+    // Those of another release do not lead to the root of this one.
+    let others = self::manifest();
+    let files = others.prove(&[others.files()[0].path.clone()]);
+    let other = PartProof::new(bundle, Parts::Files(files.expect("there")));
+    let error = other.verify(&story.key()).expect_err("another release's");
+    let kind = PartKind::Files;
+    assert_eq!(error, PartProofError::Root { index, parts: kind });
 }

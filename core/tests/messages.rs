@@ -6,7 +6,7 @@
 //! `cli/printer/messages.rs`).
 
 use candor_core::Sha256;
-use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
+use candor_core::bundle::{BundleError, PartKind, PartProofError, ReceiptError};
 use candor_core::merkle::{
     EntryBundleError, EntryTooLong, Hash, LeafIndex, PlanError, ProofError, TileError, TilePath,
     TilePathError, TreeSize,
@@ -382,13 +382,20 @@ fn what_is_said_of_bundles() {
             error: ManifestError::NotCanonical,
         },
         BundleError::AttachmentEncoding(_) => BundleError::AttachmentEncoding(card()),
-    } + &messages! { TensorProofError:
-        TensorProofError::TooLong { .. } => TensorProofError::TooLong { bytes: 1 << 30 },
-        TensorProofError::Json(_) => TensorProofError::Json(json_error()),
-        TensorProofError::Form(_) => TensorProofError::Form(text("missing field `hashes`")),
-        TensorProofError::Bundle(_) => TensorProofError::Bundle(BundleError::NothingAbout(release())),
-        TensorProofError::NoTensors(_) => TensorProofError::NoTensors(release()),
-        TensorProofError::Root { .. } => TensorProofError::Root { index: index(4) },
+    } + &messages! { PartProofError:
+        PartProofError::TooLong { .. } => PartProofError::TooLong { bytes: 1 << 30 },
+        PartProofError::Json(_) => PartProofError::Json(json_error()),
+        PartProofError::Form(_) => PartProofError::Form(text("missing field `hashes`")),
+        PartProofError::Bundle(_) => PartProofError::Bundle(BundleError::NothingAbout(release())),
+        PartProofError::NotStated { .. } => PartProofError::NotStated {
+            release: release(),
+            parts: PartKind::Tensors,
+        },
+        PartProofError::Root { .. } => PartProofError::Root { index: index(4), parts: PartKind::Chunks },
+        PartProofError::Manifest { .. } => PartProofError::Manifest {
+            index: index(4),
+            error: ManifestError::NoCommonAlgorithm,
+        },
     } + &messages! { ReceiptError:
         ReceiptError::Form { .. } => ReceiptError::Form { line: 1, rule: "it is not c2sp.org/tlog-proof@v1" },
         ReceiptError::TooLong { .. } => ReceiptError::TooLong { bytes: 1 << 20 },

@@ -4,6 +4,7 @@
 //! Source (bytes, by offset) ──► Format::of ──► safetensors │ gguf │ numpy │ onnx │ npz │ pytorch ──► Contents: tensors,
 //!                                                                           └► zip, pickle ◄┘        each with its dtype,
 //!                                                                                                    shape, byte range
+//!                          Index::read: which tensor should be in which file of a model in shards
 //! ```
 //!
 //! Always: nothing in a file is run, loaded or followed. What a file says of itself is not believed before it was held
@@ -17,6 +18,7 @@
 mod format;
 mod gguf;
 mod globals;
+mod index;
 mod npz;
 mod numpy;
 mod onnx;
@@ -29,5 +31,6 @@ mod tensor;
 mod zip;
 
 pub use format::{Format, FormatError, read};
+pub use index::{INDEX_BYTES_MAX, Index, IndexError};
 pub use source::{Source, SourceError};
 pub use tensor::{Contents, Dtype, Tensor, Unlisted};

@@ -14,14 +14,14 @@ mod independent;
 use std::collections::BTreeSet;
 
 use candor_core::Sha256;
-use candor_core::bundle::{Bundle, Receipt};
+use candor_core::bundle::{Bundle, PartProof, Receipt};
 use candor_core::merkle::{
     EntryBundlePath, Hash, InclusionProof, LeafHash, LeafIndex, TilePath, TreeHead, TreeSize,
 };
 use candor_core::note::{Checkpoint, LogKey, NoteSigner, SignedNote};
 use candor_core::record::{DigestSet, Envelope, Statement, parse_strict, to_canonical_json};
 use candor_core::weights::{ChunkList, Manifest, ManifestFile, TensorList};
-use candor_formats::{Format, read};
+use candor_formats::{Format, Index, read};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 pub type Target = fn(&[u8]);
 
 /// By name, all that is here.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("note", note),
     ("checkpoint", checkpoint),
     ("tile_path", tile_path),
@@ -42,6 +42,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("statement", statement),
     ("canonical_json", canonical_json),
     ("bundle", bundle),
+    ("part_proof", part_proof),
     ("manifest", manifest),
     ("tensor_list", tensor_list),
     ("weights_file", weights_file),
@@ -233,6 +234,21 @@ pub fn bundle(bytes: &[u8]) {
     }
 }
 
+/// Proofs of files, chunks and tensors: the same holds for them.
+pub fn part_proof(bytes: &[u8]) {
+    match PartProof::parse(bytes) {
+        Ok(proof) => {
+            let written = proof.to_json();
+            let again = PartProof::parse(written.as_bytes()).expect("it was accepted before");
+            assert_eq!(again, proof);
+            assert_eq!(again.to_json(), written);
+            let key = LogKey::from(signer().verifier_key().clone());
+            assert!(proof.verify(&key).is_err(), "this log has signed nothing");
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
 /// Manifests: what is accepted has one canonical form, its root follows from its files, and its chunk list has one.
 pub fn manifest(bytes: &[u8]) {
     match Manifest::parse(bytes) {
@@ -270,12 +286,15 @@ pub fn tensor_list(bytes: &[u8]) {
 }
 
 /// Files of weights, in the format that the first byte says: tensors are where the file is, each has a name of its own, and
-/// what was read of a file is read of it again.
+/// what was read of a file is read of it again. Behind the formats comes the index of a model in shards.
 pub fn weights_file(bytes: &[u8]) {
     let Some((format, file)) = bytes.split_first() else {
         return;
     };
-    let format = Format::ALL[usize::from(*format) % Format::ALL.len()];
+    let format = usize::from(*format) % (Format::ALL.len() + 1);
+    let Some(format) = Format::ALL.get(format).copied() else {
+        return index(file);
+    };
     match read(format, &file) {
         Ok(contents) => {
             let mut names = BTreeSet::new();
@@ -287,6 +306,23 @@ pub fn weights_file(bytes: &[u8]) {
                 }
             }
             assert_eq!(read(format, &file).ok(), Some(contents));
+        }
+        Err(error) => has_an_end(&error),
+    }
+}
+
+fn index(bytes: &[u8]) {
+    match Index::read(&bytes) {
+        Ok(index) => {
+            // A reader that keeps the last of two names keeps as many, and the same; if it takes what nobody looks at.
+            let Ok(json) = serde_json::from_slice::<Value>(bytes) else {
+                return;
+            };
+            let other = json["weight_map"].as_object().expect("it has a map");
+            assert_eq!(other.len(), index.weight_map.len());
+            for (tensor, file) in &index.weight_map {
+                assert_eq!(other[tensor], file.as_str());
+            }
         }
         Err(error) => has_an_end(&error),
     }

@@ -129,13 +129,13 @@ fn safetensors(bytes: &[u8]) -> (Map<String, Value>, &[u8]) {
     (serde_json::from_slice(header).expect("JSON"), data)
 }
 
-/// Puts the tensors of `model.safetensors` into three files, with the index that readers look into.
+/// Puts the tensors of `model.safetensors` into three files, with the index that `transformers` writes beside them.
 fn shard(folder: &Path) {
     let whole = folder.join("model.safetensors");
     let bytes = fs::read(&whole).expect("there");
     let (mut header, data) = safetensors(&bytes);
     header.remove("__metadata__");
-    let mut map = Map::new();
+    let (mut map, mut total_size) = (Map::new(), 0);
     for shard in 0..3 {
         let name = format!("model-{:05}-of-00003.safetensors", shard + 1);
         let (mut of_shard, mut its_data) = (Map::new(), Vec::new());
@@ -151,13 +151,15 @@ fn shard(folder: &Path) {
             of_shard.insert(tensor.clone(), entry);
             map.insert(tensor.clone(), json!(name));
         }
+        total_size += its_data.len();
         let of_shard = Value::from(of_shard).to_string();
         let length = (of_shard.len() as u64).to_le_bytes();
         let file = [&length[..], of_shard.as_bytes(), &its_data].concat();
         fs::write(folder.join(name), file).expect("written");
     }
     fs::remove_file(whole).expect("there");
-    let index = json!({ "metadata": {}, "weight_map": map }).to_string();
+    let index = json!({ "metadata": { "total_size": total_size }, "weight_map": map });
+    let index = serde_json::to_vec_pretty(&index).expect("JSON");
     fs::write(folder.join("model.safetensors.index.json"), index).expect("written");
 }
 
@@ -195,7 +197,7 @@ fn any_tensors_of_a_real_model_are_proven_and_found_in_other_shards() {
     lab.candor(&log, &prove).expect_code(0);
     let proof = fs::read(lab.home.join("some.json")).expect("there");
     let proof: Value = serde_json::from_slice(&proof).expect("JSON");
-    let multiproof = json!({ "tensors": proof["tensors"], "hashes": proof["hashes"] }).to_string();
+    let multiproof = proof["parts"].to_string();
     assert!(multiproof.len() < 8 << 10, "{} bytes", multiproof.len());
     let verify = "verify-tensor all-minilm-l6-v2 --proof some.json";
     lab.candor(&log, verify)

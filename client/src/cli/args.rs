@@ -19,11 +19,14 @@ use super::reference::{self, EXIT_CODES};
 
 mod contents;
 mod export;
+mod parts;
 
-pub use contents::{
-    DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs, ProveTensorArgs, VerifyTensorArgs,
-};
+pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs};
 pub use export::{BomFormat, ExportArgs};
+pub use parts::{
+    ByteRange, ProveChunkArgs, ProveFileArgs, ProveTensorArgs, VerifyChunkArgs, VerifyFileArgs,
+    VerifyTensorArgs,
+};
 
 /// Publish what an AI model is, and check what others published.
 ///
@@ -146,10 +149,33 @@ pub enum Command {
     ///
     /// Example: candor diff opt-125m-1.0.0.candor ./opt-125m-sharded
     Diff(DiffArgs),
+    /// Prove some files of a release without the others
+    ///
+    /// Example: candor prove-file opt-125m-1.0.0.candor config.json -o config.proof.json
+    ProveFile(ProveFileArgs),
+    /// Prove some 8 MiB chunks of a large file without the rest
+    ///
+    /// Chunks and bytes are counted from 0, and the last byte of a range is one of it, as in HTTP.
+    ///
+    /// Example: candor prove-chunk opt-125m-1.0.0.candor model.safetensors --bytes 8388608-16777215 -o chunk.json
+    ProveChunk(ProveChunkArgs),
     /// Prove some tensors of a release without the others
     ///
     /// Example: candor prove-tensor opt-125m-1.0.0.candor model.decoder.embed_tokens.weight -o embed.json
     ProveTensor(ProveTensorArgs),
+    /// Check files against their proof, and read no others
+    ///
+    /// Asks nobody: the proof has the records that say which log has the release.
+    ///
+    /// Example: candor verify-file ./opt-125m --proof config.proof.json
+    VerifyFile(VerifyFileArgs),
+    /// Check chunks against their proof, reading no more of the file than these
+    ///
+    /// What is read may be the whole file, what is there of one, or a file with the chunks alone: that one is told by
+    /// its size, or by --at. Asks nobody: the proof has the records that say which log has the release.
+    ///
+    /// Example: candor verify-chunk ./opt-125m/model.safetensors --proof chunk.json
+    VerifyChunk(VerifyChunkArgs),
     /// Check tensors against their proof, reading no more of a file than these
     ///
     /// Asks nobody: the proof has the records that say which log has the release.
@@ -551,6 +577,8 @@ impl Command {
         !matches!(
             self,
             Self::Keygen(_)
+                | Self::VerifyFile(_)
+                | Self::VerifyChunk(_)
                 | Self::VerifyTensor(_)
                 | Self::Oms(_)
                 | Self::Schema { .. }

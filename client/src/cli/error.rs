@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
+use candor_core::bundle::{BundleError, PartKind, PartProofError, ReceiptError};
 use candor_core::note::{CheckpointError, NoteError, VerifierKeyError};
 use candor_core::record::ReleaseName;
 use candor_sbom::NoModel;
@@ -124,13 +124,13 @@ pub enum CliError {
         /// Why.
         error: Box<OmsError>,
     },
-    /// A proof of tensors does not hold.
+    /// A proof of files, chunks or tensors does not hold.
     #[error("{}: {error}", path.display())]
-    TensorProof {
+    PartProof {
         /// Which file.
         path: PathBuf,
         /// Why.
-        error: Box<TensorProofError>,
+        error: Box<PartProofError>,
     },
     /// A proof does not hold.
     #[error("{}: {error}", path.display())]
@@ -204,7 +204,7 @@ impl CliError {
             Self::NoModel(error) => format!("`candor show {}` shows what is logged of it; where an API version names the release behind it, export that", error.release),
             Self::Bundle { error, .. } => bundle_hint(error),
             Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
-            Self::TensorProof { error, .. } => tensor_proof_hint(error),
+            Self::PartProof { error, .. } => part_proof_hint(error),
             Self::Oms { error, .. } => error.hint(),
             Self::Evidence { error, .. } => error.hint().to_owned(),
         }
@@ -236,7 +236,7 @@ impl CliError {
             | Self::NoModel(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
-            | Self::TensorProof { .. }
+            | Self::PartProof { .. }
             | Self::Oms { .. }
             | Self::Absent { .. }
             | Self::Evidence { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
@@ -306,7 +306,7 @@ impl CliError {
             | Self::NoModel(_)
             | Self::Bundle { .. }
             | Self::Receipt { .. }
-            | Self::TensorProof { .. }
+            | Self::PartProof { .. }
             | Self::Oms { .. }
             | Self::Evidence { .. }
             | Self::Absent { .. }
@@ -393,17 +393,25 @@ fn receipt_hint(error: &ReceiptError) -> &'static str {
     }
 }
 
-fn tensor_proof_hint(error: &TensorProofError) -> String {
+fn part_proof_hint(error: &PartProofError) -> String {
     match error {
-        TensorProofError::TooLong { .. }
-        | TensorProofError::Json(_)
-        | TensorProofError::Form(_) => {
-            "check that this is what `candor prove-tensor` wrote".to_owned()
-        }
-        TensorProofError::Bundle(error) => bundle_hint(error),
-        TensorProofError::NoTensors(_) | TensorProofError::Root { .. } => {
-            "the proof was changed or belongs elsewhere: get it again, with `candor prove-tensor`"
+        PartProofError::TooLong { .. } | PartProofError::Json(_) | PartProofError::Form(_) => {
+            "check that this is what `candor prove-file`, `prove-chunk` or `prove-tensor` wrote"
                 .to_owned()
+        }
+        PartProofError::Bundle(error) => bundle_hint(error),
+        PartProofError::NotStated { parts, .. } | PartProofError::Root { parts, .. } => {
+            let verb = match parts {
+                PartKind::Files => "prove-file",
+                PartKind::Chunks => "prove-chunk",
+                PartKind::Tensors => "prove-tensor",
+            };
+            format!(
+                "the proof was changed or belongs elsewhere: get it again, with `candor {verb}`"
+            )
+        }
+        PartProofError::Manifest { .. } => {
+            "the release's own record is broken: ask its publisher for another release".to_owned()
         }
     }
 }

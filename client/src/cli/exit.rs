@@ -7,7 +7,7 @@
 
 use std::process::ExitCode;
 
-use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
+use candor_core::bundle::{BundleError, PartProofError, ReceiptError};
 use candor_core::note::{CheckpointError, NoteError};
 use candor_oms::VerifyError;
 
@@ -79,7 +79,7 @@ impl Exit {
             CliError::Replay(error) => Self::of_replay(error),
             CliError::Bundle { error, .. } => Self::of_bundle(error),
             CliError::Receipt { error, .. } => Self::of_receipt(error),
-            CliError::TensorProof { error, .. } => Self::of_tensor_proof(error),
+            CliError::PartProof { error, .. } => Self::of_part_proof(error),
             CliError::Oms { error, .. } => Self::of_oms(error),
             CliError::Refuted { .. } => Self::Refuted,
             CliError::CouldNotTell { .. } | CliError::Absent { .. } | CliError::Output(_) => {
@@ -214,13 +214,15 @@ impl Exit {
         }
     }
 
-    fn of_tensor_proof(error: &TensorProofError) -> Self {
+    fn of_part_proof(error: &PartProofError) -> Self {
         match error {
-            TensorProofError::TooLong { .. }
-            | TensorProofError::Json(_)
-            | TensorProofError::Form(_) => Self::BadInput,
-            TensorProofError::Bundle(error) => Self::of_bundle(error),
-            TensorProofError::NoTensors(_) | TensorProofError::Root { .. } => Self::Refuted,
+            PartProofError::TooLong { .. } | PartProofError::Json(_) | PartProofError::Form(_) => {
+                Self::BadInput
+            }
+            PartProofError::Bundle(error) => Self::of_bundle(error),
+            PartProofError::NotStated { .. }
+            | PartProofError::Root { .. }
+            | PartProofError::Manifest { .. } => Self::Refuted,
         }
     }
 

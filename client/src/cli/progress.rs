@@ -17,8 +17,10 @@ impl HashingBar {
         } else {
             ProgressDrawTarget::hidden()
         };
-        let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {wide_msg}")
-            .expect("the template is right");
+        let style = ProgressStyle::with_template(
+            "{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}",
+        )
+        .expect("the template is right");
         Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
     }
 

@@ -24,7 +24,7 @@ mod tests;
 use std::iter;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
@@ -95,6 +95,8 @@ pub struct Options<'a> {
     pub known: Option<&'a Known>,
     /// Whether every file is read, whatever is known of it.
     pub reads_all: bool,
+    /// The folder that all files are in, if no link below it is to be followed.
+    pub below: Option<&'a Path>,
 }
 
 /// How far hashing has come.
@@ -205,7 +207,7 @@ fn hash_file<T>(
     look: impl FnOnce(&OpenFile) -> Result<Look<T>, FileError>,
 ) -> Result<Option<Hashed<T>>, FileError> {
     let begun = SystemTime::now();
-    let file = OpenFile::open(&job.path, job.size)?;
+    let file = OpenFile::open(&job.path, options.below, job.size)?;
     let Look { seen, ranges } = look(&file)?;
     let known = options.known.zip(file.identity());
     if let Some((known, identity)) = &known

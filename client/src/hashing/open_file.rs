@@ -9,7 +9,7 @@ use super::known::Identity;
 #[cfg(unix)]
 use candor_mapped::{Window, read_ahead};
 #[cfg(unix)]
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 /// Up to here, a copy costs less than a map.
 #[cfg(unix)]
@@ -72,9 +72,9 @@ impl FileError {
 }
 
 impl OpenFile {
-    /// Opens the file at `path`, which must be a file and have `size` bytes. A link in its place is not followed, and a
-    /// pipe not waited for.
-    pub(crate) fn open(path: &Path, size: u64) -> Result<Self, FileError> {
+    /// Opens the file at `path`, which must be a file and have `size` bytes. A link in its place is not followed, nor one
+    /// in the place of a folder that is `below` another one, and a pipe is not waited for.
+    pub(crate) fn open(path: &Path, below: Option<&Path>, size: u64) -> Result<Self, FileError> {
         let changed = || FileError::Changed {
             path: path.to_owned(),
         };
@@ -82,9 +82,18 @@ impl OpenFile {
             path: path.to_owned(),
             error,
         };
-        let file = open(path).map_err(|error| {
-            // It was a file when it was listed, and a link has taken its place.
-            if fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink()) {
+        let opened = match below.and_then(|folder| Some((folder, path.strip_prefix(folder).ok()?)))
+        {
+            Some((folder, inside)) => open_below(folder, inside),
+            None => open(path),
+        };
+        let file = opened.map_err(|error| {
+            // It was a file in a folder when it was listed, and a link has taken the place of one of them.
+            let is_link = |it: &Path| fs::symlink_metadata(it).is_ok_and(|it| it.is_symlink());
+            let on_the_way = path
+                .ancestors()
+                .take_while(|it| below.is_some_and(|below| *it != below));
+            if is_link(path) || on_the_way.into_iter().any(is_link) {
                 changed()
             } else {
                 io_error(error)
@@ -254,6 +263,31 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(not(unix))]
 fn open(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// Opens the file at `inside` in `folder` in the same way, folder by folder: what was a folder when it was listed may be a
+/// link by now, and lead out of the release.
+#[cfg(unix)]
+fn open_below(folder: &Path, inside: &Path) -> io::Result<File> {
+    // To go through a folder takes no right to list it.
+    #[cfg(target_os = "linux")]
+    const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    #[cfg(not(target_os = "linux"))]
+    const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+    let mut at = rustix::fs::open(folder, FOLDER, Mode::empty())?;
+    let name = inside
+        .file_name()
+        .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+    for part in inside.parent().into_iter().flatten() {
+        at = rustix::fs::openat(&at, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(&at, name, flags, Mode::empty())?.into())
+}
+
+#[cfg(not(unix))]
+fn open_below(folder: &Path, inside: &Path) -> io::Result<File> {
+    open(&folder.join(inside))
 }
 
 /// Whether it is the same file, and nobody wrote to it: whoever writes can set the time of that, but not the time of the

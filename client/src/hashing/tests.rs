@@ -112,7 +112,7 @@ fn the_file_that_can_not_be_read_is_named() {
 #[test]
 fn a_piece_that_was_cut_short_for_a_moment_is_none() {
     let (_folder, jobs) = files(&[WINDOW]);
-    let opened = OpenFile::open(&jobs[0].path, jobs[0].size).expect("open");
+    let opened = OpenFile::open(&jobs[0].path, None, jobs[0].size).expect("open");
     let file = fs::File::options().write(true).open(&jobs[0].path);
     let file = file.expect("open");
     let piece = opened.piece(0, jobs[0].size).expect("mapped");
@@ -207,7 +207,7 @@ fn identity(job: &Job) -> known::Identity {
 #[test]
 fn files_that_nobody_wrote_to_are_known_the_next_time() {
     let (folder, mut jobs) = files(&[0, 5, WINDOW + 1]);
-    if OpenFile::open(&jobs[0].path, 0)
+    if OpenFile::open(&jobs[0].path, None, 0)
         .expect("open")
         .identity()
         .is_none()

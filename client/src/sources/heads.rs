@@ -15,8 +15,9 @@ use std::io;
 
 use candor_core::Sha256;
 use candor_core::weights::{FilePath, Manifest, ManifestFile, Place, Tensor};
-use candor_formats::{Contents, Format, FormatError, Source, SourceError, read};
+use candor_formats::{Contents, Format, FormatError, Index, IndexError, Source, SourceError, read};
 
+use super::shards;
 use crate::hashing::{FileError, Look, OpenFile};
 
 /// How much of any file is looked at.
@@ -57,6 +58,9 @@ pub(super) struct Head {
     bytes: Vec<u8>,
     /// What its header says, or what is wrong with it, if its name says that it has one.
     contents: Option<Result<Contents, FormatError>>,
+    /// What it says of the other files, or what is wrong with it, if its name says that it is the index of a model in
+    /// shards.
+    index: Option<Result<Index, IndexError>>,
 }
 
 impl Heads {
@@ -71,6 +75,30 @@ impl Heads {
         self.files.iter().find_map(|(path, (head, _))| {
             let error = head.contents.as_ref()?.as_ref().err()?;
             (!is_unknown(error)).then_some((path, error))
+        })
+    }
+
+    /// The first index that is none, or does not fit the files that it is about, and why.
+    pub(super) fn refused_index(&self, manifest: &Manifest) -> Option<(&FilePath, String)> {
+        self.indexes(manifest)
+            .find_map(|(path, checked)| Some((path, checked.err()?)))
+    }
+
+    /// The indexes of models in shards, held against the shards: what is wrong or doubtful.
+    fn indexes(
+        &self,
+        manifest: &Manifest,
+    ) -> impl Iterator<Item = (&FilePath, Result<Option<String>, String>)> {
+        let contents = |path: &FilePath| {
+            let (head, _) = self.files.get(path)?;
+            head.contents.as_ref()?.as_ref().ok()
+        };
+        self.files.iter().filter_map(move |(path, (head, _))| {
+            let checked = match head.index.as_ref()? {
+                Ok(index) => shards::check(path, index, manifest, contents),
+                Err(error) => Err(error.to_string()),
+            };
+            Some((path, checked))
         })
     }
 
@@ -187,13 +215,15 @@ impl Heads {
     /// What a release should not have, and may.
     pub(super) fn warnings(&self, manifest: &Manifest) -> Vec<String> {
         let files = manifest.files().iter();
-        files
-            .filter_map(|file| {
-                let (head, _) = self.files.get(&file.path)?;
-                let what = head.doubtful(&file.path)?;
-                Some(format!("{}: {what}", file.path))
-            })
-            .collect()
+        let of_files = files.filter_map(|file| {
+            let (head, _) = self.files.get(&file.path)?;
+            Some((&file.path, head.doubtful(&file.path)?))
+        });
+        let of_indexes = self
+            .indexes(manifest)
+            .filter_map(|(path, checked)| Some((path, checked.ok()??)));
+        let warning = |(path, what)| format!("{path}: {what}");
+        of_files.chain(of_indexes).map(warning).collect()
     }
 }
 
@@ -211,8 +241,16 @@ impl Head {
         let format = Format::of(path.as_str()).filter(|_| is_read);
         let mut head = Self {
             bytes,
-            contents: None,
+            ..Self::default()
         };
+        if is_read && Index::is_named(path.as_str()) {
+            head.index = Some(match Index::read(file) {
+                Err(IndexError::Source(SourceError::Io(error))) => {
+                    return Err(file.error_of(error));
+                }
+                index => index,
+            });
+        }
         let Some(format) = format else {
             return Ok(Look {
                 seen: head,
@@ -371,7 +409,7 @@ mod tests {
         let at = folder.path().join(path);
         std::fs::write(&at, bytes).expect("written");
         let path: FilePath = path.parse().expect("a path");
-        let file = OpenFile::open(&at, bytes.len() as u64).expect("open");
+        let file = OpenFile::open(&at, None, bytes.len() as u64).expect("open");
         Head::read(&path, &file, is_bytes_alone).expect("read")
     }
 

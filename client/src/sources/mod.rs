@@ -24,6 +24,7 @@ mod heads;
 mod markdown;
 pub mod model_card;
 mod release;
+mod shards;
 pub mod statement;
 pub mod training_config;
 mod weights;

@@ -87,6 +87,9 @@ pub fn read_folder<'a>(
         file: folder.display().to_string(),
         error,
     })?;
+    if let Some((file, error)) = heads.refused_index(&manifest) {
+        return Err(refused(file, error));
+    }
     let elsewhere = heads
         .elsewhere(&manifest)
         .map_err(|(file, error)| refused(file, error))?;
@@ -182,6 +185,10 @@ fn hash_elsewhere<'a>(
             seen: (),
             ranges: ranges[job].clone(),
         })
+    };
+    let options = Options {
+        below: Some(folder),
+        ..options
     };
     let hashed = hash_files(&jobs, options, look, &mut |_| {}).map_err(FolderError::from)?;
     let mut found = Vec::new();

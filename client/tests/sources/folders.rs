@@ -136,6 +136,9 @@ fn links_are_refused_by_name_wherever_they_point() {
         ("/etc/passwd", "inner/link"),
         ("gone", "x.candor"),
         ("..", "inner/link"),
+        // Loops: to itself, and to the folder that it is in.
+        ("link", "link"),
+        ("../inner", "inner/link"),
     ] {
         let folder = folder(&[("a.txt", b"a"), ("inner/b.txt", b"b")]);
         symlink(target, folder.path().join(at)).expect("made");
@@ -156,6 +159,14 @@ fn sockets_and_names_that_can_not_be_listed_are_refused() {
         folder_error(socket.path()),
         FolderError::Special { .. }
     ));
+    let pipe = folder(&[("inner/a", b"a")]);
+    let made = std::process::Command::new("mkfifo")
+        .arg(pipe.path().join("inner/p"))
+        .status();
+    assert!(made.expect("mkfifo runs").success());
+    let error = folder_error(pipe.path());
+    assert!(matches!(error, FolderError::Special { .. }), "{error}");
+    assert!(error.to_string().contains("inner/p"), "{error}");
     let latin1 = folder(&[("a", b"a")]);
     fs::write(latin1.path().join(OsStr::from_bytes(b"caf\xe9")), b"x").expect("written");
     let error = folder_error(latin1.path());
@@ -165,6 +176,56 @@ fn sockets_and_names_that_can_not_be_listed_are_refused() {
         let error = folder_error(folder(&[(name, b"x")]).path());
         assert!(matches!(error, FolderError::Name { .. }), "{error}");
     }
+}
+
+/// A hard link is no way out of the folder: it is a name of a file like any other, and what the name has are its bytes. That
+/// another name has them too, here or elsewhere, shows nowhere in a copy.
+#[cfg(unix)]
+#[test]
+fn hard_links_are_files() {
+    let folder = folder(&[("a", b"a"), ("inner/b", b"b")]);
+    let linked = fs::hard_link(folder.path().join("a"), folder.path().join("inner/c"));
+    linked.expect("linked");
+    let files = hashed(folder.path()).expect("a release").files;
+    let found: Vec<_> = files.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(found, ["a", "inner/b", "inner/c"]);
+    assert_eq!(files[0].digest, files[2].digest);
+}
+
+/// Which names there are is known before the first file is read, and much can happen until the last one.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_a_link_takes_the_place_of_is_not_read_through_it() {
+    use std::os::unix::fs::symlink;
+    // The largest file is read first.
+    let large = vec![1; 1 << 20];
+    for deep in ["inner", "inner/more", "inner/more/b"] {
+        let folder = folder(&[("a", &large), ("inner/more/b", b"ours")]);
+        let elsewhere = self::folder(&[("inner/more/b", b"evil")]);
+        let swap = |path: &FilePath, _: &OpenFile| {
+            if path.as_str() == "a" {
+                let at = folder.path().join(deep);
+                fs::rename(&at, folder.path().join("away")).expect("moved");
+                symlink(elsewhere.path().join(deep), at).expect("linked");
+            }
+            Ok(Look::<()>::default())
+        };
+        let options = Options {
+            threads: std::num::NonZeroUsize::new(1),
+            ..Options::default()
+        };
+        let error = hash_folder(folder.path(), &release(), options, swap, &mut |_| {});
+        let error = error.expect_err("a link");
+        assert!(
+            matches!(&error, FolderError::File(FileError::Changed { path }) if path.ends_with("inner/more/b")),
+            "{deep}: {error}"
+        );
+    }
+    // The folder itself may be one: whoever names it chose it.
+    let folder = folder(&[("inner/b", b"ours")]);
+    let link = self::folder(&[]);
+    symlink(folder.path(), link.path().join("link")).expect("linked");
+    hashed(&link.path().join("link")).expect("a release");
 }
 
 #[test]
@@ -327,4 +388,68 @@ fn names_that_are_one_on_other_disks_are_refused() {
         );
     }
     hashed(folder(&[("a/b", b"1"), ("a/c", b"2"), ("b", b"3")]).path()).expect("a release");
+    // As macOS and others write é: no name in a release may be so, with or without its twin.
+    for name in ["e\u{301}.txt", "e\u{301}/a"] {
+        let folder = folder(&[("\u{e9}.txt", b"1"), (name, b"2")]);
+        let error = folder_error(folder.path());
+        assert!(matches!(error, FolderError::Name { .. }), "{error}");
+        assert!(error.to_string().contains("e\u{301}"), "{error}");
+    }
+}
+
+/// Peak memory of this process, in KiB.
+#[cfg(target_os = "linux")]
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("there");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.expect("a peak").trim().trim_end_matches(" kB");
+    peak.parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a million files: a minute, and a million inodes"]
+#[expect(clippy::print_stdout, reason = "what it took is the result")]
+fn a_million_files_are_too_many_and_soon_known_to_be() {
+    let folder = folder(&[("a", b"a")]);
+    let files = hashed(folder.path()).expect("a release");
+    let manifest = Manifest::new(files.files).expect("a manifest");
+    for n in 0..1_000_000 {
+        let at = folder.path().join(format!("{:03}", n / 1_000));
+        if n % 1_000 == 0 {
+            fs::create_dir(&at).expect("made");
+        }
+        fs::write(at.join(n.to_string()), []).expect("written");
+    }
+    let before = peak_kib();
+    let begun = std::time::Instant::now();
+    let error = folder_error(folder.path());
+    assert!(matches!(error, FolderError::TooManyFiles { .. }), "{error}");
+    let error = held(folder.path(), &manifest).expect_err("too many");
+    assert!(matches!(error, FolderError::TooManyFiles { .. }), "{error}");
+    let grown = peak_kib() - before;
+    println!(
+        "{} ms and {grown} KiB for both",
+        begun.elapsed().as_millis()
+    );
+    assert!(grown < 128 << 10, "{grown} KiB");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "200,001 files: some seconds"]
+fn as_many_files_as_a_manifest_lists_are_listed_and_one_more_is_too_many() {
+    let folder = folder(&[("000/a", b"")]);
+    for n in 1..200_000 {
+        let at = folder.path().join(format!("{:03}", n / 1_000));
+        if n % 1_000 == 0 {
+            fs::create_dir(&at).expect("made");
+        }
+        fs::write(at.join(n.to_string()), []).expect("written");
+    }
+    let listing = list_folder(folder.path(), &release()).expect("as many as there may be");
+    assert_eq!(listing.files.len(), 200_000);
+    fs::write(folder.path().join("one more"), []).expect("written");
+    let error = list_folder(folder.path(), &release()).expect_err("one more");
+    assert!(matches!(error, FolderError::TooManyFiles { .. }), "{error}");
 }

@@ -3,21 +3,23 @@
 //! - [`Receipt`]: one entry's place in the log, in the public format C2SP `tlog-proof@v1`;
 //! - [`Bundle`]: a release's records, their proofs, one checkpoint, and the documents that it takes to check
 //!   a folder, in one `.candor` file;
-//! - [`TensorProof`]: some tensors of a release, without the others.
+//! - [`PartProof`]: some files, chunks or tensors of a release, without the others.
 //!
 //! What was withdrawn of what they show, [`release_withdrawn`], [`withdrawn`] and [`is_carried_by`] say.
 //!
 //! All are checked against a [`crate::note::LogKey`] and nothing else.
 
 mod candor_bundle;
+mod part_proof;
 mod standing;
-mod tensor_proof;
 mod tlog_proof;
 
 pub use candor_bundle::{
     BUNDLE_BYTES_MAX, BUNDLE_MEDIA_TYPE, Bundle, BundleError, BundledAttachment, BundledRecord,
     LoggedRecord, VerifiedBundle,
 };
+pub use part_proof::{
+    PART_PROOF_BYTES_MAX, PartKind, PartProof, PartProofError, Parts, ProvenParts, VerifiedParts,
+};
 pub use standing::{Withdrawn, is_carried_by, release_withdrawn, withdrawn};
-pub use tensor_proof::{TENSOR_PROOF_BYTES_MAX, TensorProof, TensorProofError, VerifiedTensors};
 pub use tlog_proof::{Logged, Receipt, ReceiptError};

@@ -14,7 +14,8 @@ use super::{Entry, TreeSize};
 pub struct Hash([u8; 32]);
 
 /// The hash of a single leaf, kept apart from [`struct@Hash`] so that a root can't stand in for a leaf.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct LeafHash(Hash);
 
 /// A tree as a log commits to it: how many leaves, and the hash over them.

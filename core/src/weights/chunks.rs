@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::tree::{LeafPath, MultiProof};
 use super::{FilePath, Manifest};
 use crate::Sha256;
 use crate::merkle::{CompactRange, Hash, LeafHash};
@@ -74,12 +75,68 @@ pub enum ChunkListError {
     },
 }
 
-/// What is hashed of a file.
-#[derive(Serialize)]
-struct Leaf<'a> {
-    bytes: u64,
-    path: &'a FilePath,
-    root: Sha256,
+/// A file that has more than one chunk: the data of its leaf, as canonical JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChunkedFile {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Where it is in the release's folder.
+    pub path: FilePath,
+    /// The RFC 6962 root over its chunks.
+    pub root: Sha256,
+}
+
+/// Some chunks of one file of a release, and the hashes that lead from them to the root over all chunked files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChunksProof {
+    /// The file.
+    pub file: ChunkedFile,
+    /// The hashes that lead from it to the release's root.
+    pub siblings: LeafPath,
+    /// The chunks, each with its index among all of the file.
+    pub chunks: Vec<ProvenChunk>,
+    /// The hashes that lead from them to the file's root.
+    pub hashes: MultiProof,
+}
+
+/// A chunk of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenChunk {
+    /// Its index among all chunks of its file.
+    pub index: u64,
+    /// Its leaf hash.
+    pub leaf: LeafHash,
+}
+
+impl ChunkedFile {
+    /// How many chunks it has.
+    pub fn chunks(&self) -> u64 {
+        count(self.bytes)
+    }
+
+    /// Where in it a chunk is, in bytes; empty behind the last one.
+    pub fn range(&self, chunk: u64) -> Range<u64> {
+        range(chunk, self.bytes)
+    }
+
+    fn leaf(&self) -> LeafHash {
+        LeafHash::of_bytes(&to_canonical_json(self))
+    }
+}
+
+impl ChunksProof {
+    /// Whether these chunks are those of a file of which a `weights` statement says so.
+    pub fn verify(&self, stated: &ChunkedFiles) -> bool {
+        let found = self.siblings.root(self.file.leaf());
+        let chunks = self.chunks.iter().map(|chunk| (chunk.index, chunk.leaf));
+        found.as_bytes() == stated.root.0.as_bytes()
+            && self
+                .hashes
+                .leads_to(&self.file.root, self.file.chunks(), chunks)
+    }
 }
 
 impl Chunks {
@@ -95,9 +152,7 @@ impl Chunks {
 
     /// Where in its file a chunk is, in bytes; empty behind the last one.
     pub fn range(&self, chunk: usize) -> Range<u64> {
-        let start = (chunk as u64).saturating_mul(CHUNK_BYTES);
-        let start = start.min(self.file_bytes);
-        start..start.saturating_add(CHUNK_BYTES).min(self.file_bytes)
+        range(chunk as u64, self.file_bytes)
     }
 
     /// Which of them have another leaf hash in `leaves`, or none there.
@@ -160,15 +215,36 @@ impl ChunkList {
 
     /// The Merkle root over the files.
     pub fn root(&self) -> ChunksRoot {
-        let leaves = self.files.iter().map(|(path, chunks)| {
-            let leaf = Leaf {
-                bytes: chunks.file_bytes,
-                path,
-                root: root(chunks.leaves.iter().copied()),
-            };
-            LeafHash::of_bytes(&to_canonical_json(&leaf))
-        });
-        ChunksRoot(root(leaves))
+        ChunksRoot(root(self.chunked().map(|file| file.leaf())))
+    }
+
+    /// The files, in the manifest's order.
+    fn chunked(&self) -> impl Iterator<Item = ChunkedFile> {
+        self.files.iter().map(|(path, chunks)| ChunkedFile {
+            bytes: chunks.file_bytes,
+            path: path.clone(),
+            root: root(chunks.leaves.iter().copied()),
+        })
+    }
+
+    /// Proves the chunks at `indices` of the file at `path`, in any order and each once; `None` if the file has not more
+    /// than one chunk, or not one at each of these.
+    pub fn prove(&self, path: &FilePath, indices: &[usize]) -> Option<ChunksProof> {
+        let leaves = &self.files.get(path)?.leaves;
+        let hashes = MultiProof::new(leaves, indices)?;
+        let mut files: Vec<_> = self.chunked().collect();
+        let all: Vec<_> = files.iter().map(ChunkedFile::leaf).collect();
+        let at = files.iter().position(|file| file.path == *path)?;
+        let chunk = |index: &usize| ProvenChunk {
+            index: *index as u64,
+            leaf: leaves[*index],
+        };
+        Some(ChunksProof {
+            file: files.swap_remove(at),
+            siblings: LeafPath::new(&all, at)?,
+            chunks: indices.iter().map(chunk).collect(),
+            hashes,
+        })
     }
 
     /// What the `weights` statement says of this list.
@@ -207,6 +283,12 @@ fn check_length(found: u64, manifest: &Manifest) -> Result<(), ChunkListError> {
         return Err(ChunkListError::TooLong(found));
     }
     Ok(())
+}
+
+/// Where a chunk of a file of so many bytes is in it.
+fn range(chunk: u64, file_bytes: u64) -> Range<u64> {
+    let start = chunk.saturating_mul(CHUNK_BYTES).min(file_bytes);
+    start..start.saturating_add(CHUNK_BYTES).min(file_bytes)
 }
 
 /// How many chunks a file of so many bytes has.

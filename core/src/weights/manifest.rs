@@ -8,9 +8,10 @@ use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
+use super::FilePath;
 use super::chunks::{ChunkList, ChunkListError};
 use super::tensors::{TensorList, TensorListError};
-use super::{FilePath, tree};
+use super::tree::{self, MultiProof};
 use crate::Sha256;
 use crate::digest::Sha256Stream;
 use crate::merkle::LeafHash;
@@ -66,6 +67,26 @@ pub struct ManifestFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FilesRoot(Sha256);
+
+/// Some files of a release, and the hashes that lead from them to the root over all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesProof {
+    /// The files, each with its index among all.
+    pub files: Vec<ProvenFile>,
+    /// The hashes.
+    pub hashes: MultiProof,
+}
+
+/// A file of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvenFile {
+    /// Its index among all files of the release.
+    pub index: u64,
+    /// Its path, size and digests.
+    pub file: ManifestFile,
+}
 
 /// Why a list of files is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -255,6 +276,28 @@ impl Manifest {
         self.sums.root
     }
 
+    fn leaves(&self) -> Vec<LeafHash> {
+        self.files.iter().map(ManifestFile::leaf).collect()
+    }
+
+    /// Proves the files at `paths`, in any order and each once; `None` if not at each of them is one.
+    pub fn prove(&self, paths: &[FilePath]) -> Option<FilesProof> {
+        let index = |path: &FilePath| {
+            let found = self.files.binary_search_by(|file| file.path.cmp(path));
+            found.ok()
+        };
+        let indices: Vec<_> = paths.iter().map(index).collect::<Option<_>>()?;
+        let hashes = MultiProof::new(&self.leaves(), &indices)?;
+        let proven = |index: &usize| ProvenFile {
+            index: *index as u64,
+            file: self.files[*index].clone(),
+        };
+        Some(FilesProof {
+            files: indices.iter().map(proven).collect(),
+            hashes,
+        })
+    }
+
     /// The sizes of all files together, in bytes; `None` if one is not known.
     pub fn total_bytes(&self) -> Option<u64> {
         self.files
@@ -389,6 +432,29 @@ impl ManifestFile {
             write!(out, ",\"size\":{size}").expect("a String takes any text");
         }
         out.push('}');
+    }
+
+    /// The hash of its leaf.
+    fn leaf(&self) -> LeafHash {
+        let mut canonical = String::new();
+        self.write_canonical(&mut canonical);
+        LeafHash::of_bytes(canonical.as_bytes())
+    }
+}
+
+impl FilesProof {
+    /// Whether these files are among those that a `weights` statement says, at their indices.
+    pub fn verify(&self, stated: &Weights) -> bool {
+        let leaves = self
+            .files
+            .iter()
+            .map(|proven| (proven.index, proven.file.leaf()));
+        self.hashes.leads_to(&stated.root.0, stated.files, leaves)
+    }
+
+    /// The files, as a manifest of these alone.
+    pub fn manifest(&self) -> Result<Manifest, ManifestError> {
+        Manifest::new(self.files.iter().map(|it| it.file.clone()).collect())
     }
 }
 

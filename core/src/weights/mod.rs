@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! folder ──(the client reads it)──► ManifestFile… ──► Manifest ──► canonical JSON   (an attachment)
-//!                      │                                 └───────► root, count, bytes (the `weights` statement)
+//!                      │                                 ├───────► root, count, bytes (the `weights` statement)
+//!                      │                                 └───────► FilesProof of some of them
 //!                      ├──► leaf hash of each 8 MiB ──► ChunkList (an attachment)
-//!                      │    of large files                 └─────► root               (the `weights` statement)
+//!                      │    of large files                 ├─────► root               (the `weights` statement)
+//!                      │                                   └─────► ChunksProof of some of one file
 //!                      └──► digest of each tensor ──────► TensorList (an attachment)
 //!                                                          ├─────► root, count        (the `weights` statement)
 //!                                                          └─────► TensorsProof of some of them
@@ -25,17 +27,18 @@ mod tensors;
 mod tree;
 
 pub use chunks::{
-    CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, CHUNKS_MEDIA_TYPE, ChunkList, ChunkListError, Chunks,
-    ChunksRoot,
+    CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, CHUNKS_MEDIA_TYPE, ChunkList, ChunkListError, ChunkedFile,
+    Chunks, ChunksProof, ChunksRoot, ProvenChunk,
 };
 pub use comparison::{Change, Comparison, FoundFile};
 pub use difference::{Aspect, Difference, FileDifference, Side, TensorDifference};
 pub use manifest::{
-    FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,
+    FilesProof, FilesRoot, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError,
+    ManifestFile, ProvenFile,
 };
 pub use path::{FilePath, FilePathError};
 pub use tensors::{
     ListedTensor, Place, ProvenTensor, TENSOR_LIST_BYTES_MAX, TENSORS_MAX, TENSORS_MEDIA_TYPE,
     Tensor, TensorList, TensorListError, TensorsProof, TensorsRoot,
 };
-pub use tree::MultiProof;
+pub use tree::{LeafPath, MultiProof};

@@ -352,15 +352,9 @@ impl TensorList {
 impl TensorsProof {
     /// Whether these tensors are among those that a `weights` statement says, at their indices.
     pub fn verify(&self, stated: &TensorSet) -> bool {
-        let leaf = |proven: &ProvenTensor| {
-            let index = usize::try_from(proven.index).ok()?;
-            Some((index, proven.tensor.leaf()))
-        };
-        let leaves: Option<Vec<_>> = self.tensors.iter().map(leaf).collect();
-        let found = leaves
-            .zip(usize::try_from(stated.count).ok())
-            .and_then(|(leaves, count)| self.hashes.root(count, &leaves));
-        found.is_some_and(|found| *found.as_bytes() == *stated.root.0.as_bytes())
+        let leaf = |proven: &ProvenTensor| (proven.index, proven.tensor.leaf());
+        let leaves = self.tensors.iter().map(leaf);
+        self.hashes.leads_to(&stated.root.0, stated.count, leaves)
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! ```text
 //! leaf hashes ──► root                                       the set, in 32 bytes
-//!        └──────► MultiProof of some of them ──► root again   without the others
+//!        ├──────► MultiProof of some of them ──► root again   without the others
+//!        └──────► LeafPath of one of them ─────► root again   where nobody knows how many others there are
 //! ```
 //!
-//! Always: whoever checks a proof knows how many leaves there are, from where the root is known from. A proof has exactly
-//! the hashes that it needs for that number: `rs_merkle` by itself takes more, and a number that is off by one.
+//! Always: whoever checks a [`MultiProof`] knows how many leaves there are, from where the root is known from. It has
+//! exactly the hashes that it needs for that number: `rs_merkle` by itself takes more, and a number that is off by one. A
+//! [`LeafPath`] says on which side each of its hashes is, so that it leads to one root only; which leaf it is of, counted
+//! from the first, it does not prove. That it is one, and not a node, the prefixes of RFC 6962 see to.
 
 use rs_merkle::{Hasher, MerkleProof, MerkleTree};
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::Sha256;
 use crate::merkle::{CompactRange, Hash, LeafHash};
 
 /// The hashes that lead from some leaves of a tree to its root: those of `rs_merkle`'s multiproof, from the leaves up and
@@ -22,7 +26,22 @@ pub struct MultiProof {
     hashes: Vec<Hash>,
 }
 
-/// The root over all leaves; `None` if there are none. Without a tree, which would take five times as long.
+/// The hashes that lead from one leaf of a tree to its root, from the leaf up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeafPath {
+    siblings: Vec<Sibling>,
+}
+
+/// The other half of what a node is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Sibling {
+    Left(Hash),
+    Right(Hash),
+}
+
+/// The root over all leaves; `None` if there are none. Without a tree, which would take several times as long.
 pub(super) fn root(leaves: &[LeafHash]) -> Option<Hash> {
     let mut range = CompactRange::empty();
     for leaf in leaves {
@@ -68,6 +87,53 @@ impl MultiProof {
         let hashes = self.hashes.iter().map(|hash| *hash.as_bytes()).collect();
         let root = MerkleProof::<Rfc6962>::new(hashes).root(&indices, &leaves, count);
         root.ok().map(Hash::from_bytes)
+    }
+
+    /// Whether `leaves` are some of `count`, each at its index, of the tree that has this `root`.
+    pub(super) fn leads_to(
+        &self,
+        root: &Sha256,
+        count: u64,
+        leaves: impl IntoIterator<Item = (u64, LeafHash)>,
+    ) -> bool {
+        let leaf = |(index, leaf)| Some((usize::try_from(index).ok()?, leaf));
+        let leaves: Option<Vec<_>> = leaves.into_iter().map(leaf).collect();
+        let found = leaves
+            .zip(usize::try_from(count).ok())
+            .and_then(|(leaves, count)| self.root(count, &leaves));
+        found.is_some_and(|found| found.as_bytes() == root.as_bytes())
+    }
+}
+
+impl LeafPath {
+    /// The path of the leaf at `index`; `None` if there is none (RFC 6962, section 2.1.1).
+    pub(super) fn new(leaves: &[LeafHash], index: usize) -> Option<Self> {
+        let (mut leaves, mut index) = (leaves, index);
+        leaves.get(index)?;
+        // From the root down; each half is less than all.
+        let mut siblings = Vec::new();
+        while leaves.len() > 1 {
+            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+            if index < left.len() {
+                siblings.push(Sibling::Right(root(right)?));
+                leaves = left;
+            } else {
+                siblings.push(Sibling::Left(root(left)?));
+                index -= left.len();
+                leaves = right;
+            }
+        }
+        siblings.reverse();
+        Some(Self { siblings })
+    }
+
+    /// The root that it leads to from `leaf`. It proves nothing until it is compared with a root that is known.
+    pub(super) fn root(&self, leaf: LeafHash) -> Hash {
+        let up = |hash: Hash, sibling: &Sibling| match sibling {
+            Sibling::Left(left) => Hash::of_children(left, &hash),
+            Sibling::Right(right) => Hash::of_children(&hash, right),
+        };
+        self.siblings.iter().fold(leaf.to_hash(), up)
     }
 }
 
@@ -162,6 +228,34 @@ mod tests {
                 assert_eq!(proof.root(count, &some), root(&all), "{count} {indices:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_path_of_any_leaf_leads_to_the_root_and_no_other_path_does() {
+        for count in 1..34 {
+            let all = leaves(count);
+            for (n, leaf) in all.iter().enumerate() {
+                let path = LeafPath::new(&all, n).expect("a path");
+                assert_eq!(path.root(*leaf), mth(&all), "{count} {n}");
+                let json = serde_json::to_string(&path).expect("JSON");
+                assert_eq!(
+                    serde_json::from_str::<LeafPath>(&json).ok(),
+                    Some(path.clone())
+                );
+                for at in 0..path.siblings.len() {
+                    let mut other = path.clone();
+                    other.siblings[at] = match other.siblings[at] {
+                        Sibling::Left(hash) => Sibling::Right(hash),
+                        Sibling::Right(hash) => Sibling::Left(hash),
+                    };
+                    assert_ne!(other.root(*leaf), mth(&all), "{count} {n} {at}");
+                    other.siblings.remove(at);
+                    assert_ne!(other.root(*leaf), mth(&all), "{count} {n} {at}");
+                }
+            }
+            assert_eq!(LeafPath::new(&all, count), None);
+        }
+        assert_eq!(LeafPath::new(&[], 0), None);
     }
 
     type Leaves = Vec<(usize, LeafHash)>;

@@ -3,12 +3,14 @@
 
 mod doubting;
 mod exporting;
+mod folders;
 mod following;
 mod hashing;
 mod hostile;
 mod keys;
 mod memory;
 mod oms;
+mod parts;
 mod previewing;
 mod publishing;
 mod settings;

@@ -32,6 +32,25 @@ fn write_model(folder: &Path) {
     fs::write(folder.join("model.safetensors"), safetensors(&[A, B, C])).expect("written");
 }
 
+/// The same tensors in three files, and the index beside them.
+fn write_shards(folder: &Path) {
+    let mut map = serde_json::Map::new();
+    for (n, (tensor, bytes)) in [C, B, A].into_iter().enumerate() {
+        let name = format!("model-{:05}-of-00003.safetensors", n + 1);
+        fs::write(folder.join(&name), safetensors(&[(tensor, bytes)])).expect("written");
+        map.insert(tensor.to_owned(), json!(name));
+    }
+    write_index(
+        folder,
+        &json!({ "metadata": { "total_size": 18 }, "weight_map": map }),
+    );
+}
+
+fn write_index(folder: &Path, index: &Value) {
+    let text = serde_json::to_vec_pretty(index).expect("JSON");
+    fs::write(folder.join("model.safetensors.index.json"), text).expect("written");
+}
+
 /// A log with a release of it, and its publisher; the server is gone.
 fn released() -> (TestLog, Person) {
     let mut log = TestLog::start();
@@ -94,23 +113,29 @@ fn a_proof_that_was_changed_is_refuted() {
             .expect_error(exit, words);
     };
     refuted(1, "do not lead to the root", &|it| {
-        it["tensors"][0]["tensor"]["name"] = json!("other");
+        it["parts"]["tensors"][0]["tensor"]["name"] = json!("other");
     });
     refuted(1, "do not lead to the root", &|it| {
-        it["tensors"][0]["index"] = json!(1);
+        it["parts"]["tensors"][0]["index"] = json!(1);
     });
-    refuted(1, "do not lead to the root", &|it| it["hashes"] = json!([]));
+    refuted(1, "do not lead to the root", &|it| {
+        it["parts"]["hashes"] = json!([])
+    });
     refuted(1, "the entry is not at index 1 of the log", &|it| {
         it["bundle"]["records"][1]["proof"][0] =
             json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     });
-    refuted(2, "this is not a tensor proof", &|it| it["more"] = json!(1));
+    refuted(
+        2,
+        "this is not a proof of files, chunks or tensors",
+        &|it| it["more"] = json!(1),
+    );
     // Places are hints: one that is wrong is not found.
     refuted(1, "missing: a/b", &|it| {
-        it["tensors"][0]["places"][0]["path"] = json!("a/b");
+        it["parts"]["tensors"][0]["places"][0]["path"] = json!("a/b");
     });
     refuted(2, "could lead out", &|it| {
-        it["tensors"][0]["places"][0]["path"] = json!("../b");
+        it["parts"]["tensors"][0]["places"][0]["path"] = json!("../b");
     });
     fs::write(lab.home.join("cut.json"), &text[..text.len() / 2]).expect("written");
     lab.candor(&log, "verify-tensor tiny --proof cut.json")
@@ -135,10 +160,7 @@ fn a_release_in_other_shards_differs_in_sharding_only() {
     let folder = lab.home.join("sharded");
     write_model(&folder);
     fs::remove_file(folder.join("model.safetensors")).expect("there");
-    for (n, tensors) in [[C].as_slice(), &[B], &[A]].iter().enumerate() {
-        let name = format!("model-{:05}-of-00003.safetensors", n + 1);
-        fs::write(folder.join(name), safetensors(tensors)).expect("written");
-    }
+    write_shards(&folder);
     insta::assert_snapshot!(diff("sharded", 1).transcript());
     fs::write(folder.join("config.json"), "{\"hidden_size\": 65}").expect("written");
     fs::write(
@@ -155,4 +177,84 @@ fn a_release_in_other_shards_differs_in_sharding_only() {
     assert_eq!(json["tensors"]["altered"][0]["first"]["name"], "norm");
     lab.candor(&log, "diff tiny-1.0.0.candor nowhere")
         .expect_error(2, "nowhere");
+}
+
+#[test]
+fn an_index_is_held_against_the_shards_that_it_is_about() {
+    const INDEX: &str = "model.safetensors.index.json";
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    let folder = lab.home.join("sharded");
+    write_release(&folder);
+    fs::remove_file(folder.join("model.safetensors")).expect("there");
+    write_shards(&folder);
+    let good: Value = serde_json::from_slice(&lab.read(&format!("sharded/{INDEX}"))).expect("JSON");
+    let preview = "release sharded --as example-lab/sharded@1.0.0 --dry-run";
+    let whole = lab.candor(&log, preview).expect_code(0);
+    assert!(!whole.stderr.contains(INDEX), "{}", whole.transcript());
+
+    let refused = |words: &str, alter: &dyn Fn(&mut Value)| {
+        let mut index = good.clone();
+        alter(&mut index);
+        write_index(&folder, &index);
+        let release = "release sharded --as example-lab/sharded@1.0.0";
+        lab.candor(&log, release)
+            .expect_error(2, words)
+            .expect_words(&format!("{INDEX}: "));
+        lab.candor(&log, &format!("{preview} --as-bytes {INDEX}"))
+            .expect_code(0);
+    };
+    let map = |it: &mut Value, tensor: &str, file: &str| it["weight_map"][tensor] = json!(file);
+    let first = "model-00001-of-00003.safetensors";
+    refused(
+        "the tensor \"layer.1.weight\" in model-00001-of-00003.safetensors, which does not",
+        &|it| {
+            map(it, "layer.1.weight", first);
+        },
+    );
+    refused("in gone.safetensors, which is not there", &|it| {
+        map(it, "more", "gone.safetensors");
+    });
+    refused("which could lead out of the release's folder", &|it| {
+        map(it, "more", "../tiny/model.safetensors");
+    });
+    refused("is absolute", &|it| map(it, "more", "/etc/passwd"));
+    refused(
+        "model-00001-of-00003.safetensors has the tensor \"norm\", and it does not",
+        &|it| {
+            fs::write(
+                folder.join(first),
+                safetensors(&[("norm", b"n"), ("x", b"n")]),
+            )
+            .expect("written");
+            it["weight_map"]
+                .as_object_mut()
+                .expect("a map")
+                .remove("norm");
+            map(it, "x", first);
+        },
+    );
+    fs::write(folder.join(first), safetensors(&[C])).expect("written");
+    refused("missing field `weight_map`", &|it| *it = json!({}));
+    fs::write(
+        folder.join(INDEX),
+        format!(r#"{{"weight_map":{{"norm":"{first}","norm":"{first}"}}}}"#),
+    )
+    .expect("written");
+    lab.candor(&log, preview)
+        .expect_error(2, "it has the tensor \"norm\" twice");
+    assert_eq!(log.get("/api/v1/log").json()["size"], 1);
+
+    // What is said of the size is wrong in many, and is no reason.
+    let mut index = good.clone();
+    index["metadata"]["total_size"] = json!(17);
+    write_index(&folder, &index);
+    lab.candor(&log, preview)
+        .expect_code(0)
+        .expect_words("its total_size is 17, and the tensors in its files have 18 bytes");
+    // A file that is not looked into refutes nothing.
+    fs::write(folder.join(first), "not what it says").expect("written");
+    lab.candor(&log, &format!("{preview} --as-bytes {first}"))
+        .expect_code(0)
+        .expect_words("it was not held against model-00001-of-00003.safetensors");
 }

@@ -1,4 +1,4 @@
-//! What can be typed about what is in files: tensors, and signatures over a folder.
+//! What can be typed about what is in files: how they differ, and signatures over a folder.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,29 +20,6 @@ pub struct DiffArgs {
     /// How many files are read at once [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-}
-
-/// `candor prove-tensor`.
-#[derive(Debug, Args)]
-pub struct ProveTensorArgs {
-    /// A release in the log, or a bundle
-    pub release: String,
-    /// The names of the tensors
-    #[arg(required = true)]
-    pub names: Vec<String>,
-    /// Write the proof to a new file instead of the terminal
-    #[arg(long, short, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-/// `candor verify-tensor`.
-#[derive(Debug, Args)]
-pub struct VerifyTensorArgs {
-    /// The folder with the release's files
-    pub folder: PathBuf,
-    /// What `candor prove-tensor` wrote
-    #[arg(long, value_name = "FILE")]
-    pub proof: PathBuf,
 }
 
 /// `candor oms`.

@@ -14,7 +14,7 @@ use candor_core::weights::{
 };
 use serde_json::{Value, json};
 
-use super::tensors::bundle_of;
+use super::prove::bundle_of;
 use crate::cli::Session;
 use crate::cli::args::DiffArgs;
 use crate::cli::error::CliError;
@@ -108,6 +108,7 @@ fn folder(path: &Path, args: &DiffArgs, session: &Session) -> Result<Known, CliE
         threads: args.threads,
         known: None,
         reads_all: true,
+        below: None,
     };
     let contents = read_folder(
         path,

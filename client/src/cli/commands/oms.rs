@@ -28,6 +28,7 @@ pub fn sign(args: &OmsSignArgs, session: &mut Session) -> Result<Exit, CliError>
         known: None,
         // What is signed is what is there now.
         reads_all: true,
+        below: None,
     };
     let bar = HashingBar::new(&session.printer);
     let made = place.sign(&signer, options, &mut |progress| bar.show(progress));

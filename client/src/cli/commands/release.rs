@@ -51,6 +51,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         known: known.as_ref(),
         // What is signed is what is there now.
         reads_all: true,
+        below: None,
     };
     let ReleaseDrafts {
         drafts,

@@ -78,6 +78,7 @@ pub(super) fn judge(
         threads: how.threads,
         known: known.as_ref(),
         reads_all: how.reads_all,
+        ..Options::default()
     };
     let found = hash_listed(folder, release, manifest, options, &mut |progress| {
         bar.show(progress);
@@ -188,6 +189,7 @@ fn changed_chunks<'a>(
     let jobs: Vec<_> = large.iter().map(job).collect();
     let options = Options {
         threads: how.threads,
+        below: Some(folder),
         ..Options::default()
     };
     let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
@@ -224,7 +226,8 @@ fn chunks_in_words(chunks: &Chunks, differing: &[usize]) -> String {
     )
 }
 
-fn compare(
+/// Says what the files are that were compared with their manifest.
+pub(super) fn compare(
     comparison: &Comparison,
     manifest: &Manifest,
     chunks: &BTreeMap<&FilePath, String>,

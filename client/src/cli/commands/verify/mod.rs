@@ -12,9 +12,12 @@
 //! Not here: any check. Core judges bundles, receipts, records and manifests, and [`crate::memory`] what two
 //! checkpoints show.
 
+mod chunks;
 mod evidence;
 mod folder;
 mod oms;
+mod part_files;
+mod parts;
 mod record;
 mod release;
 mod report;
@@ -29,7 +32,9 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
 use crate::bundle_maker::{Wanted, make_bundle};
-use crate::cli::args::{self, OmsVerifyArgs, VerifyArgs, VerifyTensorArgs};
+use crate::cli::args::{
+    self, OmsVerifyArgs, VerifyArgs, VerifyChunkArgs, VerifyFileArgs, VerifyTensorArgs,
+};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::{Session, files};
@@ -82,6 +87,16 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
 /// Runs `candor oms verify`.
 pub fn oms(args: &OmsVerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
     oms::judge(args, session)?.finish(session)
+}
+
+/// Runs `candor verify-file`.
+pub fn files_of_proof(args: &VerifyFileArgs, session: &mut Session) -> Result<Exit, CliError> {
+    part_files::judge(args, session)?.finish(session)
+}
+
+/// Runs `candor verify-chunk`.
+pub fn chunks(args: &VerifyChunkArgs, session: &mut Session) -> Result<Exit, CliError> {
+    chunks::judge(args, session)?.finish(session)
 }
 
 /// Runs `candor verify-tensor`.

@@ -22,6 +22,7 @@ pub(super) fn judge(args: &OmsVerifyArgs, session: &Session) -> Result<Report, C
         threads: args.threads,
         known: None,
         reads_all: true,
+        below: None,
     };
     let bar = HashingBar::new(&session.printer);
     let judged = place.verify(&signature, &trust, options, &mut |progress| {

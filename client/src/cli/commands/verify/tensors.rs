@@ -2,22 +2,19 @@
 //!
 //! Always: no more of a file is read than the places of the tensors, and no link is followed.
 
-use std::fs;
 use std::path::Path;
 
 use candor_core::Sha256;
-use candor_core::bundle::{TENSOR_PROOF_BYTES_MAX, TensorProof, VerifiedTensors};
-use candor_core::weights::{Place, ProvenTensor};
-use sha2::Digest as _;
+use candor_core::bundle::ProvenParts;
+use candor_core::digest::Sha256Stream;
+use candor_core::weights::ProvenTensor;
 
+use super::parts::{self, Place, Proof, unreadable};
 use super::report::{Finding, Report};
-use super::{compare_offline, release};
+use crate::cli::Session;
 use crate::cli::args::VerifyTensorArgs;
 use crate::cli::error::CliError;
 use crate::cli::text::{bytes, counted, grouped};
-use crate::cli::{Session, files};
-use crate::hashing::{FileError, OpenFile};
-use crate::log_client::SignedCheckpoint;
 
 /// How many bytes are read at once.
 const STEP_BYTES: usize = 1 << 20;
@@ -27,17 +24,10 @@ const NAMED_MAX: usize = 20;
 
 /// Checks the proof, and then the bytes.
 pub(super) fn judge(args: &VerifyTensorArgs, session: &Session) -> Result<Report, CliError> {
-    let path = &args.proof;
-    let refused = |error| CliError::TensorProof {
-        path: path.clone(),
-        error: Box::new(error),
+    let proof = parts::read(&args.proof, session)?;
+    let ProvenParts::Tensors(tensors) = &proof.proven.parts else {
+        return Err(parts::other_parts(&args.proof, &proof));
     };
-    let key = session.settings.log_key()?;
-    let bytes = files::read(path, TENSOR_PROOF_BYTES_MAX)?;
-    let proof = TensorProof::parse(&bytes).map_err(refused)?;
-    let proven = proof.verify(&key).map_err(refused)?;
-    let checkpoint = SignedCheckpoint::verify(proof.bundle.checkpoint, &key)
-        .map_err(|error| refused(candor_core::bundle::BundleError::from(error).into()))?;
     if !args.folder.is_dir() {
         return Err(CliError::Form {
             path: args.folder.clone(),
@@ -45,36 +35,27 @@ pub(super) fn judge(args: &VerifyTensorArgs, session: &Session) -> Result<Report
             hint: "name the folder that holds the release's files",
         });
     }
-    let name = &proven.bundle.release;
-    let mut report = Report::new(format!(
-        "{} of {} as {name}",
-        counted(proven.tensors.len() as u64, "tensor", "tensors"),
-        args.folder.display()
-    ));
-    release::judge(&proven.bundle, release::From::Bundle, &mut report);
-    judge_tensors(&proven, &args.folder, &mut report)?;
-    compare_offline(&checkpoint, session, &mut report)?;
-    Ok(report)
+    let of = counted(tensors.len() as u64, "tensor", "tensors");
+    proof.report(&of, &args.folder, session, |report| {
+        judge_tensors(&proof, tensors, &args.folder, report)
+    })
 }
 
 fn judge_tensors(
-    proven: &VerifiedTensors,
+    proof: &Proof,
+    tensors: &[ProvenTensor],
     folder: &Path,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let all = proven
-        .bundle
-        .weights()
-        .and_then(|(_, weights)| weights.tensors.as_ref());
-    let all = all.map_or(0, |tensors| tensors.count);
+    let all = proof.weights().tensors.as_ref();
     report.checked.push(format!(
         "{} of the {} of the weights record (entry {}), by one proof",
-        counted(proven.tensors.len() as u64, "tensor is", "tensors are"),
-        grouped(all),
-        proven.weights
+        counted(tensors.len() as u64, "tensor is", "tensors are"),
+        grouped(all.map_or(0, |all| all.count)),
+        proof.proven.weights
     ));
     let (mut read, mut found, mut absent) = (0_u64, Vec::new(), Vec::new());
-    for tensor in &proven.tensors {
+    for tensor in tensors {
         let mut is_anywhere = false;
         for place in &tensor.places {
             let Some(actual) = digest_at(folder, place, tensor)? else {
@@ -139,39 +120,22 @@ fn judge_tensors(
 /// The digest of the bytes at a place; `None` if it has no file, or one that ends before.
 fn digest_at(
     folder: &Path,
-    place: &Place,
+    at: &candor_core::weights::Place,
     tensor: &ProvenTensor,
 ) -> Result<Option<Sha256>, CliError> {
-    let (bytes, offset) = (tensor.tensor.bytes, place.offset);
-    // A link on the way would lead to another folder's file.
-    let mut path = folder.to_owned();
-    let mut is_there = None;
-    for part in place.path.as_str().split('/') {
-        path.push(part);
-        is_there = fs::symlink_metadata(&path).ok();
-        if is_there.as_ref().is_none_or(fs::Metadata::is_symlink) {
-            return Ok(None);
-        }
-    }
-    let is_there = is_there.filter(fs::Metadata::is_file);
-    let path = &path;
-    let end = offset.checked_add(bytes);
-    let Some(size) = is_there
-        .map(|it| it.len())
-        .filter(|size| end.is_some_and(|end| end <= *size))
-    else {
+    let end = at.offset.checked_add(tensor.tensor.bytes);
+    let place = Place::inside(folder, &at.path);
+    let Some((place, end)) = place.zip(end).filter(|(place, end)| *end <= place.bytes) else {
         return Ok(None);
     };
-    let unreadable = |error: FileError| CliError::Folder(error.into());
-    let file = OpenFile::open(path, size).map_err(unreadable)?;
-    let (mut hasher, mut at) = (sha2::Sha256::new(), offset);
-    let end = offset + bytes;
+    let file = place.open()?;
+    let (mut stream, mut at) = (Sha256Stream::default(), at.offset);
     let mut buffer = vec![0; STEP_BYTES];
     while at < end {
         let step = usize::try_from(end - at).map_or(STEP_BYTES, |left| left.min(STEP_BYTES));
         file.read_at(at, &mut buffer[..step]).map_err(unreadable)?;
-        hasher.update(&buffer[..step]);
+        stream.update(&buffer[..step]);
         at += step as u64;
     }
-    Ok(Some(Sha256::from_bytes(hasher.finalize().into())))
+    Ok(Some(stream.finish()))
 }

@@ -1,6 +1,6 @@
 //! The errors of the command line itself: settings, keys, and what was typed.
 
-use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
+use candor_core::bundle::{BundleError, PartProofError, ReceiptError};
 use candor_core::note::VerifierKeyError;
 use candor_core::record::PublicKeyError;
 use candor_sbom::NoModel;
@@ -60,9 +60,9 @@ fn what_a_command_says() {
             path: path(),
             error: Box::new(OmsError::Bundle(candor_oms::BundleError::Signatures(2))),
         },
-        CliError::TensorProof { .. } => CliError::TensorProof {
+        CliError::PartProof { .. } => CliError::PartProof {
             path: path(),
-            error: Box::new(TensorProofError::TooLong { bytes: 1 << 30 }),
+            error: Box::new(PartProofError::TooLong { bytes: 1 << 30 }),
         },
         CliError::Receipt { .. } => CliError::Receipt {
             path: path(),

@@ -1,6 +1,6 @@
 //! The errors of what proves something: bundles, proofs, and the checkpoints in them and of a log.
 
-use candor_core::bundle::{BundleError, ReceiptError, TensorProofError};
+use candor_core::bundle::{BundleError, PartKind, PartProofError, ReceiptError};
 use candor_core::merkle::ProofError;
 use candor_core::note::{CheckpointError, KeyId, NoteError, RetirementError};
 use candor_core::record::{AuthorityError, Kind, RecordError};
@@ -25,8 +25,8 @@ fn of_proof(error: ReceiptError) -> CliError {
     }
 }
 
-fn of_tensors(error: TensorProofError) -> CliError {
-    CliError::TensorProof {
+fn of_parts(error: PartProofError) -> CliError {
+    CliError::PartProof {
         path: "/home/lab/embed.json".into(),
         error: Box::new(error),
     }
@@ -43,14 +43,21 @@ fn not_included() -> ReceiptError {
 }
 
 #[test]
-fn what_is_said_of_tensor_proofs() {
-    let printed = messages! { TensorProofError as of_tensors;
-        TensorProofError::TooLong { .. } => TensorProofError::TooLong { bytes: 1 << 30 },
-        TensorProofError::Json(_) => TensorProofError::Json(json_error()),
-        TensorProofError::Form(_) => TensorProofError::Form("missing field `hashes`".to_owned()),
-        TensorProofError::Bundle(_) => TensorProofError::Bundle(BundleError::NothingAbout(release())),
-        TensorProofError::NoTensors(_) => TensorProofError::NoTensors(release()),
-        TensorProofError::Root { .. } => TensorProofError::Root { index: index(4) },
+fn what_is_said_of_proofs_of_parts() {
+    let printed = messages! { PartProofError as of_parts;
+        PartProofError::TooLong { .. } => PartProofError::TooLong { bytes: 1 << 30 },
+        PartProofError::Json(_) => PartProofError::Json(json_error()),
+        PartProofError::Form(_) => PartProofError::Form("missing field `hashes`".to_owned()),
+        PartProofError::Bundle(_) => PartProofError::Bundle(BundleError::NothingAbout(release())),
+        PartProofError::NotStated { .. } => PartProofError::NotStated {
+            release: release(),
+            parts: PartKind::Tensors,
+        },
+        PartProofError::Root { .. } => PartProofError::Root { index: index(4), parts: PartKind::Chunks },
+        PartProofError::Manifest { .. } => PartProofError::Manifest {
+            index: index(4),
+            error: ManifestError::NoCommonAlgorithm,
+        },
     };
     insta::assert_snapshot!(printed);
 }
