@@ -12,7 +12,8 @@ use candor_core::merkle::{
     TilePathError, TreeSize,
 };
 use candor_core::note::{
-    CheckpointError, KeyId, KeyName, NoteError, Origin, RetirementError, VerifierKeyError,
+    CheckpointError, CosignatureFault, KeyId, KeyName, KeyType, NoteError, Origin, QuorumError,
+    RefusedCosignature, RetirementError, VerifierKeyError,
 };
 use candor_core::record::{
     Algorithm, AuthorityError, DigestSetError, EnvelopeError, JsonError, Kind, NameError,
@@ -121,7 +122,8 @@ fn what_is_said_of_notes() {
     let a_slash = "log.example.org/"
         .parse::<Origin>()
         .expect_err("it ends with a slash");
-    let name: KeyName = "log.example.org/candor".parse().expect("a name");
+    let witness = |name: &str| name.parse::<KeyName>().expect("a name");
+    let name: KeyName = witness("log.example.org/candor");
     let of_enums = messages! { NoteError:
         NoteError::TooLong { .. } => NoteError::TooLong { bytes: 1 << 20 },
         NoteError::NotUtf8 { .. } => NoteError::NotUtf8 { valid_up_to: 17 },
@@ -157,12 +159,30 @@ fn what_is_said_of_notes() {
         VerifierKeyError::Form => VerifierKeyError::Form,
         VerifierKeyError::Name(_) => VerifierKeyError::Name(a_space()),
         VerifierKeyError::Encoding { .. } => VerifierKeyError::Encoding { name: text("log.example.org") },
-        VerifierKeyError::Unsupported { .. } => VerifierKeyError::Unsupported { kind: 4, name: text("log.example.org") },
+        VerifierKeyError::Unsupported { .. } => VerifierKeyError::Unsupported { kind: 4, wanted: KeyType::Ed25519, name: text("log.example.org") },
         VerifierKeyError::WeakKey { .. } => VerifierKeyError::WeakKey { name: text("log.example.org") },
         VerifierKeyError::KeyIdMismatch { .. } => VerifierKeyError::KeyIdMismatch {
             name: text("log.example.org"),
             stated: KeyId::from_bytes([1; 4]),
             computed: KeyId::from_bytes([2; 4]),
+        },
+    } + &messages! { CosignatureFault:
+        CosignatureFault::Length { .. } => CosignatureFault::Length { bytes: 64 },
+        CosignatureFault::Time(_) => CosignatureFault::Time(0),
+        CosignatureFault::Signature => CosignatureFault::Signature,
+        CosignatureFault::OfTheLog => CosignatureFault::OfTheLog,
+    } + &messages! { RefusedCosignature:
+        RefusedCosignature { .. } => RefusedCosignature {
+            witness: witness("witness.example.com/w1"),
+            key_id: KeyId::from_bytes([1; 4]),
+            fault: CosignatureFault::Signature,
+        },
+    } + &messages! { QuorumError:
+        QuorumError::Zero => QuorumError::Zero,
+        QuorumError::TooFewWitnesses { .. } => QuorumError::TooFewWitnesses { required: 2, witnesses: 1 },
+        QuorumError::SameKey { .. } => QuorumError::SameKey {
+            first: witness("witness.example.com/w1"),
+            second: witness("witness.example.net/w2"),
         },
     };
     insta::assert_snapshot!(format!("{of_enums}OriginError\n    {a_slash}\n"));

@@ -3,7 +3,9 @@
 mod signing;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use candor_core::note::{KeyId, KeyName, NoteError, NoteSignature, VerifierKey, VerifierKeyError};
+use candor_core::note::{
+    KeyId, KeyName, KeyType, NoteError, NoteSignature, VerifierKey, VerifierKeyError,
+};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
@@ -123,6 +125,7 @@ fn a_verifier_key_of_another_type_is_refused() {
                 text.parse::<VerifierKey>(),
                 Err(VerifierKeyError::Unsupported {
                     kind,
+                    wanted: KeyType::Ed25519,
                     name: "example.org/log".to_owned()
                 })
             );

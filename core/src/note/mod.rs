@@ -5,18 +5,23 @@
 //! ```
 //!
 //! One file per specification: `signed_note` for C2SP signed-note, `verifier_key` for its keys, `checkpoint`
-//! for C2SP tlog-checkpoint. `retirement` is ours: an extension line of the last checkpoint.
+//! for C2SP tlog-checkpoint, `cosignature` for C2SP tlog-cosignature. `retirement` is ours: an extension line of the
+//! last checkpoint.
 //!
 //! Not here: the signatures of records ([`crate::record::Envelope`]), and where keys come from.
 
 mod checkpoint;
+mod cosignature;
 mod retirement;
 mod signed_note;
 mod verifier_key;
 
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError};
+pub use cosignature::{
+    Cosignature, CosignatureFault, Cosigned, Quorum, QuorumError, RefusedCosignature, WitnessKey,
+};
 pub use retirement::{NextLog, Retirement, RetirementError};
 pub use signed_note::{
     NOTE_BYTES_MAX, NoteError, NoteSignature, NoteSigner, SIGNATURES_MAX, SignedNote, VerifiedNote,
 };
-pub use verifier_key::{KeyId, KeyName, KeyNameError, VerifierKey, VerifierKeyError};
+pub use verifier_key::{KeyId, KeyName, KeyNameError, KeyType, VerifierKey, VerifierKeyError};

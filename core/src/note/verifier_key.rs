@@ -1,4 +1,6 @@
 //! Key names, key IDs and verifier keys (C2SP `signed-note`, "Signatures" and "Verifier keys").
+//!
+//! Not here: the keys of witnesses, which are written alike (`cosignature`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +12,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ed25519::is_usable;
 
-/// The type byte of plain Ed25519 note signatures.
-const ED25519: u8 = 0x01;
+/// What a key's signatures are over, by the type byte of C2SP `signed-note`, "Signature types".
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum KeyType {
+    /// The note's text.
+    Ed25519 = 0x01,
+    /// A time, and a checkpoint's text (C2SP `tlog-cosignature`).
+    Ed25519Cosignature = 0x04,
+}
 
 /// How much of a name stands in errors.
 const NAME_CHARS_SHOWN_MAX: usize = 100;
@@ -70,10 +79,12 @@ pub enum VerifierKeyError {
         name: String,
     },
     /// A kind of key that this program can't check.
-    #[error("the key of {name:?} is of type {kind:#04x}, and only Ed25519 (0x01) is supported")]
+    #[error("the key of {name:?} is of type {kind:#04x}, and only {wanted} is supported")]
     Unsupported {
         /// The type byte.
         kind: u8,
+        /// The type that is known here.
+        wanted: KeyType,
         /// Whose it is, shortened.
         name: String,
     },
@@ -133,10 +144,10 @@ impl KeyId {
         &self.0
     }
 
-    /// `SHA-256(key name || 0x0A || 0x01 || public key)[:4]`.
-    fn of_ed25519(name: &KeyName, key: &VerifyingKey) -> Self {
+    /// `SHA-256(key name || 0x0A || type byte || public key)[:4]`.
+    pub(super) fn of(name: &KeyName, kind: KeyType, key: &VerifyingKey) -> Self {
         let hash = Sha256::new_with_prefix(&name.0)
-            .chain_update([0x0A, ED25519])
+            .chain_update([0x0A, kind as u8])
             .chain_update(key.as_bytes())
             .finalize();
         Self([hash[0], hash[1], hash[2], hash[3]])
@@ -153,7 +164,7 @@ impl VerifierKey {
     /// Names a public key. The caller has made sure that it is not of small order.
     pub fn new(name: KeyName, key: VerifyingKey) -> Self {
         Self {
-            id: KeyId::of_ed25519(&name, &key),
+            id: KeyId::of(&name, KeyType::Ed25519, &key),
             name,
             key,
         }
@@ -178,61 +189,82 @@ impl VerifierKey {
 impl FromStr for VerifierKey {
     type Err = VerifierKeyError;
     fn from_str(text: &str) -> Result<Self, VerifierKeyError> {
-        if text.contains("PRIVATE KEY") {
-            return Err(VerifierKeyError::PrivateKey);
-        }
-        // The base64 of the key may contain plus signs, the name and the ID can't.
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(VerifierKeyError::Form);
-        };
-        // The ID is what makes it a verifier key at all; before that, the name may be anything.
-        let mut stated = [0; 4];
-        if id.bytes().any(|b| b.is_ascii_uppercase())
-            || hex::decode_to_slice(id, &mut stated).is_err()
-        {
-            return Err(VerifierKeyError::Form);
-        }
-        let stated = KeyId(stated);
-        let key_name: KeyName = name.parse()?;
-        let name = || name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
-        let encoding = || VerifierKeyError::Encoding { name: name() };
-        let key = BASE64_STANDARD.decode(key).map_err(|_| encoding())?;
-        let (kind, key) = key.split_first().ok_or_else(encoding)?;
-        if *kind != ED25519 {
-            return Err(VerifierKeyError::Unsupported {
-                kind: *kind,
-                name: name(),
-            });
-        }
-        let key: &[u8; 32] = key.try_into().map_err(|_| encoding())?;
-        let key = VerifyingKey::from_bytes(key)
-            .ok()
-            .filter(is_usable)
-            .ok_or_else(|| VerifierKeyError::WeakKey { name: name() })?;
-        let verifier_key = Self::new(key_name, key);
-        if verifier_key.id != stated {
-            return Err(VerifierKeyError::KeyIdMismatch {
-                name: name(),
-                stated,
-                computed: verifier_key.id,
-            });
-        }
-        Ok(verifier_key)
+        let (name, id, key) = parse(text, KeyType::Ed25519)?;
+        Ok(Self { name, id, key })
     }
+}
+
+/// Takes apart what is written as a verifier key, which must be of type `wanted`.
+pub(super) fn parse(
+    text: &str,
+    wanted: KeyType,
+) -> Result<(KeyName, KeyId, VerifyingKey), VerifierKeyError> {
+    if text.contains("PRIVATE KEY") {
+        return Err(VerifierKeyError::PrivateKey);
+    }
+    // The base64 of the key may contain plus signs, the name and the ID can't.
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(VerifierKeyError::Form);
+    };
+    // The ID is what makes it a verifier key at all; before that, the name may be anything.
+    let mut stated = [0; 4];
+    if id.bytes().any(|b| b.is_ascii_uppercase()) || hex::decode_to_slice(id, &mut stated).is_err()
+    {
+        return Err(VerifierKeyError::Form);
+    }
+    let stated = KeyId(stated);
+    let key_name: KeyName = name.parse()?;
+    let name = || name.chars().take(NAME_CHARS_SHOWN_MAX).collect();
+    let encoding = || VerifierKeyError::Encoding { name: name() };
+    let key = BASE64_STANDARD.decode(key).map_err(|_| encoding())?;
+    let (kind, key) = key.split_first().ok_or_else(encoding)?;
+    if *kind != wanted as u8 {
+        return Err(VerifierKeyError::Unsupported {
+            kind: *kind,
+            wanted,
+            name: name(),
+        });
+    }
+    let key: &[u8; 32] = key.try_into().map_err(|_| encoding())?;
+    let key = VerifyingKey::from_bytes(key)
+        .ok()
+        .filter(is_usable)
+        .ok_or_else(|| VerifierKeyError::WeakKey { name: name() })?;
+    let computed = KeyId::of(&key_name, wanted, &key);
+    if computed != stated {
+        return Err(VerifierKeyError::KeyIdMismatch {
+            name: name(),
+            stated,
+            computed,
+        });
+    }
+    Ok((key_name, stated, key))
+}
+
+/// Writes a key of type `kind` as a verifier key.
+pub(super) fn write(
+    f: &mut fmt::Formatter<'_>,
+    (name, id, key): (&KeyName, KeyId, &VerifyingKey),
+    kind: KeyType,
+) -> fmt::Result {
+    let mut bytes = vec![kind as u8];
+    bytes.extend_from_slice(key.as_bytes());
+    write!(f, "{name}+{id}+{}", BASE64_STANDARD.encode(bytes))
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ED25519];
-        key.extend_from_slice(self.key.as_bytes());
-        write!(
-            f,
-            "{}+{}+{}",
-            self.name,
-            self.id,
-            BASE64_STANDARD.encode(key)
-        )
+        write(f, (&self.name, self.id, &self.key), KeyType::Ed25519)
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ed25519 => "Ed25519 (0x01)",
+            Self::Ed25519Cosignature => "Ed25519 cosignatures (0x04)",
+        })
     }
 }
 

@@ -1,4 +1,8 @@
-//! Making and reading notes, for the tests of notes and of keys.
+//! Making and reading notes, for the tests of notes, of keys and of cosignatures.
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own, and uses its own part of this"
+)]
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! The errors of the command line itself: settings, keys, and what was typed.
 
 use candor_core::bundle::{BundleError, PartProofError, ReceiptError};
-use candor_core::note::VerifierKeyError;
+use candor_core::note::{KeyType, VerifierKeyError};
 use candor_core::record::PublicKeyError;
 use candor_sbom::NoModel;
 
@@ -139,7 +139,7 @@ fn what_is_said_of_a_logs_key() {
         VerifierKeyError::Form => VerifierKeyError::Form,
         VerifierKeyError::Name(_) => VerifierKeyError::Name(a_space()),
         VerifierKeyError::Encoding { .. } => VerifierKeyError::Encoding { name: name() },
-        VerifierKeyError::Unsupported { .. } => VerifierKeyError::Unsupported { kind: 4, name: name() },
+        VerifierKeyError::Unsupported { .. } => VerifierKeyError::Unsupported { kind: 4, wanted: KeyType::Ed25519, name: name() },
         VerifierKeyError::WeakKey { .. } => VerifierKeyError::WeakKey { name: name() },
         VerifierKeyError::KeyIdMismatch { .. } => VerifierKeyError::KeyIdMismatch {
             name: name(),
