@@ -23,6 +23,7 @@ mod npz;
 mod numpy;
 mod onnx;
 mod pickle;
+mod pickles;
 mod pytorch;
 mod rebuild;
 mod safetensors;
@@ -32,5 +33,6 @@ mod zip;
 
 pub use format::{Format, FormatError, read};
 pub use index::{INDEX_BYTES_MAX, Index, IndexError};
+pub use pickles::{Pickles, pickles};
 pub use source::{Source, SourceError};
 pub use tensor::{Contents, Dtype, Tensor, Unlisted};

@@ -12,7 +12,7 @@ use crate::source::{Reader, Source};
 use crate::tensor::{Contents, Dtype, Tensor, Unlisted, elements};
 use crate::{Format, FormatError, globals, pickle};
 
-const MAGIC: [u8; 6] = *b"\x93NUMPY";
+pub(crate) const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
 /// The longest header that is read; real ones have some 128 bytes.
 const HEADER_BYTES_MAX: u64 = 64 << 10;
