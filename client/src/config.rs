@@ -4,6 +4,9 @@
 //! [log]
 //! url = "https://log.example.org/candor"
 //! key = "log.example.org/candor+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+//!
+//! [verify]
+//! policy = "candor.toml"     # beside this file
 //! ```
 
 use std::fs;
@@ -23,6 +26,9 @@ pub struct Config {
     /// Which log is meant when no other is named.
     #[serde(default)]
     pub log: LogConfig,
+    /// How releases are verified.
+    #[serde(default)]
+    pub verify: VerifyConfig,
 }
 
 /// The log.
@@ -34,6 +40,14 @@ pub struct LogConfig {
     /// Its verifier key.
     #[serde(default, deserialize_with = "read_key")]
     pub key: Option<LogKey>,
+}
+
+/// How releases are verified.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyConfig {
+    /// The policy that they are held against; from the folder of the configuration file.
+    pub policy: Option<PathBuf>,
 }
 
 fn read_key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<LogKey>, D::Error> {
@@ -68,7 +82,7 @@ impl ConfigError {
         match self {
             Self::Io { .. } => "check the file's permissions, or move it away",
             Self::Form { .. } => {
-                "the file has one section, [log], with the settings url and key; see `candor --help`"
+                "the file has the sections [log], with the settings url and key, and [verify], with policy; see `candor --help`"
             }
         }
     }
@@ -93,7 +107,7 @@ impl Config {
 
 /// What is wrong, and in which line. The line itself is not repeated: who mistook the file for another one may
 /// have put a secret there.
-fn reason(text: &str, error: &toml::de::Error) -> String {
+pub(crate) fn reason(text: &str, error: &toml::de::Error) -> String {
     if text.contains("PRIVATE KEY") {
         return "it holds a private key, and should hold none".to_owned();
     }
@@ -131,6 +145,11 @@ mod tests {
         let log = config.expect("it is right").log;
         assert_eq!(log.url.as_deref(), Some("https://example.com/foo"));
         assert_eq!(log.key.map(|key| key.to_string()).as_deref(), Some(key));
+        let verify = read("[verify]\npolicy = \"candor.toml\"\n").expect("it is right");
+        assert_eq!(
+            verify.verify.policy.as_deref(),
+            Some(Path::new("candor.toml"))
+        );
     }
 
     #[test]
@@ -160,6 +179,7 @@ mod tests {
             "[log]\nulr = \"x\"\n",
             "[logs]\n",
             "[log]\nkey = \"x\"\n",
+            "[verify]\npolicies = []\n",
             "log",
         ] {
             assert!(

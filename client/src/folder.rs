@@ -24,7 +24,7 @@ use candor_core::weights::{
     CHUNK_BYTES, FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
-use crate::hashing::{self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files, no_look};
+use crate::hashing::{self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files};
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -308,6 +308,30 @@ pub fn hash_listed(
     options: Options<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FoundFiles, FolderError> {
+    let look_at_nothing = |_: &FilePath, _: &OpenFile| Ok(());
+    look_at_listed(
+        folder,
+        release,
+        manifest,
+        options,
+        &look_at_nothing,
+        progress,
+    )
+}
+
+/// Looks at a file that is about to be hashed.
+pub type LookAt<'a> = dyn Fn(&FilePath, &OpenFile) -> Result<(), FileError> + Sync + 'a;
+
+/// The same as [`hash_listed`], where `look` sees each file that gets a digest, before it is read: what it finds there
+/// is about the very bytes of the digest, also where that is known from another time. It may see one twice.
+pub fn look_at_listed(
+    folder: &Path,
+    release: &ReleaseName,
+    manifest: &Manifest,
+    options: Options<'_>,
+    look: &LookAt<'_>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<FoundFiles, FolderError> {
     let is_listed = |name: &str| {
         manifest.files().iter().any(|file| {
             let rest = file.path.as_str().strip_prefix(name);
@@ -328,7 +352,7 @@ pub fn hash_listed(
     })?;
     unlistable.sort_by(|a, b| a.path.cmp(&b.path));
     let FolderListing { files, ignored } = listing;
-    let (files, known_files) = hash_as_listed(folder, &files, manifest, options, progress)?;
+    let (files, known_files) = hash_as_listed(folder, &files, manifest, options, look, progress)?;
     Ok(FoundFiles {
         files,
         known_files,
@@ -343,6 +367,7 @@ fn hash_as_listed(
     files: &[(FilePath, u64)],
     manifest: &Manifest,
     options: Options<'_>,
+    look: &LookAt<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(Vec<FoundFile>, u64), FolderError> {
     let listed: BTreeMap<&FilePath, &ManifestFile> = manifest
@@ -386,9 +411,16 @@ fn hash_as_listed(
         ..options
     };
     let mut known_files = 0;
-    let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
-        progress(Progress::of(hashing, &files[read[hashing.job]].0));
-    })?;
+    let look_at = |path: &FilePath, file: &OpenFile| {
+        look(path, file)?;
+        Ok(Look::<()>::default())
+    };
+    let hashed = hash_files(
+        &jobs,
+        options,
+        |index, file| look_at(&files[read[index]].0, file),
+        &mut |hashing| progress(Progress::of(hashing, &files[read[hashing.job]].0)),
+    )?;
     let mut doubtful = Vec::new();
     for ((index, job), hashed) in read.into_iter().zip(jobs).zip(hashed) {
         if hashed.was_known && !fits(&listed, &files[index].0, &hashed.digest) {
@@ -405,9 +437,12 @@ fn hash_as_listed(
             reads_all: true,
             ..options
         };
-        let hashed = hash_files(&jobs, options, no_look, &mut |hashing| {
-            progress(Progress::of(hashing, &files[doubtful[hashing.job]].0));
-        })?;
+        let hashed = hash_files(
+            &jobs,
+            options,
+            |index, file| look_at(&files[doubtful[index]].0, file),
+            &mut |hashing| progress(Progress::of(hashing, &files[doubtful[hashing.job]].0)),
+        )?;
         for (index, hashed) in doubtful.into_iter().zip(hashed) {
             found[index].digest = Some(hashed.digest);
         }

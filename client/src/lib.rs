@@ -20,6 +20,7 @@ pub mod keys;
 pub mod log_client;
 pub mod memory;
 pub mod oms;
+pub mod policy;
 pub mod problem;
 pub mod publish;
 pub mod replay;

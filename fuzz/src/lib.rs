@@ -18,11 +18,11 @@ use candor_core::bundle::{Bundle, PartProof, Receipt};
 use candor_core::merkle::{
     EntryBundlePath, Hash, InclusionProof, LeafHash, LeafIndex, TilePath, TreeHead, TreeSize,
 };
-use candor_core::note::{Checkpoint, LogKey, NoteSigner, SignedNote};
+use candor_core::note::{Checkpoint, LogKey, NoteSigner, Quorum, SignedNote};
 use candor_core::record::{DigestSet, Envelope, Statement, parse_strict, to_canonical_json};
 use candor_core::weights::{ChunkList, Manifest, ManifestFile, TensorList};
-use candor_formats::{Format, Index, read};
-use ed25519_dalek::SigningKey;
+use candor_formats::{Format, Index, Pickles, pickles, read};
+use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 
 /// No error repeats what it is about without bounds.
@@ -32,8 +32,9 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 pub type Target = fn(&[u8]);
 
 /// By name, all that is here.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("note", note),
+    ("cosigned", cosigned),
     ("checkpoint", checkpoint),
     ("tile_path", tile_path),
     ("proof", proof),
@@ -49,6 +50,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("front_matter", front_matter),
     ("checksum_list", checksum_list),
     ("configuration", configuration),
+    ("policy", policy),
 ];
 
 fn has_an_end(error: &impl std::fmt::Display) {
@@ -74,6 +76,48 @@ pub fn note(bytes: &[u8]) {
 fn signer() -> NoteSigner {
     let name = "example.org/fuzz".parse().expect("a key's name");
     NoteSigner::new(name, SigningKey::from_bytes(&[7; 32]))
+}
+
+/// What stands below a checkpoint: what counts was signed by the witness, over this text and at its time. Nobody else can
+/// sign for it.
+pub fn cosigned(bytes: &[u8]) {
+    let (log, witness) = (signer(), SigningKey::from_bytes(&[8; 32]));
+    let key = LogKey::from(log.verifier_key().clone());
+    let keys = vec![WITNESS.parse().expect("a witness's key")];
+    let quorum = Quorum::new(keys, 1).expect("a quorum");
+    let ever = 0..=u64::MAX;
+    let head = TreeHead {
+        size: TreeSize::new(1),
+        root: Hash::from_bytes([9; 32]),
+    };
+    let note = Checkpoint::sign(head, &log).to_string();
+    let below = [note.as_bytes(), bytes].concat();
+    let Ok(cosigned) = quorum.verify(&below, &key) else {
+        return;
+    };
+    let text = note.split_once("\n\n").expect("a note").0;
+    for cosignature in &cosigned.cosignatures {
+        let message = format!("cosignature/v1\ntime {}\n{text}\n", cosignature.time);
+        let signature = witness.sign(message.as_bytes()).to_bytes();
+        assert!(
+            is_below(&below, &signature),
+            "the witness has not signed this"
+        );
+    }
+    assert_eq!(cosigned.is_quorum(&ever), !cosigned.cosignatures.is_empty());
+    cosigned.refused.iter().for_each(has_an_end);
+}
+
+/// The witness of these checkpoints: its secret key is 32 bytes of 8.
+const WITNESS: &str =
+    "witness.example.com/fuzz+fbf67445+BBOY9ixtGkV8UbpqS189vS9p/KkyFiGNyJl+QWvRfZPK";
+
+/// Whether a line of the note ends in these bytes.
+fn is_below(note: &[u8], signature: &[u8]) -> bool {
+    let note = SignedNote::parse(note).expect("it was read");
+    note.signatures()
+        .iter()
+        .any(|line| line.signature.ends_with(signature))
 }
 
 /// Checkpoints: the log's key signs any text, and what is accepted then says what another reader reads in it. Without the
@@ -305,9 +349,18 @@ pub fn weights_file(bytes: &[u8]) {
                     assert!(tensor.range.end <= file.len() as u64);
                 }
             }
+            // What is read as one of these is one, whatever it is named.
+            if format == Format::Pytorch {
+                assert_ne!(pickles(&file).ok(), Some(Pickles::None));
+            }
             assert_eq!(read(format, &file).ok(), Some(contents));
         }
         Err(error) => has_an_end(&error),
+    }
+    if let Pickles::Found(words) | Pickles::Unclear(words) =
+        pickles(&file).expect("bytes in memory can be read")
+    {
+        has_an_end(&words);
     }
 }
 
@@ -361,6 +414,22 @@ pub fn checksum_list(bytes: &[u8]) {
             assert_eq!(again.to_bytes(), written);
         }
         Err(error) => has_an_end(&error),
+    }
+}
+
+/// Policies: what is accepted asks something, and what is not repeats no secret that it was taken for.
+pub fn policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match candor_client::policy::Policy::parse(text) {
+        Ok(policy) => assert!(!policy.rules().is_empty()),
+        Err(error) => has_an_end(&error),
+    }
+    let secret = "-----BEGIN PRIVATE KEY-----\ntell-nobody\n-----END PRIVATE KEY-----\n";
+    if let Err(error) = candor_client::policy::Policy::parse(&format!("{text}\n{secret}")) {
+        has_an_end(&error);
+        assert!(!error.to_string().contains("tell-nobody"), "{error}");
     }
 }
 

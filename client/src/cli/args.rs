@@ -433,6 +433,10 @@ pub struct VerifyArgs {
     /// The record that the proof is about: an envelope, or the entry's bytes
     #[arg(long, visible_alias = "entry", value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Hold the release against this policy, too: publishers, records, licences, pickles, witnesses
+    /// [env: CANDOR_POLICY]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Refuse what no release lists, too: .git, .cache/huggingface and bundles of the release
     #[arg(long)]
     pub strict: bool,

@@ -14,7 +14,7 @@ const WORDS_WIDTH: usize = 64;
 type Entry = (&'static str, &'static str);
 
 /// The variables that [`super::settings`] reads, and the one of the output.
-const ENVIRONMENT: [Entry; 8] = [
+const ENVIRONMENT: [Entry; 9] = [
     ("CANDOR_LOG", "The log's address, as with --log."),
     (
         "CANDOR_LOG_KEY",
@@ -40,6 +40,10 @@ const ENVIRONMENT: [Entry; 8] = [
         "SOURCE_DATE_EPOCH",
         "The time of documents that are made, in seconds since 1970, in place of now.",
     ),
+    (
+        "CANDOR_POLICY",
+        "The policy that candor verify holds releases against, as with --policy.",
+    ),
     ("NO_COLOR", "If set, no colours, as with --color never."),
 ];
 
@@ -47,7 +51,7 @@ const ENVIRONMENT: [Entry; 8] = [
 const FILES: [Entry; 3] = [
     (
         "~/.config/candor/config.toml",
-        "The log that is meant when neither a flag nor a variable names one: a section [log] with url = \"…\" and key = \"…\".",
+        "The log that is meant when neither a flag nor a variable names one: a section [log] with url = \"…\" and key = \"…\". A section [verify] with policy = \"…\" names a policy, from the same folder.",
     ),
     (
         "~/.config/candor/key.pem",

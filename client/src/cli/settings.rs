@@ -222,6 +222,20 @@ impl Settings {
             .or_else(|| Some(self.around.state_home.as_ref()?.join("candor")))
     }
 
+    /// The policy that releases are held against, unless a flag names another: by the variable, else by the configuration
+    /// file, from whose folder it is.
+    pub fn policy(&self) -> Option<PathBuf> {
+        let configured = || {
+            let home = self.around.config_home.as_ref()?;
+            Some(
+                home.join("candor")
+                    .join(self.config.verify.policy.as_ref()?),
+            )
+        };
+        let variable = self.variable("CANDOR_POLICY").map(PathBuf::from);
+        variable.or_else(configured)
+    }
+
     /// Where the signing key is, or a new one goes.
     pub fn key_path(&self) -> Result<PathBuf, CliError> {
         let flag = self.flags.key.clone();

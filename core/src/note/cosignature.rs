@@ -18,8 +18,8 @@
 //! witness, so one key under two names would be two witnesses: [`Quorum::new`] refuses it, and the log's own key is no
 //! witness's.
 //!
-//! Not here: cosignatures by ML-DSA-44 (type 0x06), which are skipped as those of unknown keys are; asking witnesses for
-//! theirs; and what time it is.
+//! Not here: cosignatures by ML-DSA-44 (type 0x06), which are skipped as those of unknown keys are; asking witnesses
+//! for theirs; and what time it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -11,6 +11,7 @@ mod keys;
 mod memory;
 mod oms;
 mod parts;
+mod policy;
 mod previewing;
 mod publishing;
 mod settings;

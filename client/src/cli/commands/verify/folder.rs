@@ -9,6 +9,7 @@ use candor_core::bundle::VerifiedBundle;
 use candor_core::record::Algorithm;
 use candor_core::weights::{Change, ChunkList, Chunks, Comparison, FilePath, Manifest};
 
+use super::policy::Gate;
 use super::report::{Doubt, Finding, Report};
 use crate::cli::Session;
 use crate::cli::args::VerifyArgs;
@@ -16,8 +17,8 @@ use crate::cli::error::CliError;
 use crate::cli::page;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
-use crate::folder::{FolderError, Progress, Unlistable, hash_listed};
-use crate::hashing::{FileError, Hashed, Job, Options, hash_files, no_look};
+use crate::folder::{FolderError, Progress, Unlistable, look_at_listed};
+use crate::hashing::{FileError, Hashed, Job, OpenFile, Options, hash_files, no_look};
 
 /// How a folder is held against a release.
 #[derive(Clone, Copy)]
@@ -29,11 +30,14 @@ pub(super) struct How<'a> {
     /// Whether files are read whose digests are remembered.
     reads_all: bool,
     threads: Option<NonZeroUsize>,
+    /// What looks at each file as it is hashed.
+    gate: Option<&'a Gate>,
 }
 
 impl<'a> How<'a> {
-    pub(super) fn new(args: &VerifyArgs, bundle: Option<&'a Path>) -> Self {
+    pub(super) fn new(args: &VerifyArgs, bundle: Option<&'a Path>, gate: Option<&'a Gate>) -> Self {
         Self {
+            gate,
             is_strict: args.strict,
             bundle,
             reads_all: args.reread,
@@ -80,7 +84,11 @@ pub(super) fn judge(
         reads_all: how.reads_all,
         ..Options::default()
     };
-    let found = hash_listed(folder, release, manifest, options, &mut |progress| {
+    let look = |path: &FilePath, file: &OpenFile| match how.gate {
+        Some(gate) => gate.look(path, file),
+        None => Ok(()),
+    };
+    let found = look_at_listed(folder, release, manifest, options, &look, &mut |progress| {
         bar.show(progress);
     });
     drop(bar);

@@ -9,8 +9,10 @@
 //! record, index, digest ──┘  online ──► proven entry, Replay ─────────────┘
 //! ```
 //!
-//! Not here: any check. Core judges bundles, receipts, records and manifests, and [`crate::memory`] what two
-//! checkpoints show.
+//! What is a release is held against a policy besides, if there is one.
+//!
+//! Not here: any check. Core judges bundles, receipts, records and manifests, [`crate::policy`] releases by a policy, and
+//! [`crate::memory`] what two checkpoints show.
 
 mod chunks;
 mod evidence;
@@ -18,6 +20,7 @@ mod folder;
 mod oms;
 mod part_files;
 mod parts;
+mod policy;
 mod record;
 mod release;
 mod report;
@@ -31,7 +34,7 @@ use candor_core::bundle::{Bundle, VerifiedBundle};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
-use crate::bundle_maker::{Wanted, make_bundle};
+use crate::bundle_maker::{MadeBundle, Wanted, make_bundle};
 use crate::cli::args::{
     self, OmsVerifyArgs, VerifyArgs, VerifyChunkArgs, VerifyFileArgs, VerifyTensorArgs,
 };
@@ -41,6 +44,7 @@ use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
 use folder::How;
+use policy::{Basis, Gate};
 use release::From;
 use report::{Finding, OtherRelease, Report};
 
@@ -81,7 +85,12 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
             hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`".to_owned(),
         });
     }
-    verify(&target, args, session)?.finish(session)
+    let gate = Gate::open(&target, args, session)?;
+    let mut report = verify(&target, args, gate.as_ref(), session)?;
+    if gate.is_none() {
+        policy::leave_open(&target, session, &mut report);
+    }
+    report.finish(session)
 }
 
 /// Runs `candor oms verify`.
@@ -118,6 +127,21 @@ impl Target {
             | Self::Release(_) => true,
         }
     }
+
+    /// Whether it is a release, or a folder that should be one.
+    fn is_release(&self) -> bool {
+        match self {
+            Self::Bundle(_)
+            | Self::FolderOffline { .. }
+            | Self::FolderOnline { .. }
+            | Self::Release(_) => true,
+            Self::Evidence(_)
+            | Self::RecordOffline { .. }
+            | Self::RecordOnline(_)
+            | Self::Index(_)
+            | Self::Statement(_) => false,
+        }
+    }
 }
 
 /// What is meant. What is written like something in the log is that, whatever files there are: else whoever can put a
@@ -150,6 +174,9 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
                 Flag::Threads,
             ],
         )?;
+        if !target.is_release() {
+            args.refuse(what, &[Flag::Policy])?;
+        }
         return Ok(target);
     }
     if path.is_dir() {
@@ -200,7 +227,7 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
     args.refuse("a file", &[Flag::Strict, Flag::Reread, Flag::Threads])?;
     let bytes = files::read(&path, FILE_BYTES_MAX)?;
     if record::is_proof(&bytes) {
-        args.refuse("a proof", &[Flag::Release, Flag::Proof])?;
+        args.refuse("a proof", &[Flag::Release, Flag::Proof, Flag::Policy])?;
         let record = args.record.clone().ok_or_else(|| CliError::Usage {
             what: format!("{} is a proof, and nothing says of what", path.display()),
             hint: "name the record with `--record FILE`".to_owned(),
@@ -214,7 +241,13 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
     if Evidence::is_evidence(&bytes) || has_extension(EVIDENCE_EXTENSION) {
         args.refuse(
             "evidence against a log",
-            &[Flag::Bundle, Flag::Release, Flag::Proof, Flag::Record],
+            &[
+                Flag::Bundle,
+                Flag::Release,
+                Flag::Proof,
+                Flag::Record,
+                Flag::Policy,
+            ],
         )?;
         return Ok(Target::Evidence(path));
     }
@@ -222,7 +255,7 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
         args.refuse("a bundle", &[Flag::Proof, Flag::Record])?;
         return Ok(Target::Bundle(path));
     }
-    args.refuse("a record", &[Flag::Release, Flag::Record])?;
+    args.refuse("a record", &[Flag::Release, Flag::Record, Flag::Policy])?;
     Ok(match &args.proof {
         Some(proof) => Target::RecordOffline {
             record: path,
@@ -239,6 +272,7 @@ enum Flag {
     Release,
     Proof,
     Record,
+    Policy,
     Strict,
     Reread,
     Threads,
@@ -251,6 +285,7 @@ impl VerifyArgs {
             Flag::Release => self.release.is_some().then_some("--as"),
             Flag::Proof => self.proof.is_some().then_some("--proof"),
             Flag::Record => self.record.is_some().then_some("--record"),
+            Flag::Policy => self.policy.is_some().then_some("--policy"),
             Flag::Strict => self.strict.then_some("--strict"),
             Flag::Reread => self.reread.then_some("--reread"),
             Flag::Threads => self.threads.is_some().then_some("--threads"),
@@ -269,7 +304,12 @@ impl VerifyArgs {
     }
 }
 
-fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<Report, CliError> {
+fn verify(
+    target: &Target,
+    args: &VerifyArgs,
+    gate: Option<&Gate>,
+    session: &mut Session,
+) -> Result<Report, CliError> {
     let settings = &session.settings;
     let wanted = args.release.as_ref();
     match target {
@@ -279,11 +319,12 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
             let mut report = Report::new(wanted.unwrap_or(release).to_string());
             release::judge(&bundle.verified, From::Bundle, &mut report);
             judge_name(path, release, wanted, false, &mut report);
+            policy::judge(gate, bundle.basis(false), session, &mut report)?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
         Target::FolderOffline { folder, bundle } => {
-            let how = How::new(args, Some(bundle));
+            let how = How::new(args, Some(bundle), gate);
             let bundle = read_bundle(bundle, session)?;
             let release = &bundle.verified.release;
             let mut report = Report::new(target_words(folder, wanted.unwrap_or(release)));
@@ -297,26 +338,31 @@ fn verify(target: &Target, args: &VerifyArgs, session: &mut Session) -> Result<R
             )?;
             let fits = report.findings.is_empty() && report.doubts.is_empty();
             judge_name(folder, release, wanted, fits, &mut report);
+            policy::judge(gate, bundle.basis(true), session, &mut report)?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
         Target::FolderOnline { folder, release } => {
-            let how = How::new(args, None);
+            let how = How::new(args, None, gate);
             let client = settings.client()?;
-            let made = make_bundle(&client, &settings.memory()?, &Wanted::all(release))?;
+            let wanted = Wanted::all(release).with(policy::authors(gate));
+            let made = make_bundle(&client, &settings.memory()?, &wanted)?;
             let mut report = Report::new(target_words(folder, release));
             report.leave_open_if_first(made.advance);
             let from = From::log(&client, made.others);
             judge_folder(folder, &made.verified, from, how, session, &mut report)?;
+            policy::judge(gate, basis(&made, from, true), session, &mut report)?;
             Ok(report)
         }
         Target::Release(name) => {
             let client = settings.client()?;
-            let made = make_bundle(&client, &settings.memory()?, &Wanted::all(name))?;
+            let wanted = Wanted::all(name).with(policy::authors(gate));
+            let made = make_bundle(&client, &settings.memory()?, &wanted)?;
             let mut report = Report::new(name.to_string());
             report.leave_open_if_first(made.advance);
             let from = From::log(&client, made.others);
             release::judge(&made.verified, from, &mut report);
+            policy::judge(gate, basis(&made, from, false), session, &mut report)?;
             Ok(report)
         }
         Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),
@@ -374,6 +420,26 @@ fn target_words(folder: &Path, release: &ReleaseName) -> String {
 struct ReadBundle {
     verified: Verified<VerifiedBundle>,
     checkpoint: SignedCheckpoint,
+}
+
+impl ReadBundle {
+    fn basis(&self, has_folder: bool) -> Basis<'_> {
+        Basis {
+            bundle: &self.verified,
+            checkpoint: &self.checkpoint.text,
+            from: From::Bundle,
+            has_folder,
+        }
+    }
+}
+
+fn basis(made: &MadeBundle, from: From, has_folder: bool) -> Basis<'_> {
+    Basis {
+        bundle: &made.verified,
+        checkpoint: &made.bundle.checkpoint,
+        from,
+        has_folder,
+    }
 }
 
 fn read_bundle(path: &Path, session: &Session) -> Result<ReadBundle, CliError> {

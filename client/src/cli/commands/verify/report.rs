@@ -40,6 +40,20 @@ pub(super) struct Report {
     pub(super) remarks: Vec<String>,
     /// What was not checked.
     pub(super) not_checked: Vec<String>,
+    /// The policy that it was held against.
+    pub(super) policy: Option<AppliedPolicy>,
+}
+
+/// A policy, and what it asks.
+pub(super) struct AppliedPolicy {
+    /// Its file, as it was named.
+    pub(super) file: String,
+    /// The rules in it.
+    pub(super) rules: Vec<&'static str>,
+    /// Those that are neither broken nor open.
+    pub(super) kept: Vec<&'static str>,
+    /// The witnesses of its that signed the checkpoint, and when: in seconds since 1970.
+    pub(super) witnesses: Vec<(String, u64)>,
 }
 
 /// What leaves a claim open, and how it could be settled.
@@ -77,6 +91,12 @@ pub(super) enum Finding {
         words: String,
         by: LeafIndex,
         part: Option<String>,
+    },
+    /// A rule of the policy is broken, by this file if one is named.
+    Policy {
+        rule: &'static str,
+        words: String,
+        path: Option<String>,
     },
     /// The log signed two histories.
     Fork { words: String },
@@ -120,6 +140,16 @@ impl Finding {
             } => format!("not listed: {path} ({what})"),
             Self::LeftOut { path } => format!("not listed: {path} ({LEFT_OUT_WORDS})"),
             Self::OtherRelease(it) => it.words(),
+            Self::Policy {
+                rule,
+                words,
+                path: None,
+            } => format!("policy {rule}: {words}"),
+            Self::Policy {
+                rule,
+                words,
+                path: Some(path),
+            } => format!("policy {rule}: {path}: {words}"),
             Self::Withdrawn { words, .. } | Self::Fork { words } | Self::Broken { words } => {
                 words.clone()
             }
@@ -144,6 +174,13 @@ impl Finding {
             }),
             Self::Withdrawn { words, by, part: _ } => {
                 json!({ "finding": "withdrawn", "by": by, "detail": words })
+            }
+            Self::Policy { rule, words, path } => {
+                let mut json = json!({ "finding": "policy", "rule": rule, "detail": words });
+                if let Some(path) = path {
+                    json["path"] = json!(path);
+                }
+                json
             }
             Self::Fork { words } => json!({ "finding": "fork", "detail": words }),
             Self::Broken { words } => json!({ "finding": "broken", "detail": words }),
@@ -229,6 +266,8 @@ impl Report {
             "signed by",
             &self.signers.iter().map(Signer::words).collect::<Vec<_>>(),
         );
+        let policy = self.policy.iter().filter_map(AppliedPolicy::words);
+        rows("policy", &policy.collect::<Vec<_>>());
         rows("remarks", &self.remarks);
         let head = self.checkpoint.as_ref().map(|it| {
             format!(
@@ -254,6 +293,7 @@ impl Report {
             "doubts": self.doubts.iter().map(|doubt| &doubt.words).collect::<Vec<_>>(),
             "remarks": self.remarks,
             "notChecked": self.not_checked,
+            "policy": self.policy.as_ref().map(AppliedPolicy::to_json),
             "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
         })
     }
@@ -307,6 +347,11 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
             what,
             "don't use it; the withdrawal says why, and what to use instead",
         )
+    } else if all(|finding| matches!(finding, Finding::Policy { .. })) {
+        (
+            format!("{target} is not as the policy asks"),
+            "don't use it here: the release may hold, and the policy says that this is not enough",
+        )
     } else if all(|finding| matches!(finding, Finding::LeftOut { .. })) {
         (
             format!("{target} has more in it than a release has"),
@@ -322,6 +367,31 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
         what,
         context,
         hint: hint.to_owned(),
+    }
+}
+
+impl AppliedPolicy {
+    /// How much of it is kept, if that is not all.
+    fn words(&self) -> Option<String> {
+        if self.kept.len() == self.rules.len() {
+            return None;
+        }
+        let rules = counted(self.rules.len() as u64, "rule", "rules");
+        let kept = match self.kept.as_slice() {
+            [] => "none of them is kept".to_owned(),
+            kept => format!("kept of them: {}", kept.join(", ")),
+        };
+        Some(format!("{}: {rules}, {kept}", self.file))
+    }
+
+    fn to_json(&self) -> Value {
+        let witnesses = self.witnesses.iter();
+        json!({
+            "file": self.file,
+            "rules": self.rules,
+            "kept": self.kept,
+            "cosignedBy": witnesses.map(|(name, time)| json!({ "name": name, "time": time })).collect::<Vec<_>>(),
+        })
     }
 }
 
