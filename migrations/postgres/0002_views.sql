@@ -21,6 +21,8 @@ CREATE INDEX record_by_subject ON record (subject, kind, idx);
 -- What one publisher says of one release. The other kinds have one author for a subject, and need no index.
 CREATE INDEX record_by_subject_and_publisher ON record (subject, publisher, kind, idx)
     WHERE kind = 'evaluation' OR kind = 'withdrawal';
+-- Which releases are the very files that somebody has.
+CREATE INDEX record_by_manifest ON record (subject_sha256, idx) WHERE kind = 'weights';
 -- What a release is does not change.
 CREATE UNIQUE INDEX record_once_per_release ON record (subject, kind)
     WHERE kind IN ('model-card', 'weights', 'training-config', 'api-version');

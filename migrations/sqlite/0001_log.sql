@@ -27,8 +27,9 @@ CREATE TABLE entry (
     bytes BLOB NOT NULL CHECK (length(bytes) BETWEEN 1 AND 65535)
 ) STRICT;
 
--- What finds an entry by its statement's digest, and by the name of the release that it is the first about: the first
--- 8 bytes of that digest, and of the name's. They find candidates; the entry's row decides. Written once, when a
+-- What finds an entry by its statement's digest, by the name of the release that it is the first about, and by the
+-- manifest that it names as the release's weights: the first 8 bytes of each digest. They find candidates; the entry's
+-- row decides. Written once, when a
 -- generation of 65,536 entries is complete; until then the server has its keys in memory.
 CREATE TABLE digest_run (
     -- The generation, times 256, and the first byte of the keys.

@@ -123,9 +123,9 @@ struct ModelAnswer {
 pub(super) struct FromIndexParameters {
     /// How many.
     #[param(minimum = 1, maximum = 500, default = 50)]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// Only those behind this index.
-    after: Option<u64>,
+    pub(super) after: Option<u64>,
 }
 
 /// Shows a model and its releases.

@@ -51,6 +51,7 @@ pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, OpenApi) {
         .routes(routes!(log::log))
         .routes(routes!(records::list, publish::publish))
         .routes(routes!(records::show))
+        .routes(routes!(records::by_manifest))
         .routes(routes!(publishers::list))
         .routes(routes!(publishers::show))
         .routes(routes!(models::list))

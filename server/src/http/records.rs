@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{
     PathOf, QueryOf, cut_page, json, json_page, missing, next_page, page_items, parse,
 };
+use super::models::FromIndexParameters;
 use super::problem::Problem;
 use super::{Log, Shared};
 use crate::storage::{LoggedRecord, Questions, RecordFilter, RecordPage, RecordRow, StorageError};
@@ -158,6 +159,48 @@ pub(super) async fn list(
         next_page("/api/v1/records", &parameters)
     });
     let answer = RecordsAnswer {
+        records: rows.iter().map(Summary::of).collect(),
+        next,
+    };
+    Ok(json_page(&headers, answer.next.as_deref(), &answer))
+}
+
+/// Weights records with one manifest.
+#[derive(Serialize, ToSchema)]
+struct ManifestAnswer {
+    /// Oldest first, whoever signed them.
+    records: Vec<Summary>,
+    /// Where the next page is; none on the last.
+    next: Option<String>,
+}
+
+/// Finds releases by their files: the weights records whose manifest has this digest. None is an empty list.
+#[utoipa::path(
+    get, path = "/api/v1/manifests/{sha256}", operation_id = "find_manifest", tag = "records",
+    params(("sha256" = String, Path, description = "The SHA-256 of a manifest, as 64 hexadecimal digits"), FromIndexParameters),
+    responses((status = 200, description = "A page of weights records, oldest first", body = ManifestAnswer))
+)]
+pub(super) async fn by_manifest(
+    State(log): Shared,
+    PathOf(sha256): PathOf<String>,
+    QueryOf(parameters): QueryOf<FromIndexParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let manifest: Sha256 = parse("sha256", &sha256)?;
+    let limit = page_items(parameters.limit)?;
+    let after = parameters.after.map(LeafIndex::new);
+    let mut rows = log
+        .view(log.storage.weights_of(manifest, after, limit + 1))
+        .await?;
+    let more = cut_page(&mut rows, limit);
+    let next = rows.last().filter(|_| more).map(|last| {
+        let parameters = [
+            ("after", Some(last.index.to_string())),
+            ("limit", Some(limit.to_string())),
+        ];
+        next_page(&format!("/api/v1/manifests/{manifest}"), &parameters)
+    });
+    let answer = ManifestAnswer {
         records: rows.iter().map(Summary::of).collect(),
         next,
     };

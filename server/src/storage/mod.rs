@@ -100,6 +100,14 @@ pub trait Storage: Send + Sync + 'static {
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError>;
 
+    /// The `weights` records of this manifest, whoever signed them, oldest first, from the one behind `after` on.
+    async fn weights_of(
+        &self,
+        manifest: Sha256,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError>;
+
     /// Publishers by name, from the one behind `after` on.
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError>;
 

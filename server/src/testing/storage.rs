@@ -200,6 +200,15 @@ impl Storage for FaultyStorage {
         self.inner.records(filter, page).await
     }
 
+    async fn weights_of(
+        &self,
+        manifest: Sha256,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        self.inner.weights_of(manifest, after, limit).await
+    }
+
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
         self.inner.publishers(after, limit).await
     }

@@ -107,6 +107,11 @@ impl Growing {
         });
     }
 
+    /// Has the last record be about what has this digest.
+    pub(crate) fn same_subject(&mut self, sha256: Sha256) {
+        self.views.last_mut().expect("one was added").subject_sha256 = sha256;
+    }
+
     /// Registers a publisher with one key of its own name.
     pub(crate) fn register(&mut self, publisher: &str) {
         let state = state(publisher, self.next(), &[publisher], &[]);

@@ -92,6 +92,7 @@ on_both_engines! {
     a_statement_is_known_by_its_whole_digest,
     keys_are_known_in_their_order_and_retired_ones_when_they_are_asked_for,
     a_withdrawal_takes_what_was_there_before_it,
+    weights_are_found_by_their_whole_manifest_digest,
     a_batch_on_another_head_is_not_written,
     a_batch_that_breaks_a_rule_leaves_nothing_behind,
     one_turn_begins_when_the_other_has_ended,

@@ -403,6 +403,19 @@ impl Storage for Postgres {
         ask!(self, connection, views::records(connection, filter, page))
     }
 
+    async fn weights_of(
+        &self,
+        manifest: Sha256,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        ask!(
+            self,
+            connection,
+            views::weights_of(connection, manifest, after, limit)
+        )
+    }
+
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
         ask!(self, connection, publishers::list(connection, after, limit))
     }

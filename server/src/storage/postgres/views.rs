@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
 use futures_util::TryStreamExt as _;
@@ -215,6 +216,27 @@ pub(super) async fn records(
         query = query.bind(subject);
     }
     let rows = query.fetch_all(database).await?;
+    rows.into_iter().map(record_of).collect()
+}
+
+pub(super) async fn weights_of(
+    database: impl PgExecutor<'_>,
+    manifest: Sha256,
+    after: Option<LeafIndex>,
+    limit: u32,
+) -> Result<Vec<RecordRow>, StorageError> {
+    // The limit inside, so that what is not shown is not joined either.
+    let query = format!(
+        "{RECORD} FROM (SELECT * FROM record WHERE kind = 'weights' AND subject_sha256 = $1 AND idx > $2
+                        ORDER BY idx LIMIT $3) AS record
+         JOIN entry ON entry.idx = record.idx ORDER BY record.idx"
+    );
+    let rows: Vec<RecordColumns> = sqlx::query_as(AssertSqlSafe(query))
+        .bind(manifest.as_bytes().as_slice())
+        .bind(behind(after))
+        .bind(i64::from(limit))
+        .fetch_all(database)
+        .await?;
     rows.into_iter().map(record_of).collect()
 }
 

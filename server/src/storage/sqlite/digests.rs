@@ -1,4 +1,4 @@
-//! Which entries a digest may lead to: a statement's, or that of a release's name.
+//! Which entries a digest may lead to: a statement's, that of a release's name, or of weights their manifest's.
 //!
 //! ```text
 //! entries 0 … 65,535    65,536 … 131,071    131,072 … now
@@ -14,7 +14,7 @@
 //! it; a filter says without reading them that a key is not among them.
 //!
 //! Always: a key is the first 8 bytes of a SHA-256, and only finds candidates. Who asks compares the whole digest, or
-//! the name, with what the entry's row says. Memory is never ahead of what was committed.
+//! the name, with what the entry's row says. Manifests are what others can have in common: a key may lead to many entries. Memory is never ahead of what was committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{PoisonError, RwLock};
@@ -55,6 +55,10 @@ impl Key {
 
     pub(super) fn of_name(name: &str) -> Self {
         Self::of_statement(Sha256::of(name.as_bytes()))
+    }
+
+    pub(super) fn of_manifest(manifest: Sha256) -> Self {
+        Self::of_statement(manifest)
     }
 
     fn bucket(self) -> u64 {
@@ -182,6 +186,16 @@ impl Digests {
             .fetch(&mut *connection);
         while let Some(row) = rows.try_next().await? {
             let key = Key::of_name(row.try_get(1)?);
+            state.open.insert((key, from_db(row.try_get(0)?)?));
+        }
+        drop(rows);
+        let mut rows = sqlx::query(
+            "SELECT idx, subject_sha256 FROM record WHERE kind = 'weights' AND idx >= ?1",
+        )
+        .bind(first)
+        .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let key = Key::of_manifest(sha256_from_db(row.try_get(1)?)?);
             state.open.insert((key, from_db(row.try_get(0)?)?));
         }
         drop(rows);
@@ -314,9 +328,18 @@ impl Candidates {
     /// The indexes of all entries that any of the keys may lead to, as the list that `json_each` takes. `None` if
     /// there are none, which is what most records find.
     pub(super) async fn find(
-        mut self,
+        self,
         connection: &mut SqliteConnection,
     ) -> Result<Option<String>, StorageError> {
+        let entries = self.entries(connection).await?;
+        Ok((!entries.is_empty()).then(|| json_list(entries.iter())))
+    }
+
+    /// The same as numbers, in no order.
+    pub(super) async fn entries(
+        mut self,
+        connection: &mut SqliteConnection,
+    ) -> Result<Vec<u64>, StorageError> {
         if !self.buckets.is_empty() {
             let mut rows = sqlx::query(
                 "SELECT bucket, keys FROM digest_run WHERE bucket IN (SELECT value FROM json_each(?1))",
@@ -330,10 +353,7 @@ impl Candidates {
                 self.entries.extend(found);
             }
         }
-        if self.entries.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(json_list(self.entries.iter())))
+        Ok(self.entries)
     }
 }
 
@@ -350,7 +370,8 @@ fn entries_of(key: Key, bucket: u64, items: &[u8]) -> impl Iterator<Item = u64> 
 }
 
 /// A split block Bloom filter, as Apache Parquet describes it: a key sets one bit in each of 8 words that are side
-/// by side. With 16 bits for each of two keys an entry, some 1 in 1,000 strangers passes.
+/// by side. With 16 bits for each of two keys an entry, some 1 in 1,000 strangers passes; weights have a third, and a log of
+/// nothing else some more strangers.
 struct Filter(Box<[Block]>);
 
 /// One key's bits are all in one of these.

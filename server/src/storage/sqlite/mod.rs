@@ -377,6 +377,22 @@ impl Storage for Sqlite {
         .await
     }
 
+    async fn weights_of(
+        &self,
+        manifest: Sha256,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        views::weights_of(
+            &mut *self.readers.begin().await?,
+            &self.digests,
+            manifest,
+            after,
+            limit,
+        )
+        .await
+    }
+
     async fn publishers(&self, after: &str, limit: u32) -> Result<Vec<PublisherRow>, StorageError> {
         publishers::list(&self.readers, after, limit).await
     }

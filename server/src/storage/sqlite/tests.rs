@@ -116,6 +116,15 @@ mod filling {
         format!("a-lab/m@1.{n}").parse().expect("a name")
     }
 
+    /// The manifest of some of them, the same for each.
+    pub(super) fn manifest() -> Sha256 {
+        Sha256::of("the same files")
+    }
+
+    pub(super) fn has_manifest(n: u64) -> bool {
+        n % 6_000 == 1
+    }
+
     /// Adds entries until there are `size`. The tree is of no matter here.
     pub(super) async fn fill(log: &Sqlite, size: u64) {
         loop {
@@ -162,6 +171,8 @@ mod filling {
             index: LeafIndex::new(n),
             kind: if is_first {
                 Kind::Publisher
+            } else if has_manifest(n) {
+                Kind::Weights
             } else {
                 Kind::ApiVersion
             },
@@ -171,7 +182,11 @@ mod filling {
             } else {
                 release(n).to_string()
             },
-            subject_sha256: statement(n),
+            subject_sha256: if has_manifest(n) {
+                manifest()
+            } else {
+                statement(n)
+            },
             release: (!is_first).then(|| release(n)),
             effect: if is_first {
                 Effect::Publisher {
@@ -234,6 +249,33 @@ async fn statements_and_releases_are_found_by_their_digests_however_old_they_are
         .await
         .expect("it opens again");
     assert_eq!(found(&log, &asked).await, there);
+}
+
+#[tokio::test]
+async fn weights_are_found_by_their_manifest_however_old_they_are() {
+    let (folder, log) = log().await;
+    filling::fill(&log, SIZE).await;
+    let there: Vec<u64> = (0..SIZE).filter(|n| filling::has_manifest(*n)).collect();
+    assert!(there[0] < 65_536 && there[there.len() - 1] > 65_536);
+    let found = async |log: &Sqlite, after: Option<u64>, limit| {
+        let after = after.map(LeafIndex::new);
+        let rows = log.weights_of(filling::manifest(), after, limit).await;
+        let rows = rows.expect("an answer");
+        rows.iter().map(|row| row.index.get()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&log, None, 100).await, there);
+    log.close().await;
+    let log = Sqlite::open(&folder.path().join("log.db"))
+        .await
+        .expect("it opens again");
+    assert_eq!(found(&log, None, 100).await, there);
+    assert_eq!(found(&log, Some(there[3]), 2).await, there[4..6]);
+    let nothing = log.weights_of(filling::statement(2), None, 10).await;
+    assert_eq!(
+        nothing.expect("an answer"),
+        [],
+        "what it is of is no manifest"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use candor_core::merkle::TreeHead;
+use candor_core::record::Kind;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use tracing::debug;
@@ -123,7 +124,12 @@ pub(super) async fn write_derived(
         .iter()
         .map(|new| Key::of_statement(new.statement));
     let statements = statements.zip(batch.before.size.get()..);
-    let keys = statements.chain(subjects.new_releases()).collect();
+    let weights = batch.views.iter().filter(|view| view.kind == Kind::Weights);
+    let manifests = weights.map(|view| (Key::of_manifest(view.subject_sha256), view.index.get()));
+    let keys = statements
+        .chain(subjects.new_releases())
+        .chain(manifests)
+        .collect();
     let grown = digests.grow(batch.before.size, batch.after.size, keys);
     grown.write(connection).await?;
     Ok(grown)

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ModelName, PublisherName, ReleaseName};
 use futures_util::TryStreamExt as _;
@@ -124,6 +125,43 @@ pub(super) async fn records(
     }
     let rows = query.fetch_all(connection).await?;
     rows.into_iter().map(record_of).collect()
+}
+
+pub(super) async fn weights_of(
+    connection: &mut SqliteConnection,
+    digests: &Digests,
+    manifest: Sha256,
+    after: Option<LeafIndex>,
+    limit: u32,
+) -> Result<Vec<RecordRow>, StorageError> {
+    let candidates = digests.candidates(std::iter::once(Key::of_manifest(manifest)));
+    let mut entries = candidates.entries(connection).await?;
+    entries.retain(|entry| after.is_none_or(|after| *entry > after.get()));
+    entries.sort_unstable();
+    let query = format!(
+        "{RECORD} FROM json_each(?1) AS candidate CROSS JOIN record ON record.idx = candidate.value
+         CROSS JOIN entry ON entry.idx = record.idx {NAMES}
+         WHERE record.kind = 'weights' AND record.subject_sha256 = ?2 ORDER BY record.idx"
+    );
+    let mut found = Vec::new();
+    // Nearly all candidates are what was asked for, and anybody may have made any number of them: what is not shown is
+    // not read.
+    let limit = limit as usize;
+    for some in entries.chunks(limit.max(1)) {
+        let rows: Vec<RecordColumns> = sqlx::query_as(AssertSqlSafe(query.as_str()))
+            .bind(json_list(some.iter()))
+            .bind(manifest.as_bytes().as_slice())
+            .fetch_all(&mut *connection)
+            .await?;
+        for row in rows {
+            found.push(record_of(row)?);
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 async fn publisher_index(

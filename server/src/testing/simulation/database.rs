@@ -462,6 +462,15 @@ impl Storage for SimDatabase {
         Ok(Vec::new())
     }
 
+    async fn weights_of(
+        &self,
+        _: Sha256,
+        _: Option<LeafIndex>,
+        _: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        Ok(Vec::new())
+    }
+
     async fn publishers(&self, _: &str, _: u32) -> Result<Vec<PublisherRow>, StorageError> {
         Ok(Vec::new())
     }
