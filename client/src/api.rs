@@ -26,10 +26,10 @@ pub struct RecordView {
     pub accepted_at: Option<String>,
 }
 
-/// `GET /api/v1/records`.
+/// `GET /api/v1/records`, and `GET /api/v1/manifests/{sha256}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RecordsView {
-    /// Newest first.
+    /// Newest first; those of a manifest, oldest first.
     pub records: Vec<RecordView>,
     /// Where the next page is.
     #[serde(default)]

@@ -79,6 +79,8 @@ pub struct MadeBundle {
     pub advance: Advance,
     /// What others say of the release, beyond what is in it.
     pub others: Others,
+    /// When the log says it accepted each record (RFC 3339), by its own clock, which nothing proves.
+    pub accepted: BTreeMap<LeafIndex, String>,
 }
 
 /// Why no bundle could be made.
@@ -311,6 +313,12 @@ pub fn make_bundle(
     for publisher in wanted.publishers() {
         parts.take_history(&publisher)?;
     }
+    let accepted = rows.iter().chain(&others).filter_map(|row| {
+        let at = row.accepted_at.clone()?;
+        let is_a_time = humantime::parse_rfc3339(&at).is_ok();
+        is_a_time.then_some((row.index, at))
+    });
+    let accepted = accepted.collect();
     let listed = others.len();
     others.truncate(wanted.others_max);
     let others = Others {
@@ -361,6 +369,7 @@ pub fn make_bundle(
         verified,
         advance,
         others,
+        accepted,
     })
 }
 

@@ -12,6 +12,7 @@
 //! Not here: what was seen before ([`crate::memory`]), who may sign what (core, through [`crate::replay`]).
 
 mod error;
+mod manifests;
 mod static_log;
 mod url;
 

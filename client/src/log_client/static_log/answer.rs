@@ -33,6 +33,9 @@ impl Index {
                 _ => None,
             },
             Some(("records", digest)) => self.record_by_statement(digest.parse().ok()?, size),
+            Some(("manifests", digest)) => {
+                Some(self.weights_of(digest.parse().ok()?, &Query(query), size))
+            }
             Some(("publishers", name)) => self.publisher(name, size),
             Some(("models", name)) => self.model(name, size),
             Some(("releases", name)) => self.release(name, size),
@@ -75,6 +78,33 @@ impl Index {
         let mut rows = self.rows(size);
         let (index, row) = rows.find(|(_, row)| row.kind.is_some() && row.statement == digest)?;
         Some(self.record(index, row, size))
+    }
+
+    /// A page of weights records with one manifest, oldest first.
+    fn weights_of(&self, manifest: Sha256, query: &Query<'_>, size: TreeSize) -> Value {
+        let limit = query.number("limit").unwrap_or(PAGE_ITEMS as u64);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let after = query.number("after").map(LeafIndex::new);
+        let manifests = self.manifests.iter();
+        let mut found = manifests.filter(|(index, it)| {
+            *it == manifest
+                && size.leaf(*index).is_some()
+                && after.is_none_or(|after| *index > after)
+        });
+        let page: Vec<_> = found
+            .by_ref()
+            .take(limit)
+            .map(|(index, _)| *index)
+            .collect();
+        let next = found
+            .next()
+            .and(page.last())
+            .map(|last| format!("/api/v1/manifests/{manifest}?after={last}&limit={limit}"));
+        let records: Vec<_> = page
+            .into_iter()
+            .map(|index| self.record(index, self.row(index), size))
+            .collect();
+        json!({ "records": records, "next": next })
     }
 
     fn record(&self, index: LeafIndex, row: &Row, size: TreeSize) -> Value {

@@ -1,12 +1,13 @@
 //! An index in a file, so that the next command reads only what is new.
 //!
 //! ```text
-//! "candor VERSION index 1\n"          the version of this program
+//! "candor VERSION index 2\n"          the version of this program
 //! u64  size of the tree
 //! 32 × (one bits of the size)          the edge of the tree, largest subtree first
 //! u32  names,        each: u16 bytes, UTF-8
 //! size rows,         each: u8 kind, u32 publisher, u32 subject, 32 statement digest
 //! u32  withdrawals,  each: u64 index, u8 scope, 32 subject digest
+//! u32  manifests,    each: u64 index, 32 digest
 //! 32   SHA-256 of all that
 //! ```
 //!
@@ -25,7 +26,7 @@ use candor_core::record::kinds::Scope;
 use super::index::{Index, NameId, Names, Row, Withdrawal};
 use crate::memory::{self, MemoryError};
 
-const MAGIC: &str = concat!("candor ", env!("CARGO_PKG_VERSION"), " index 1\n");
+const MAGIC: &str = concat!("candor ", env!("CARGO_PKG_VERSION"), " index 2\n");
 
 /// The file's name, in the folder of its log.
 const NAME: &str = "index";
@@ -68,6 +69,11 @@ fn to_bytes(index: &Index) -> Vec<u8> {
             Scope::Release => 1,
         });
         out.extend(withdrawal.sha256.as_bytes());
+    }
+    out.extend(count(index.manifests.len()).to_be_bytes());
+    for (index, sha256) in &index.manifests {
+        out.extend(index.get().to_be_bytes());
+        out.extend(sha256.as_bytes());
     }
     let digest = Sha256::of(&out);
     out.extend(digest.as_bytes());
@@ -123,11 +129,18 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Option<Index> {
             sha256: Sha256::from_bytes(rest.chunk()?),
         });
     }
+    let mut manifests = Vec::new();
+    for _ in 0..rest.u32()? {
+        let index = LeafIndex::new(rest.u64()?);
+        size.leaf(index)?;
+        manifests.push((index, Sha256::from_bytes(rest.chunk()?)));
+    }
     rest.0.is_empty().then_some(Index {
         range,
         names,
         rows,
         withdrawals,
+        manifests,
     })
 }
 

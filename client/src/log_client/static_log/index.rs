@@ -1,4 +1,4 @@
-//! What is kept of each entry: some 45 bytes, and each name once.
+//! What is kept of each entry: some 45 bytes, 40 more of weights, and each name once.
 
 use std::collections::HashMap;
 
@@ -15,6 +15,8 @@ pub(in crate::log_client) struct Index {
     pub(super) rows: Vec<Row>,
     /// In the order of the log.
     pub(super) withdrawals: Vec<Withdrawal>,
+    /// In the order of the log: of each `weights` record its manifest.
+    pub(super) manifests: Vec<(LeafIndex, Sha256)>,
 }
 
 /// A record. One that can't be read as such has no kind, and is in no answer.
@@ -58,6 +60,7 @@ struct RecordGist {
     subject: String,
     statement: Sha256,
     withdraws: Option<(Scope, Sha256)>,
+    manifest: Option<Sha256>,
 }
 
 /// Reads an entry for what is kept of it.
@@ -74,6 +77,7 @@ pub(super) fn gist_of(entry: &Entry) -> Gist {
             subject: statement.subject.name.to_string(),
             statement: statement.digest,
             withdraws,
+            manifest: (statement.kind() == Kind::Weights).then_some(statement.subject.sha256),
         }
     });
     Gist {
@@ -89,6 +93,7 @@ impl Index {
             names: Names::default(),
             rows: Vec::new(),
             withdrawals: Vec::new(),
+            manifests: Vec::new(),
         }
     }
 
@@ -108,6 +113,9 @@ impl Index {
                         scope,
                         sha256,
                     });
+                }
+                if let Some(manifest) = record.manifest {
+                    self.manifests.push((index, manifest));
                 }
                 Row {
                     kind: Some(record.kind),

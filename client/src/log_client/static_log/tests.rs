@@ -79,6 +79,20 @@ fn questions_are_answered_from_the_entries() {
         .map(|row| (row.index.get(), row.withdrawn_by))
         .collect();
     assert_eq!(own, [(5, None), (2, Some(LeafIndex::new(5)))]);
+    let manifest = weights_record(RELEASE, "some", 1)
+        .statement()
+        .subject
+        .sha256;
+    let (found, more) = client.weights_of(manifest).expect("read");
+    let found: Vec<_> = found
+        .iter()
+        .map(|row| (row.index.get(), row.withdrawn_by))
+        .collect();
+    assert_eq!((found, more), (vec![(2, Some(LeafIndex::new(5)))], false));
+    let (none, _) = client
+        .weights_of(candor_core::Sha256::of("nothing"))
+        .expect("read");
+    assert_eq!(none, [], "nobody released that");
     let statement = weights_record(RELEASE, "some", 1).statement().digest;
     let weights = client.record_by_statement(statement).expect("read");
     assert_eq!(weights.index, LeafIndex::new(2));
