@@ -263,6 +263,20 @@ impl Ran {
         format!("$ {line}\n{stdout}--- stderr, exit {code}\n{stderr}")
     }
 
+    /// The same with `[time]` in place of each time that a log says.
+    pub fn transcript_without_times(&self) -> String {
+        let transcript = self.transcript();
+        let mut times: Vec<&str> = transcript
+            .split_whitespace()
+            .map(|word| word.trim_matches([',', ';', '"']))
+            .filter(|word| is_time(word))
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        let replaced = |text: String, time: &&str| text.replace(time, "[time]");
+        times.iter().fold(transcript.clone(), replaced)
+    }
+
     /// Nothing that a terminal obeys, hides or reorders is ever written where nobody watches.
     fn assert_plain(&self) {
         let is_unsafe = |c: char| {
@@ -275,6 +289,14 @@ impl Ran {
             }
         }
     }
+}
+
+/// Whether it is a time with milliseconds, as logs say them: `2026-11-01T12:34:56.789Z`.
+fn is_time(word: &str) -> bool {
+    let as_zeros = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    word.chars()
+        .map(as_zeros)
+        .eq("0000-00-00T00:00:00.000Z".chars())
 }
 
 /// A small release as a lab has it: card, weights, training config, a folder inside.

@@ -20,6 +20,7 @@ use super::reference::{self, EXIT_CODES};
 mod contents;
 mod export;
 mod parts;
+mod reports;
 
 pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs};
 pub use export::{BomFormat, ExportArgs};
@@ -27,6 +28,7 @@ pub use parts::{
     ByteRange, ProveChunkArgs, ProveFileArgs, ProveTensorArgs, VerifyChunkArgs, VerifyFileArgs,
     VerifyTensorArgs,
 };
+pub use reports::ReportArgs;
 
 /// Publish what an AI model is, and check what others published.
 ///
@@ -133,12 +135,18 @@ pub enum Command {
     /// before it. In a folder, .git, .cache/huggingface and bundles of the release itself at the top are no part of
     /// a release, and are not checked: they are named, and `--strict` refuses them.
     ///
+    /// A folder with no --bundle and no --as is looked up in the log by the digest of its files: all of them, and no
+    /// others, must be those of a release. Whoever has files can release them, so the release is named with what is not
+    /// checked, until --as says which one is meant.
+    ///
     /// The digests of a folder's files are remembered in the state folder, and a file that has the size, the times and
     /// the place on this machine's disk that it had is not read again: `--reread` reads all. It is for disks that may rot or
     /// be somebody else's, and for whoever does not trust the state folder or the clock.
     ///
     /// With --json, there is always a verdict (holds, refuted, could-not-tell or bad-input) and the exit code;
     /// docs/json.md describes all of it.
+    ///
+    /// With --sarif and --junit, there is a file for CI, whatever the verdict is; docs/ci.md has examples.
     ///
     /// Example: candor verify ./opt-125m --bundle opt-125m-1.0.0.candor
     Verify(VerifyArgs),
@@ -424,7 +432,8 @@ pub struct VerifyArgs {
     /// Check the folder against this bundle, offline
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-    /// The release that it should be: a bundle must be of it; a folder without a bundle is held against the log's
+    /// The release that it should be: a bundle must be of it; a folder without a bundle is held against the log's.
+    /// Without either, the log is asked which releases have the folder's very files
     #[arg(long = "as", value_name = "RELEASE")]
     pub release: Option<ReleaseName>,
     /// Check the record against this proof, offline
@@ -440,7 +449,8 @@ pub struct VerifyArgs {
     /// Refuse what no release lists, too: .git, .cache/huggingface and bundles of the release
     #[arg(long)]
     pub strict: bool,
-    /// Never ask the log; bundles, and records with a proof, are verified offline anyway
+    /// Never ask the log; bundles, and records with a proof, are verified offline anyway. A folder is held against the
+    /// one bundle at its top
     #[arg(long)]
     pub offline: bool,
     /// Read every file of the folder, also those that nobody wrote to since they were last read
@@ -449,6 +459,9 @@ pub struct VerifyArgs {
     /// How many files are read at once [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Files with what was found.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// `candor show`.

@@ -17,6 +17,7 @@ pub mod printer;
 pub mod progress;
 pub mod records;
 mod reference;
+pub mod report_files;
 pub mod settings;
 pub mod text;
 
@@ -86,7 +87,12 @@ fn run(cli: Cli, around: Surroundings, printer: Printer) -> Exit {
             settings.show_progress(printer.shows_progress());
             Session { settings, printer }
         }
-        Err(error) => return fail(printer, &error),
+        Err(error) => {
+            if let Command::Verify(args) = &cli.command {
+                commands::verify::report_error(args, &error);
+            }
+            return fail(printer, &error);
+        }
     };
     let exit = match dispatch_in_shards(&cli.command, &mut session) {
         Ok(exit) => exit,

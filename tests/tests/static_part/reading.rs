@@ -46,10 +46,11 @@ impl Scene {
 }
 
 /// What can be asked of a log.
-const QUESTIONS: [&str; 16] = [
+const QUESTIONS: [&str; 17] = [
     "checkpoint",
     "verify tiny --as example-lab/tiny@1.0.0",
     "verify tiny --as example-lab/tiny@0.9.0",
+    "verify tiny",
     "verify example-lab/tiny@1.0.0",
     "verify 3",
     "show example-lab/tiny@1.0.0",

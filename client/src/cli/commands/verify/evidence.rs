@@ -54,6 +54,7 @@ pub(super) fn judge(path: &Path, key: &LogKey) -> Result<Report, CliError> {
                     .to_owned(),
                 hint: "ask the log again, with `candor checkpoint`; if it goes on, send the file to its operator and a witness"
                     .to_owned(),
+                is_of_weak_digests: false,
             });
         }
     }

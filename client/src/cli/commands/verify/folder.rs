@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use candor_core::bundle::VerifiedBundle;
+use candor_core::merkle::LeafIndex;
 use candor_core::record::Algorithm;
 use candor_core::weights::{Change, ChunkList, Chunks, Comparison, FilePath, Manifest};
 
@@ -66,6 +67,7 @@ pub(super) fn judge(
         report.doubts.push(Doubt {
             words: format!("{release} has no weights record, so nothing says which files it is"),
             hint: format!("ask {} to publish the weights, too", release.publisher()),
+            is_of_weak_digests: false,
         });
         return Ok(());
     };
@@ -73,6 +75,7 @@ pub(super) fn judge(
         report.doubts.push(Doubt {
             words: "the manifest, the list of the release's files, is not in the bundle".to_owned(),
             hint: format!("get another bundle, or ask the log: `candor verify DIR --as {release}`"),
+            is_of_weak_digests: false,
         });
         return Ok(());
     };
@@ -102,26 +105,9 @@ pub(super) fn judge(
     };
     let mut comparison = Comparison::new(manifest, &found.files);
     if comparison.is_proven() && found.unlistable.is_empty() {
-        let size = manifest
-            .total_bytes()
-            .map(|total| format!(", {}", bytes(total)));
-        let files = counted(manifest.files().len() as u64, "file", "files");
-        // Who reads this line alone must not take for read what was not.
-        let known = match found.known_files {
-            0 => String::new(),
-            known => format!(", {known} of them by digests that were taken before"),
-        };
-        report.checked.push(format!(
-            "{files}{}, are those of the weights record (entry {index}){known}",
-            size.unwrap_or_default()
-        ));
+        say_same(manifest, index, found.known_files, report);
     }
-    if found.known_files > 0 {
-        let files = counted(found.known_files, "file", "files");
-        report.not_checked.push(format!(
-            "the bytes of {files} that nobody wrote to, by their times, since they were last read: `--reread` reads them"
-        ));
-    }
+    say_known(found.known_files, report);
     for Unlistable { path, what } in found.unlistable {
         let listed = comparison
             .missing
@@ -152,8 +138,45 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// Says that the files are those of the weights record at `index`.
+pub(super) fn say_same(
+    manifest: &Manifest,
+    index: LeafIndex,
+    known_files: u64,
+    report: &mut Report,
+) {
+    let size = manifest
+        .total_bytes()
+        .map(|total| format!(", {}", bytes(total)));
+    let files = counted(manifest.files().len() as u64, "file", "files");
+    // Who reads this line alone must not take for read what was not.
+    let known = match known_files {
+        0 => String::new(),
+        known => format!(", {known} of them by digests that were taken before"),
+    };
+    report.checked.push(format!(
+        "{files}{}, are those of the weights record (entry {index}){known}",
+        size.unwrap_or_default()
+    ));
+}
+
+/// Says how many files were not read again.
+pub(super) fn say_known(known_files: u64, report: &mut Report) {
+    if known_files > 0 {
+        let files = counted(known_files, "file", "files");
+        report.not_checked.push(format!(
+            "the bytes of {files} that nobody wrote to, by their times, since they were last read: `--reread` reads them"
+        ));
+    }
+}
+
 /// What a release never lists is named, so that nobody takes it for checked.
-fn judge_left_out(folder: &Path, mut left_out: Vec<String>, how: How<'_>, report: &mut Report) {
+pub(super) fn judge_left_out(
+    folder: &Path,
+    mut left_out: Vec<String>,
+    how: How<'_>,
+    report: &mut Report,
+) {
     if !how.is_strict {
         if !left_out.is_empty() {
             report.not_checked.push(format!(
@@ -273,6 +296,7 @@ pub(super) fn compare(
                 algorithms(&compared)
             ),
             hint: STRONGER_HINT.to_owned(),
+            is_of_weak_digests: true,
         });
     }
     let unknown = &comparison.not_compared;
@@ -284,6 +308,7 @@ pub(super) fn compare(
                 algorithms(&listed_algorithms(manifest, unknown))
             ),
             hint: STRONGER_HINT.to_owned(),
+            is_of_weak_digests: false,
         });
     }
 }

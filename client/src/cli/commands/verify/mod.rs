@@ -3,7 +3,8 @@
 //! ```text
 //! bundle ─────────────────┐
 //! folder + bundle ────────┼─ offline ─► Bundle::verify ─► release::judge ─┐
-//! folder + release, name ─┼─ online ──► make_bundle ────► release::judge ─┼─► Report
+//! folder + release, name ─┼─ online ──► make_bundle ────► release::judge ─┼─► Report ─► terminal, JSON, report files
+//! folder ─────────────────┤  online ──► by_digest ──► make_bundle … ──────┤
 //! record + proof ─────────┼─ offline ─► Receipt::verify ──────────────────┤
 //! evidence of a fork ─────┤  offline ─► Evidence::judge ──────────────────┤
 //! record, index, digest ──┘  online ──► proven entry, Replay ─────────────┘
@@ -14,12 +15,14 @@
 //! Not here: any check. Core judges bundles, receipts, records and manifests, [`crate::policy`] releases by a policy, and
 //! [`crate::memory`] what two checkpoints show.
 
+mod by_digest;
 mod chunks;
 mod evidence;
 mod folder;
 mod oms;
 mod part_files;
 mod parts;
+mod places;
 mod policy;
 mod record;
 mod release;
@@ -40,10 +43,12 @@ use crate::cli::args::{
 };
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::report_files::Verification;
 use crate::cli::{Session, files};
 use crate::log_client::SignedCheckpoint;
 use crate::memory::{Advance, EVIDENCE_EXTENSION, Evidence};
 use folder::How;
+use places::look_for_newer;
 use policy::{Basis, Gate};
 use release::From;
 use report::{Finding, OtherRelease, Report};
@@ -56,12 +61,19 @@ enum Target {
     /// A bundle's records.
     Bundle(PathBuf),
     /// A folder, against a bundle.
-    FolderOffline { folder: PathBuf, bundle: PathBuf },
+    FolderOffline {
+        folder: PathBuf,
+        bundle: PathBuf,
+        /// Whether nobody named the bundle, and it lay in the folder.
+        is_inside: bool,
+    },
     /// A folder, against a release in the log.
     FolderOnline {
         folder: PathBuf,
         release: ReleaseName,
     },
+    /// A folder, against the releases in the log that have its files.
+    FolderByDigest(PathBuf),
     /// What speaks against a log.
     Evidence(PathBuf),
     /// A record, against a proof.
@@ -78,19 +90,57 @@ enum Target {
 
 /// Runs it.
 pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let target = target(args)?;
-    if args.offline && target.needs_log() {
-        return Err(CliError::Usage {
-            what: format!("{:?} can't be verified offline by itself", args.target),
-            hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`".to_owned(),
-        });
+    check_reports(args)?;
+    let judged = target(args).and_then(|target| {
+        if args.offline && target.needs_log() {
+            return Err(CliError::Usage {
+                what: format!("{:?} can't be verified offline by itself", args.target),
+                hint: "name a bundle with `--bundle FILE`, or a proof with `--proof FILE`"
+                    .to_owned(),
+            });
+        }
+        let gate = Gate::open(&target, args, session)?;
+        let mut report = verify(&target, args, gate.as_ref(), session)?;
+        if gate.is_none() {
+            policy::leave_open(&target, session, &mut report);
+        }
+        Ok(report)
+    });
+    let verification = match &judged {
+        Ok(report) => report.verification(&args.target),
+        Err(error) => Verification::of_error(&args.target, error),
+    };
+    match args.reports.write(&verification) {
+        Ok(()) => {}
+        // Who waits for the file must not go on without it.
+        Err(error) if verification.exit == Exit::Holds => return Err(error),
+        // The verdict comes first.
+        Err(error) => session
+            .printer
+            .warning(format!("a report was not written: {error}")),
     }
-    let gate = Gate::open(&target, args, session)?;
-    let mut report = verify(&target, args, gate.as_ref(), session)?;
-    if gate.is_none() {
-        policy::leave_open(&target, session, &mut report);
-    }
-    report.finish(session)
+    judged?.finish(session)
+}
+
+/// Writes report files about an error that came before anything was verified.
+pub fn report_error(args: &VerifyArgs, error: &CliError) {
+    let verification = Verification::of_error(&args.target, error);
+    // The error itself is about to be told, and is not there for want of a file.
+    let _ = check_reports(args).and_then(|()| args.reports.write(&verification));
+}
+
+fn check_reports(args: &VerifyArgs) -> Result<(), CliError> {
+    let target = Path::new(&args.target);
+    let folder = Some(target).filter(|path| path.is_dir());
+    let inputs = [
+        Some(target),
+        args.bundle.as_deref(),
+        args.proof.as_deref(),
+        args.record.as_deref(),
+        args.policy.as_deref(),
+    ];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().collect();
+    args.reports.check(folder, &inputs)
 }
 
 /// Runs `candor oms verify`.
@@ -121,6 +171,7 @@ impl Target {
             | Self::Evidence(_)
             | Self::RecordOffline { .. } => false,
             Self::FolderOnline { .. }
+            | Self::FolderByDigest(_)
             | Self::RecordOnline(_)
             | Self::Index(_)
             | Self::Statement(_)
@@ -134,6 +185,7 @@ impl Target {
             Self::Bundle(_)
             | Self::FolderOffline { .. }
             | Self::FolderOnline { .. }
+            | Self::FolderByDigest(_)
             | Self::Release(_) => true,
             Self::Evidence(_)
             | Self::RecordOffline { .. }
@@ -181,14 +233,7 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
     }
     if path.is_dir() {
         args.refuse("a folder", &[Flag::Proof, Flag::Record])?;
-        return match (&args.bundle, &args.release) {
-            (Some(bundle), _) => Ok(Target::FolderOffline { folder: path, bundle: bundle.clone() }),
-            (None, Some(release)) => Ok(Target::FolderOnline { folder: path, release: release.clone() }),
-            (None, None) => Err(CliError::Usage {
-                what: format!("{} is a folder, and nothing says which release it should be", path.display()),
-                hint: "name its bundle with `--bundle FILE`, or the release in the log with `--as publisher/model@version`".to_owned(),
-            }),
-        };
+        return folder_target(path, args);
     }
     if path.exists() {
         return file_target(path, args);
@@ -199,6 +244,37 @@ fn target(args: &VerifyArgs) -> Result<Target, CliError> {
             args.target
         ),
         hint: "check the path; a release is written publisher/model@version".to_owned(),
+    })
+}
+
+fn folder_target(folder: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
+    if let Some(bundle) = &args.bundle {
+        return Ok(Target::FolderOffline {
+            folder,
+            bundle: bundle.clone(),
+            is_inside: false,
+        });
+    }
+    if args.offline {
+        // Nobody else can be asked. That the bundle is of its log it proves, wherever it lies.
+        let bundle = by_digest::bundle_inside(&folder)?;
+        let bundle = bundle.ok_or_else(|| CliError::Usage {
+            what: format!("{} can't be verified offline by itself", folder.display()),
+            hint: "name a bundle with `--bundle FILE`, or put one at the top of the folder"
+                .to_owned(),
+        })?;
+        return Ok(Target::FolderOffline {
+            folder,
+            bundle,
+            is_inside: true,
+        });
+    }
+    Ok(match &args.release {
+        Some(release) => Target::FolderOnline {
+            folder,
+            release: release.clone(),
+        },
+        None => Target::FolderByDigest(folder),
     })
 }
 
@@ -323,9 +399,13 @@ fn verify(
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
-        Target::FolderOffline { folder, bundle } => {
-            let how = How::new(args, Some(bundle), gate);
-            let bundle = read_bundle(bundle, session)?;
+        Target::FolderOffline {
+            folder,
+            bundle: path,
+            is_inside,
+        } => {
+            let how = How::new(args, Some(path), gate);
+            let bundle = read_bundle(path, session)?;
             let release = &bundle.verified.release;
             let mut report = Report::new(target_words(folder, wanted.unwrap_or(release)));
             judge_folder(
@@ -338,31 +418,42 @@ fn verify(
             )?;
             let fits = report.findings.is_empty() && report.doubts.is_empty();
             judge_name(folder, release, wanted, fits, &mut report);
+            if *is_inside {
+                report.not_checked.push(format!(
+                    "whether {} is the bundle that you want: it lies in the folder itself, where whoever could change the files could put another",
+                    path.display()
+                ));
+            }
             policy::judge(gate, bundle.basis(true), session, &mut report)?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
+        Target::FolderByDigest(folder) => by_digest::judge(folder, args, gate, session),
         Target::FolderOnline { folder, release } => {
             let how = How::new(args, None, gate);
-            let client = settings.client()?;
+            let (client, memory) = (settings.client()?, settings.memory()?);
             let wanted = Wanted::all(release).with(policy::authors(gate));
-            let made = make_bundle(&client, &settings.memory()?, &wanted)?;
+            let made = make_bundle(&client, &memory, &wanted)?;
             let mut report = Report::new(target_words(folder, release));
             report.leave_open_if_first(made.advance);
             let from = From::log(&client, made.others);
             judge_folder(folder, &made.verified, from, how, session, &mut report)?;
             policy::judge(gate, basis(&made, from, true), session, &mut report)?;
+            report.note_accepted(&made.accepted);
+            look_for_newer(release, &client, &memory, &mut report)?;
             Ok(report)
         }
         Target::Release(name) => {
-            let client = settings.client()?;
+            let (client, memory) = (settings.client()?, settings.memory()?);
             let wanted = Wanted::all(name).with(policy::authors(gate));
-            let made = make_bundle(&client, &settings.memory()?, &wanted)?;
+            let made = make_bundle(&client, &memory, &wanted)?;
             let mut report = Report::new(name.to_string());
             report.leave_open_if_first(made.advance);
             let from = From::log(&client, made.others);
             release::judge(&made.verified, from, &mut report);
             policy::judge(gate, basis(&made, from, false), session, &mut report)?;
+            report.note_accepted(&made.accepted);
+            look_for_newer(name, &client, &memory, &mut report)?;
             Ok(report)
         }
         Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),

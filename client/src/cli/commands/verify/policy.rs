@@ -42,7 +42,10 @@ impl Gate {
         let Some(path) = path.filter(|_| target.is_release()) else {
             return Ok(None);
         };
-        if let Target::FolderOffline { folder, .. } | Target::FolderOnline { folder, .. } = target {
+        if let Target::FolderOffline { folder, .. }
+        | Target::FolderOnline { folder, .. }
+        | Target::FolderByDigest(folder) = target
+        {
             refuse_inside(&path, folder)?;
         }
         let bytes = files::read(&path, POLICY_BYTES_MAX)?;
@@ -178,6 +181,7 @@ fn report_on(gate: &Gate, verdict: Verdict, report: &mut Report) {
     report.doubts.extend(open.map(|it| Doubt {
         words: format!("policy {}: {}", it.rule.name(), it.words),
         hint: it.hint,
+        is_of_weak_digests: false,
     }));
     report.not_checked.extend(verdict.not_checked);
 }

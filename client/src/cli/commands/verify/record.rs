@@ -8,6 +8,7 @@ use candor_core::merkle::{Entry, LeafIndex};
 use candor_core::note::LogKey;
 use candor_core::record::{Envelope, ReleaseName, SignedRecord, parse_strict, to_canonical_json};
 
+use super::places::Logged;
 use super::release::{judge_lists, signers};
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::{Wanted, make_bundle};
@@ -112,7 +113,13 @@ pub(super) fn against_proof(
             "verify a .candor bundle that holds the record, or ask the log: `candor verify {}`",
             logged.index
         ),
+        is_of_weak_digests: false,
     });
+    report.logged = vec![Logged {
+        kind: statement.kind(),
+        index: logged.index,
+        accepted_at: None,
+    }];
     report.not_checked.push(format!(
         "whether the record was withdrawn: `candor verify {}` asks the log",
         logged.index
@@ -163,6 +170,7 @@ pub(super) fn file_in_log(
         words,
         hint: "check that it was published to this log; `candor log` walks through all entries"
             .to_owned(),
+        is_of_weak_digests: false,
     });
     Ok(report)
 }
@@ -217,6 +225,11 @@ fn judge(
     ));
     report.checkpoint = Some((*checkpoint.checkpoint).clone());
     report.signers = signers(std::slice::from_ref(&logged), &[]);
+    report.logged = vec![Logged {
+        kind: statement.kind(),
+        index,
+        accepted_at: None,
+    }];
     if let Some(release) = statement.release() {
         judge_standing(&logged, release, client, memory, &mut report)?;
     }

@@ -10,6 +10,7 @@ use candor_core::merkle::TreeSize;
 use candor_core::record::kinds::Strength;
 use candor_core::record::{Predicate, PublisherName, PublisherState};
 
+use super::places::Logged;
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::Others;
 use crate::cli::page;
@@ -53,6 +54,12 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
         entries_words(&entries)
     ));
     report.signers = signers(&records, &bundle.records);
+    let logged = records.iter().map(|logged| Logged {
+        kind: logged.record.statement().kind(),
+        index: logged.index,
+        accepted_at: None,
+    });
+    report.logged = logged.collect();
     report.checkpoint = Some((*bundle.checkpoint).clone());
     if let Some((index, weights)) = bundle
         .weights()
@@ -109,6 +116,7 @@ fn judge_subject(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut
                 "ask the log for all of it: `candor verify {release}`; or ask {} for a bundle",
                 release.publisher()
             ),
+            is_of_weak_digests: false,
         });
     }
     let of_something_else: Vec<String> = records

@@ -1,4 +1,6 @@
-//! What a verification came to, for people and as JSON.
+//! What a verification came to, for people, as JSON, and as outcomes for files.
+
+use std::collections::BTreeMap;
 
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
@@ -6,8 +8,10 @@ use candor_core::note::Checkpoint;
 use candor_core::record::{PublisherName, ReleaseName};
 use serde_json::{Value, json};
 
+use super::places::{FoundRelease, Logged, Superseded, logged_words};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::report_files::{Outcome, Rule, Verification};
 use crate::cli::text::{Text, Tone, counted, wrapped};
 use crate::cli::{Session, page};
 use crate::memory::Advance;
@@ -30,6 +34,12 @@ pub(super) struct Report {
     pub(super) checked: Vec<String>,
     /// Who signed.
     pub(super) signers: Vec<Signer>,
+    /// Where its records stand in the log.
+    pub(super) logged: Vec<Logged>,
+    /// Of a folder that nobody named: the releases that are the same files, by the log's order.
+    pub(super) found: Vec<FoundRelease>,
+    /// The newest release of the model, where it is another one.
+    pub(super) superseded: Option<Superseded>,
     /// The tree that proofs led to.
     pub(super) checkpoint: Option<Checkpoint>,
     /// What speaks against it.
@@ -60,6 +70,8 @@ pub(super) struct AppliedPolicy {
 pub(super) struct Doubt {
     pub(super) words: String,
     pub(super) hint: String,
+    /// Whether it is that weak digests are all that there is.
+    pub(super) is_of_weak_digests: bool,
 }
 
 /// A key that signed, and what.
@@ -129,7 +141,7 @@ impl OtherRelease {
 }
 
 impl Finding {
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Changed { path, how } => format!("changed: {path} ({how})"),
             Self::Missing { path } => format!("missing: {path}"),
@@ -156,34 +168,72 @@ impl Finding {
         }
     }
 
+    /// What sort of finding it is.
+    fn rule(&self) -> Rule {
+        match self {
+            Self::Changed { .. } => Rule::Changed,
+            Self::Missing { .. } => Rule::Missing,
+            Self::Extra { .. } | Self::LeftOut { .. } => Rule::NotListed,
+            Self::OtherRelease(_) => Rule::OtherRelease,
+            Self::Withdrawn { .. } => Rule::Withdrawn,
+            Self::Policy { .. } => Rule::Policy,
+            Self::Fork { .. } => Rule::Fork,
+            Self::Broken { .. } => Rule::Broken,
+        }
+    }
+
+    /// The file that it is about.
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Changed { path, .. }
+            | Self::Missing { path }
+            | Self::Extra { path, .. }
+            | Self::LeftOut { path } => Some(path),
+            Self::Policy { path, .. } => path.as_deref(),
+            Self::OtherRelease(_)
+            | Self::Withdrawn { .. }
+            | Self::Fork { .. }
+            | Self::Broken { .. } => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            rule: self.rule(),
+            words: self.words(),
+            path: self.path().map(str::to_owned),
+        }
+    }
+
     fn to_json(&self) -> Value {
+        let finding = self.rule().name();
         match self {
             Self::Changed { path, how } => {
-                json!({ "finding": "changed", "path": path, "detail": how })
+                json!({ "finding": finding, "path": path, "detail": how })
             }
-            Self::Missing { path } => json!({ "finding": "missing", "path": path }),
-            Self::Extra { path, what: None } => json!({ "finding": "not-listed", "path": path }),
+            Self::Missing { path } => json!({ "finding": finding, "path": path }),
+            Self::Extra { path, what: None } => json!({ "finding": finding, "path": path }),
             Self::Extra { path, what } => {
-                json!({ "finding": "not-listed", "path": path, "detail": what })
+                json!({ "finding": finding, "path": path, "detail": what })
             }
             Self::LeftOut { path } => {
-                json!({ "finding": "not-listed", "path": path, "detail": LEFT_OUT_WORDS })
+                json!({ "finding": finding, "path": path, "detail": LEFT_OUT_WORDS })
             }
             Self::OtherRelease(it) => json!({
-                "finding": "other-release", "wanted": it.wanted, "found": it.found, "detail": it.words(),
+                "finding": finding, "wanted": it.wanted, "found": it.found, "detail": it.words(),
             }),
             Self::Withdrawn { words, by, part: _ } => {
-                json!({ "finding": "withdrawn", "by": by, "detail": words })
+                json!({ "finding": finding, "by": by, "detail": words })
             }
             Self::Policy { rule, words, path } => {
-                let mut json = json!({ "finding": "policy", "rule": rule, "detail": words });
+                let mut json = json!({ "finding": finding, "rule": rule, "detail": words });
                 if let Some(path) = path {
                     json["path"] = json!(path);
                 }
                 json
             }
-            Self::Fork { words } => json!({ "finding": "fork", "detail": words }),
-            Self::Broken { words } => json!({ "finding": "broken", "detail": words }),
+            Self::Fork { words } => json!({ "finding": finding, "detail": words }),
+            Self::Broken { words } => json!({ "finding": finding, "detail": words }),
         }
     }
 }
@@ -203,6 +253,41 @@ impl Report {
                 "whether this is the history that others see: no checkpoint of this log was seen here before"
                     .to_owned(),
             );
+        }
+    }
+
+    /// Says of records that are logged when the log says that it accepted them.
+    pub(super) fn note_accepted(&mut self, accepted: &BTreeMap<LeafIndex, String>) {
+        for logged in &mut self.logged {
+            logged.accepted_at = accepted.get(&logged.index).cloned();
+        }
+    }
+
+    /// What was found and what was not looked at, for files: the same sentences that people read.
+    pub(super) fn verification(&self, typed: &str) -> Verification {
+        let mut outcomes: Vec<Outcome> = self.findings.iter().map(Finding::outcome).collect();
+        outcomes.extend(self.doubts.iter().map(|doubt| {
+            let rule = if doubt.is_of_weak_digests {
+                Rule::WeakDigests
+            } else {
+                Rule::Doubt
+            };
+            Outcome::new(rule, &doubt.words)
+        }));
+        let superseded = self.superseded.iter();
+        outcomes.extend(superseded.map(|it| Outcome::new(Rule::Superseded, it.words())));
+        for (rule, sentences) in [
+            (Rule::Remark, &self.remarks),
+            (Rule::Checked, &self.checked),
+            (Rule::NotChecked, &self.not_checked),
+        ] {
+            outcomes.extend(sentences.iter().map(|words| Outcome::new(rule, words)));
+        }
+        Verification {
+            target: self.target.clone(),
+            typed: typed.to_owned(),
+            exit: self.exit(),
+            outcomes,
         }
     }
 
@@ -266,6 +351,9 @@ impl Report {
             "signed by",
             &self.signers.iter().map(Signer::words).collect::<Vec<_>>(),
         );
+        rows("logged", logged_words(&self.logged).as_slice());
+        let superseded = self.superseded.iter().map(Superseded::words);
+        rows("superseded", &superseded.collect::<Vec<_>>());
         let policy = self.policy.iter().filter_map(AppliedPolicy::words);
         rows("policy", &policy.collect::<Vec<_>>());
         rows("remarks", &self.remarks);
@@ -289,6 +377,9 @@ impl Report {
             "target": self.target,
             "checked": self.checked,
             "signedBy": self.signers.iter().map(Signer::to_json).collect::<Vec<_>>(),
+            "logged": self.logged.iter().map(Logged::to_json).collect::<Vec<_>>(),
+            "found": self.found.iter().map(FoundRelease::to_json).collect::<Vec<_>>(),
+            "supersededBy": self.superseded.as_ref().map(Superseded::to_json),
             "findings": self.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
             "doubts": self.doubts.iter().map(|doubt| &doubt.words).collect::<Vec<_>>(),
             "remarks": self.remarks,
