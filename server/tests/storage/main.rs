@@ -8,6 +8,7 @@
 //! Not here: what only one engine has (`turns`), and servers (`tests/`).
 
 mod batches;
+mod manifests;
 mod suite;
 mod turns;
 

@@ -17,9 +17,10 @@ use candor_server::tree::RightEdge;
 use candor_server::views::Effect;
 
 use crate::batches::{Growing, entry, key, many, state};
+pub(crate) use crate::manifests::weights_are_found_by_their_whole_manifest_digest;
 use crate::{Bed, identity};
 
-async fn commit(storage: &dyn Storage, batch: &Batch) -> Result<(), CommitError> {
+pub(crate) async fn commit(storage: &dyn Storage, batch: &Batch) -> Result<(), CommitError> {
     storage.turn().await?.commit(batch).await
 }
 
@@ -46,7 +47,7 @@ async fn listed(storage: &dyn Storage, filter: &RecordFilter) -> Vec<u64> {
 }
 
 /// A log with `count` records of one publisher about as many releases.
-async fn log_of(bed: &dyn Bed, count: u64) -> (Arc<dyn Storage>, Growing) {
+pub(crate) async fn log_of(bed: &dyn Bed, count: u64) -> (Arc<dyn Storage>, Growing) {
     let storage = bed.open().await;
     let (growing, batch) = grown(count);
     commit(storage.as_ref(), &batch)
@@ -289,56 +290,6 @@ pub(crate) async fn a_withdrawal_takes_what_was_there_before_it(bed: &dyn Bed) {
         known.releases[&name].records[&Kind::Weights].0,
         LeafIndex::new(2)
     );
-}
-
-/// The indexes of the weights records with this manifest.
-async fn weights_of(
-    storage: &dyn Storage,
-    manifest: Sha256,
-    after: Option<u64>,
-    limit: u32,
-) -> Vec<u64> {
-    let after = after.map(LeafIndex::new);
-    let rows = storage.weights_of(manifest, after, limit).await;
-    let rows = rows.expect("it answers");
-    rows.iter().map(|row| row.index.get()).collect()
-}
-
-pub(crate) async fn weights_are_found_by_their_whole_manifest_digest(bed: &dyn Bed) {
-    let (storage, mut growing) = log_of(bed, 3).await;
-    let first = growing.next();
-    for (kind, lab, version) in [
-        (Kind::Weights, "a-lab", 1),
-        (Kind::ModelCard, "a-lab", 1),
-        (Kind::Evaluation, "b-lab", 1),
-        (Kind::Weights, "b-lab", 2),
-        (Kind::Weights, "a-lab", 3),
-    ] {
-        growing.add(kind, lab, &format!("{lab}/m@{version}"), Effect::None);
-        growing.same_subject(Sha256::of("the files"));
-    }
-    let mut neighbour = *Sha256::of("the files").as_bytes();
-    neighbour[31] ^= 1;
-    let neighbour = Sha256::from_bytes(neighbour);
-    growing.add(Kind::Weights, "c-lab", "c-lab/m@1", Effect::None);
-    growing.same_subject(neighbour);
-    commit(storage.as_ref(), &growing.batch())
-        .await
-        .expect("it is written");
-    // Once by the server that wrote them, and once by one that reads what is stored.
-    for storage in [storage, bed.open().await] {
-        let find = async |manifest, after, limit| {
-            weights_of(storage.as_ref(), manifest, after, limit).await
-        };
-        let files = Sha256::of("the files");
-        let all = [first, first + 3, first + 4];
-        assert_eq!(find(files, None, 10).await, all);
-        assert_eq!(find(files, None, 2).await, all[..2]);
-        assert_eq!(find(files, Some(first), 10).await, all[1..]);
-        assert_eq!(find(files, Some(first + 4), 10).await, [0; 0]);
-        assert_eq!(find(neighbour, None, 10).await, [first + 5]);
-        assert_eq!(find(Sha256::of("others"), None, 10).await, [0; 0]);
-    }
 }
 
 pub(crate) async fn a_batch_on_another_head_is_not_written(bed: &dyn Bed) {
