@@ -38,13 +38,18 @@ fn a_folder_that_nobody_named_is_found_by_its_files() {
                    those who had to
                    5 files, 663 bytes, are those of the weights record (entry 1)
                    the log finds example-lab/tiny@1.0.0 by these files: their manifest's digest is
-                   DIGEST
+                   96d79b7e50320aa1d16ed851636fb5ace9833adebef1b847c2c3d0028d5c79df
       signed by    example-lab, key a0afb49898dad8121f4eff03a22d98f0ecefd0bde6a56118b12667d7fac19e7b: weights
                    (entry 1), model-card (entry 2), training-config (entry 3)
       logged       as entries 1, 2, 3: accepted [time], as the log says, which nothing
                    proves
       checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
+                   whether example-lab is who you take it for, and example-lab/tiny@1.0.0 what you want:
+                   whoever has files can release them under a name of their own; name the release with `--as`
+                   whether this is the history that others see: no checkpoint of this log was seen here
+                   before
+                   what is in tiny-1.0.0.candor, which a release never lists: `--strict` refuses it
     --- stderr, exit 0
     ");
     for line in ["verify ./tiny --threads 1", "verify tiny --reread"] {
@@ -116,7 +121,7 @@ fn who_came_later_neither_withdraws_files_nor_stands_up_for_them() {
     // The first publisher takes them back: the copy is no reason to go on using them.
     withdraw(&scene, &scene.lab, RELEASE);
     shown(3).expect_words("is withdrawn by entry").expect_words(
-        "others have released the same files later, which still stand: copy-lab/tiny@7",
+        "Others have released the same files later, which still stand: copy-lab/tiny@7",
     );
     scene
         .auditor("verify tiny --as copy-lab/tiny@7")

@@ -299,8 +299,8 @@ fn leave_open(others: &str, report: &mut Report) {
     let withdrawals: Vec<Finding> = withdrawals;
     report.doubts.extend(withdrawals.iter().map(|it| Doubt {
         words: format!(
-            "{}; and others have released the same files later, which still stand: {others}",
-            it.words()
+            "{}. Others have released the same files later, which still stand: {others}",
+            it.words().trim_end_matches('.')
         ),
         hint: "name the release that you mean with `--as`; if it is one of the others, ask its publisher what became of the withdrawal".to_owned(),
         is_of_weak_digests: false,
