@@ -167,6 +167,7 @@ fn a_release_stands_without_a_record_that_it_does_not_fall_with() {
                    (entry 1), model-card (entry 2), training-config (entry 3), withdrawal (entry 7)
       logged       as entries 1, 2, 3, 7: accepted between [time] and
                    [time], as the log says, which nothing proves
+      superseded   by example-lab/tiny@1.0.1, which came later into the log (entry 4)
       remarks      training-config (entry 3) is withdrawn by entry 7 (error): Wrong files
       checkpoint   example.org/candor-test, 8 entries, root j/RHn20UBWR5Qc/B03owRMzuOT6knzhQe4l9mEFy6xk=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
