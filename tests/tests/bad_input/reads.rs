@@ -128,6 +128,12 @@ fn paths() -> Vec<Case> {
             "/api/v1/releases/example-lab/tiny@7.7.7",
         ),
         get(
+            "a manifest by half of its digest",
+            "/api/v1/manifests/9f86d081884c7d659a2feaa0c55ad015",
+            400,
+            "bad-parameter",
+        ),
+        get(
             "a release without its version",
             "/api/v1/releases/example-lab/tiny",
             400,
