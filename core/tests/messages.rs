@@ -15,6 +15,8 @@ use candor_core::note::{
     CheckpointError, CosignatureFault, KeyId, KeyName, KeyType, NoteError, Origin, QuorumError,
     RefusedCosignature, RetirementError, VerifierKeyError,
 };
+use candor_core::record::kinds::Relation;
+use candor_core::record::lineage::{ParentError, ParentListError};
 use candor_core::record::{
     Algorithm, AuthorityError, DigestSetError, EnvelopeError, JsonError, Kind, NameError,
     PayloadError, PublicKeyError, PublisherName, RecordError, ReleaseName, SchemaViolation,
@@ -422,6 +424,33 @@ fn what_is_said_of_bundles() {
         ReceiptError::Checkpoint(_) => ReceiptError::Checkpoint(CheckpointError::TooFewLines { found: 1 }),
         ReceiptError::NotInTree { .. } => ReceiptError::NotInTree { index: index(9), size: 4 },
         ReceiptError::NotIncluded { .. } => not_included(),
+    };
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn what_is_said_of_parents() {
+    let told = messages! { ParentError:
+        ParentError::OtherStatement { .. } => ParentError::OtherStatement {
+            index: index(4),
+            named: digest("a parent"),
+            found: digest("another"),
+        },
+        ParentError::OtherIndex { .. } => ParentError::OtherIndex { named: index(4), found: index(5) },
+        ParentError::OtherRelease { .. } => ParentError::OtherRelease {
+            index: index(4),
+            named: release(),
+            found: text("meta-ai/opt-350m@1.0.0"),
+        },
+        ParentError::OtherKind { .. } => ParentError::OtherKind { index: index(4), kind: Kind::Evaluation },
+        ParentError::NotBefore { .. } => ParentError::NotBefore { parent: index(9), child: index(4) },
+    } + &messages! { ParentListError:
+        ParentListError::Itself { .. } => ParentListError::Itself { parent: 0, release: release() },
+        ParentListError::Twice { .. } => ParentListError::Twice {
+            parent: 1,
+            relation: Relation::MergedFrom,
+            release: release(),
+        },
     };
     insta::assert_snapshot!(told);
 }

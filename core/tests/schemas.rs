@@ -173,7 +173,7 @@ fn the_examples_fit_together() {
 
 #[test]
 fn the_further_examples_say_what_the_first_leave_out() {
-    let [card, api, evaluation] = further_examples().map(|(kind, example)| {
+    let [card, api, evaluation, weights] = further_examples().map(|(kind, example)| {
         check(kind, &example).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let mut fitted = example.clone();
         fit_subject(kind, &mut fitted);
@@ -188,6 +188,12 @@ fn the_further_examples_say_what_the_first_leave_out() {
     assert_eq!(evaluation["outcome"], "reproduced");
     let answered = read(&example(Kind::Evaluation));
     assert_eq!(evaluation["answers"], json!(answered.digest));
+    let parent = read(&example(Kind::Weights));
+    assert_eq!(weights["parents"][0]["statement"], json!(parent.digest));
+    assert_eq!(
+        weights["parents"][0]["release"],
+        parent.subject.name.to_string()
+    );
 }
 
 #[test]
@@ -374,6 +380,8 @@ fn statement(kind: Kind, schema: &Value, choice: usize) -> Value {
                 .map(Value::from)
                 .contains(&predicate["algorithms"][0]);
             predicate["strength"] = json!(if strong { "strong" } else { "weak" });
+            // A release is not made from itself.
+            predicate["parents"][0]["release"] = json!("example-lab/parent@1.0.0");
         }
         Kind::ApiVersion => predicate["validUntil"] = json!("2023-01-01T00:00:00.5Z"),
         Kind::ModelCard | Kind::TrainingConfig | Kind::Evaluation | Kind::Withdrawal => {}

@@ -3,11 +3,13 @@
 //! Pure: the storage says what is known, this decides, the storage writes what was decided. The sequencer
 //! is the only caller, so nothing can change between the three.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use candor_core::merkle::{Entry, EntryTooLong, LeafHash, LeafIndex, TreeSize};
 use candor_core::record::kinds::Withdrawal;
+use candor_core::record::lineage::{FoundRecord, ParentError};
 use candor_core::record::{
     Admission, AuthorityError, Envelope, Kind, Predicate, PublicKey, PublisherName, PublisherState,
     Record, ReleaseName, Statement,
@@ -136,9 +138,25 @@ pub enum Conflict {
     #[error("{pointer}: no record with the statement digest {digest} is in the log")]
     UnknownReference {
         /// Where it points.
-        pointer: &'static str,
+        pointer: Cow<'static, str>,
         /// At what.
         digest: Sha256,
+    },
+    /// A parent that the log has otherwise than it is named.
+    #[error("/predicate/parents/{parent}/{}: {error}", error.field())]
+    OtherParent {
+        /// Which, counted from 0.
+        parent: usize,
+        /// How it is.
+        error: ParentError,
+    },
+    /// A parent that is published in the same request, where it has no index yet.
+    #[error(
+        "/predicate/parents/{parent}/index: the record is in this same request, and gets its index only when it is logged"
+    )]
+    ParentInRequest {
+        /// Which, counted from 0.
+        parent: usize,
     },
     /// An evaluation of something that nobody has described.
     #[error("/subject/0: no record about {release} has the subject digest {sha256}")]
@@ -348,6 +366,7 @@ impl Attempt<'_, '_> {
         } = self.with_current_keys(new)?;
         let statement = record.statement();
         self.check_references(statement)?;
+        self.check_parents(statement)?;
         self.check_release(statement)?;
         self.check_attachments(statement)?;
         let withdrawn = match &statement.predicate {
@@ -356,8 +375,8 @@ impl Attempt<'_, '_> {
             }
             _ => None,
         };
+        let index = self.next_index();
         let planner = &mut *self.planner;
-        let index = LeafIndex::new(planner.size.get() + planner.entries.len() as u64);
         let publisher = planner.known.publishers.get(statement.publisher());
         planner
             .views
@@ -374,6 +393,11 @@ impl Attempt<'_, '_> {
             statement: digest,
             created: true,
         })
+    }
+
+    /// The index of the next record of the batch.
+    fn next_index(&self) -> LeafIndex {
+        LeafIndex::new(self.planner.size.get() + self.planner.entries.len() as u64)
     }
 
     fn place_of(&self, index: LeafIndex) -> Place {
@@ -403,6 +427,32 @@ impl Attempt<'_, '_> {
             if !self.planner.known.statements.contains_key(&digest) {
                 return Err(Conflict::UnknownReference { pointer, digest });
             }
+        }
+        Ok(())
+    }
+
+    /// A parent is named by where its record stands, so that record was logged before this one was signed.
+    fn check_parents(&self, statement: &Statement) -> Result<(), Conflict> {
+        let Predicate::Weights(weights) = &statement.predicate else {
+            return Ok(());
+        };
+        for (n, parent) in weights.parents.iter().enumerate() {
+            let known = &self.planner.known.statements;
+            let known = known
+                .get(&parent.statement)
+                .expect("check_references found it");
+            if self.place_of(known.index) == Place::SameRequest {
+                return Err(Conflict::ParentInRequest { parent: n });
+            }
+            let found = FoundRecord {
+                index: known.index,
+                statement: parent.statement,
+                kind: known.kind,
+                subject: known.subject.clone(),
+            };
+            parent
+                .check(self.next_index(), &found)
+                .map_err(|error| Conflict::OtherParent { parent: n, error })?;
         }
         Ok(())
     }

@@ -436,3 +436,6 @@ fn on_all_cores<T: Send, R: Send>(items: Vec<T>, map: impl Fn(T) -> R + Sync) ->
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

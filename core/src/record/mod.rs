@@ -19,6 +19,7 @@ mod envelope;
 mod json;
 mod key;
 pub mod kinds;
+pub mod lineage;
 mod names;
 mod schema;
 mod statement;

@@ -1,5 +1,6 @@
 //! in-toto Statement v1, restricted to what a record is: one subject, one of seven predicates.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use super::canonical::{canonical_of, to_canonical_json};
 use super::json::{JsonError, parse_strict, parse_strict_bounded};
 use super::kinds::{Attachment, Behind, Disclosed, Outcome, Scope, Strength};
+use super::lineage;
 use super::schema::{SchemaViolation, check_schema};
 use super::text::check_plain_text;
 use super::{Algorithm, Kind, NameError, Predicate, PublisherName, ReleaseName};
@@ -197,32 +199,42 @@ impl Statement {
 
     /// The other records that it points at, by their statement digests, and where it does. They must be in
     /// the log before it.
-    pub fn references(&self) -> Vec<(&'static str, Sha256)> {
+    pub fn references(&self) -> Vec<(Cow<'static, str>, Sha256)> {
+        let of_parent = |n: usize| Cow::from(format!("/predicate/parents/{n}/statement"));
         match &self.predicate {
             Predicate::Publisher(publisher) => publisher
                 .previous
-                .map(|digest| ("/predicate/previous", digest))
+                .map(|digest| ("/predicate/previous".into(), digest))
                 .into_iter()
                 .collect(),
-            Predicate::TrainingConfig(config) => config
-                .parents
-                .iter()
-                .filter_map(|parent| Some(("/predicate/parents", parent.statement?)))
-                .collect(),
+            Predicate::TrainingConfig(config) => {
+                let parents = config.parents.iter().enumerate();
+                parents
+                    .filter_map(|(n, parent)| Some((of_parent(n), parent.statement?)))
+                    .collect()
+            }
+            Predicate::Weights(weights) => {
+                let parents = weights.parents.iter().enumerate();
+                parents
+                    .map(|(n, parent)| (of_parent(n), parent.statement))
+                    .collect()
+            }
             Predicate::ApiVersion(api) => match &api.behind {
                 Behind::Release(Disclosed {
                     statement: Some(digest),
                     ..
-                }) => vec![("/predicate/behind/statement", *digest)],
+                }) => vec![("/predicate/behind/statement".into(), *digest)],
                 _ => Vec::new(),
             },
             Predicate::Evaluation(evaluation) => evaluation
                 .answers
-                .map(|digest| ("/predicate/answers", digest))
+                .map(|digest| ("/predicate/answers".into(), digest))
                 .into_iter()
                 .collect(),
-            Predicate::Withdrawal(_) => vec![("/subject/0/digest/sha256", self.subject.sha256)],
-            Predicate::ModelCard(_) | Predicate::Weights(_) => Vec::new(),
+            Predicate::Withdrawal(_) => {
+                vec![("/subject/0/digest/sha256".into(), self.subject.sha256)]
+            }
+            Predicate::ModelCard(_) => Vec::new(),
         }
     }
 
@@ -302,6 +314,10 @@ impl Statement {
                         "/predicate/strength",
                         "it is \"strong\" if and only if one of the algorithms is",
                     ));
+                }
+                if let Some(release) = self.release() {
+                    lineage::check_list(release, &weights.parents)
+                        .map_err(|error| rule(&error.pointer(), error.to_string()))?;
                 }
                 subject_is(sha256, &weights.manifest, "/predicate/manifest")
             }

@@ -345,6 +345,7 @@ impl Manifest {
             source: None,
             chunks: None,
             tensors: None,
+            parents: Vec::new(),
             annotations: serde_json::Map::new(),
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn example(kind: Kind) -> Value {
 }
 
 /// Second examples of a kind, for what the first does not say.
-pub(crate) fn further_examples() -> [(Kind, Value); 3] {
+pub(crate) fn further_examples() -> [(Kind, Value); 4] {
     [
         (
             Kind::ModelCard,
@@ -47,6 +47,12 @@ pub(crate) fn further_examples() -> [(Kind, Value); 3] {
             Kind::Evaluation,
             parse(include_str!(
                 "../../../schemas/examples/evaluation-reproduced.json"
+            )),
+        ),
+        (
+            Kind::Weights,
+            parse(include_str!(
+                "../../../schemas/examples/weights-quantized.json"
             )),
         ),
     ]

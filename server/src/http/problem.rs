@@ -433,6 +433,11 @@ impl From<Refused> for Problem {
                     "publish first what it is about, or take the digest from /api/v1/releases/…",
                 )
             }
+            Conflict::OtherParent { .. } => Self::new(Name::UnknownReference, detail).hint(
+                "take the parent's release, index and statement digest from one record in /api/v1/releases/…",
+            ),
+            Conflict::ParentInRequest { .. } => Self::new(Name::UnknownReference, detail)
+                .hint("publish the parent first, by itself, and name it with the index that the answer gives"),
             Conflict::NotWithdrawable { kind: Kind::Publisher, .. } => {
                 Self::new(Name::BadWithdrawal, detail)
                     .hint("change the keys with a publisher record that follows it")

@@ -9,10 +9,15 @@ use super::Case;
 use super::world::{CARD, World};
 
 pub(crate) fn cases(world: &World) -> Vec<Case> {
-    [releases(world), pointers(world), withdrawals(world)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        releases(world),
+        pointers(world),
+        parents(world),
+        withdrawals(world),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn releases(world: &World) -> Vec<Case> {
@@ -84,6 +89,83 @@ fn pointers(world: &World) -> Vec<Case> {
         unknown(
             "a withdrawal of a record that is not there",
             &lab.withdrawal(&never_logged, Scope::Record),
+        ),
+    ]
+}
+
+/// Where `World` puts the records that these are about.
+const API_INDEX: u64 = 4;
+const CARD_INDEX: u64 = 7;
+
+fn parents(world: &World) -> Vec<Case> {
+    let lab = &world.lab;
+    let child = |parent: &Value| {
+        let weights = lab.weights("child", "1.0.0", &world.manifest);
+        lab.altered(&weights, |s| s["predicate"]["parents"] = json!([parent]))
+    };
+    let api = json!({
+        "relation": "distilled-from",
+        "release": "example-lab/tiny-api@1.0.0",
+        "index": API_INDEX,
+        "statement": digest_of(&world.api),
+    });
+    let with = |field: &str, value: Value| {
+        let mut parent = api.clone();
+        parent[field] = value;
+        child(&parent)
+    };
+    let unknown = |name, envelope: &Value| Case::record(name, envelope, 422, "unknown-reference");
+    let registration = digest_of(&lab.register()).to_string();
+    let sibling = lab.api_version("tiny-api", "1.0.3", "");
+    let in_request = child(&json!({
+        "relation": "distilled-from",
+        "release": "example-lab/tiny-api@1.0.3",
+        "index": CARD_INDEX + 2,
+        "statement": digest_of(&sibling),
+    }));
+    vec![
+        unknown(
+            "a parent that is not in the log",
+            &with("statement", json!(Sha256::of("nothing"))),
+        ),
+        unknown(
+            "a parent at another index",
+            &with("index", json!(CARD_INDEX)),
+        ),
+        unknown(
+            "a parent of another release",
+            &with("release", json!("example-lab/tiny@1.0.0")),
+        ),
+        unknown(
+            "a parent that is a registration",
+            &child(&json!({
+                "relation": "distilled-from",
+                "release": "example-lab/tiny@1.0.0",
+                "index": 0,
+                "statement": registration,
+            })),
+        ),
+        Case::json(
+            "a parent in the same request",
+            json!([sibling, in_request]).to_string(),
+            422,
+            "unknown-reference",
+        ),
+        Case::record(
+            "a release that is its own parent",
+            &with("release", json!("example-lab/child@1.0.0")),
+            422,
+            "malformed-statement",
+        ),
+        Case::record(
+            "a parent without an index",
+            &child(&json!({
+                "relation": "distilled-from",
+                "release": "example-lab/tiny-api@1.0.0",
+                "statement": digest_of(&world.api),
+            })),
+            422,
+            "schema-violation",
         ),
     ]
 }

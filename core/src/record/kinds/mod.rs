@@ -31,7 +31,7 @@ pub use publisher::Publisher;
 pub use training_config::{
     Checkpoint, Code, DataSource, Duration, Framework, Hardware, Parent, Relation, TrainingConfig,
 };
-pub use weights::{ChunkedFiles, Source, Strength, TensorSet, Weights};
+pub use weights::{ChunkedFiles, ParentRecord, Source, Strength, TensorSet, Weights};
 pub use withdrawal::{Reason, Scope, Withdrawal};
 
 /// What a record is.
@@ -130,6 +130,14 @@ impl Kind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.predicate_type() == predicate_type)
+    }
+
+    /// Whether a record of this kind says what a release is, so that another release can name it as its parent's.
+    pub const fn says_what_a_release_is(self) -> bool {
+        match self {
+            Self::Weights | Self::ModelCard | Self::ApiVersion => true,
+            Self::TrainingConfig | Self::Publisher | Self::Evaluation | Self::Withdrawal => false,
+        }
     }
 
     /// Whether a release can have only one record of this kind. What a release is does not change: who wants

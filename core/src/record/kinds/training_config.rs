@@ -146,7 +146,7 @@ pub struct Parent {
 }
 
 /// How a release was made from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "the variants say it")]
 pub enum Relation {
@@ -156,4 +156,28 @@ pub enum Relation {
     DistilledFrom,
     AdapterFor,
     ConvertedFrom,
+}
+
+impl Relation {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::FineTuneOf,
+        Self::QuantizedFrom,
+        Self::MergedFrom,
+        Self::DistilledFrom,
+        Self::AdapterFor,
+        Self::ConvertedFrom,
+    ];
+
+    /// Its name in a record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FineTuneOf => "fine-tune-of",
+            Self::QuantizedFrom => "quantized-from",
+            Self::MergedFrom => "merged-from",
+            Self::DistilledFrom => "distilled-from",
+            Self::AdapterFor => "adapter-for",
+            Self::ConvertedFrom => "converted-from",
+        }
+    }
 }

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Annotations, Attachment};
-use crate::record::Algorithm;
+use super::{Annotations, Attachment, Relation};
+use crate::Sha256;
+use crate::merkle::LeafIndex;
+use crate::record::{Algorithm, ReleaseName};
 use crate::weights::{ChunksRoot, FilesRoot, TensorsRoot};
 
 /// Which bits a release is. Subject: the release; its digest is the manifest's.
@@ -36,6 +38,9 @@ pub struct Weights {
     /// Where the digests come from, when the publisher has not computed them from the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// The releases that these bits were made from, each by a record of it in the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<ParentRecord>,
     /// Free.
     #[serde(default, skip_serializing_if = "Annotations::is_empty")]
     pub annotations: Annotations,
@@ -67,6 +72,20 @@ pub struct TensorSet {
     pub count: u64,
     /// Merkle root over them: what each is, and not where.
     pub root: TensorsRoot,
+}
+
+/// A release that another was made from, and the record in the log that says what it is: its weights, or else its card or
+/// its API version. What must hold of it, [`crate::record::lineage`] says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentRecord {
+    /// What was made of the parent.
+    pub relation: Relation,
+    /// The parent.
+    pub release: ReleaseName,
+    /// Where its record stands.
+    pub index: LeafIndex,
+    /// The statement digest of that record.
+    pub statement: Sha256,
 }
 
 /// How much the digests say.
