@@ -7,6 +7,8 @@
 //! /api/v1/attachments/… ──► the manifest ─────────────────────────────────┘
 //! ```
 //!
+//! Of a release that names parents, what their publishers say of them comes along too ([`Ancestors`]).
+//!
 //! Always: what comes out has passed [`Bundle::verify`], so a release is judged online by the same code as
 //! offline, from a file. The lists only say where to look. What others say of a release is never needed to judge
 //! it: anybody may say as much as they like, so what they said is bounded, and left out where it does not hold.
@@ -25,6 +27,10 @@ use crate::log_client::{LogClient, LogError, ProvenEntry, SignedCheckpoint};
 use crate::memory::{Advance, Memory, MemoryError};
 use crate::publish::Published;
 use crate::replay::{Replay, ReplayError, parse};
+
+mod ancestors;
+
+pub use ancestors::{Ancestors, Missing, Reach};
 
 /// The most bytes of a manifest: 200,000 files at some 320 bytes; as base64 it still fits into a bundle.
 pub const MANIFEST_BYTES_MAX: usize = 64 << 20;
@@ -55,6 +61,10 @@ pub struct Wanted<'a> {
     pub authors: BTreeSet<PublisherName>,
     /// How many of others come along, at most.
     pub others_max: usize,
+    /// How far its ancestors come along.
+    pub ancestors: Reach,
+    /// Whether the documents come along that its records name.
+    pub documents: bool,
 }
 
 /// What the log lists of others about a release, and how much of it came along.
@@ -81,6 +91,8 @@ pub struct MadeBundle {
     pub others: Others,
     /// When the log says it accepted each record (RFC 3339), by its own clock, which nothing proves.
     pub accepted: BTreeMap<LeafIndex, String>,
+    /// What became of its ancestors' records.
+    pub ancestors: Ancestors,
 }
 
 /// Why no bundle could be made.
@@ -205,6 +217,8 @@ impl<'a> Wanted<'a> {
             release,
             authors: BTreeSet::new(),
             others_max: OTHERS_MAX,
+            ancestors: Reach::OF_A_BUNDLE,
+            documents: true,
         }
     }
 
@@ -212,7 +226,17 @@ impl<'a> Wanted<'a> {
     pub fn own(release: &'a ReleaseName) -> Self {
         Self {
             others_max: 0,
+            ancestors: Reach::NOWHERE,
             ..Self::all(release)
+        }
+    }
+
+    /// What its own publisher says of a release, and of its ancestors theirs, as far as `reach`; no documents.
+    pub fn lineage(release: &'a ReleaseName, reach: Reach) -> Self {
+        Self {
+            ancestors: reach,
+            documents: false,
+            ..Self::own(release)
         }
     }
 
@@ -326,6 +350,7 @@ pub fn make_bundle(
         is_more,
         taken: parts.take_others(&others)?,
     };
+    let ancestors = parts.take_ancestors(wanted.ancestors)?;
     let Parts {
         entries,
         manifests,
@@ -338,6 +363,11 @@ pub fn make_bundle(
         proof,
     });
     let mut bundle = Bundle::new(release.clone(), checkpoint.text.clone(), records.collect());
+    let (manifests, lists) = if wanted.documents {
+        (manifests, lists)
+    } else {
+        (BTreeSet::new(), BTreeMap::new())
+    };
     for manifest in manifests {
         let bytes = client.attachment(manifest, MANIFEST_BYTES_MAX)?;
         bundle.attach(MANIFEST_MEDIA_TYPE, &bytes);
@@ -370,6 +400,7 @@ pub fn make_bundle(
         advance,
         others,
         accepted,
+        ancestors,
     })
 }
 

@@ -17,6 +17,7 @@ pub mod config;
 pub mod folder;
 pub mod hashing;
 pub mod keys;
+pub mod lineage;
 pub mod log_client;
 pub mod memory;
 pub mod oms;

@@ -19,11 +19,13 @@ use super::reference::{self, EXIT_CODES};
 
 mod contents;
 mod export;
+mod lineage;
 mod parts;
 mod reports;
 
 pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs};
 pub use export::{BomFormat, ExportArgs};
+pub use lineage::{Format, LineageArgs, ParentArg};
 pub use parts::{
     ByteRange, ProveChunkArgs, ProveFileArgs, ProveTensorArgs, VerifyChunkArgs, VerifyFileArgs,
     VerifyTensorArgs,
@@ -167,6 +169,15 @@ pub enum Command {
     ///
     /// Example: candor prove-chunk opt-125m-1.0.0.candor model.safetensors --bytes 8388608-16777215 -o chunk.json
     ProveChunk(ProveChunkArgs),
+    /// Draw where a release comes from, with each step checked
+    ///
+    /// A release names its parents when it is published: candor release --parent. Shown are its ancestors, who signed
+    /// them, and what was withdrawn. The exit code is 0 where the log has each record that is named as a parent's,
+    /// 1 where it has something else there, and 3 where there is no telling. A withdrawal changes none of it: it is
+    /// shown on the release that was withdrawn, and on all that were made from it.
+    ///
+    /// Example: candor lineage meta-ai/opt-125m@1.0.0 --format dot
+    Lineage(LineageArgs),
     /// Prove some tensors of a release without the others
     ///
     /// Example: candor prove-tensor opt-125m-1.0.0.candor model.decoder.embed_tokens.weight -o embed.json
@@ -353,7 +364,14 @@ pub struct ReleaseArgs {
     /// Publish a record from this file too, such as results of an evaluation, or api-version:FILE (may be repeated)
     #[arg(long, value_name = "[KIND:]FILE", value_parser = With::parse)]
     pub with: Vec<With>,
-    /// Say what would be published, and sign and send nothing; needs no log
+    /// A release in the log that this one is made from, such as quantized-from:meta-ai/opt-125m@1.0.0 (may be repeated);
+    /// others are fine-tune-of, merged-from, distilled-from, adapter-for and converted-from
+    #[arg(long, value_name = "RELATION:RELEASE")]
+    pub parent: Vec<ParentArg>,
+    /// Name a parent that was withdrawn, all the same
+    #[arg(long, requires = "parent")]
+    pub allow_withdrawn: bool,
+    /// Say what would be published, and sign and send nothing; needs no log, but for --parent
     #[arg(long)]
     pub dry_run: bool,
     /// Where to write the bundle [default: MODEL-VERSION.candor here; beside the folder, if here is inside it]
@@ -449,6 +467,12 @@ pub struct VerifyArgs {
     /// Refuse what no release lists, too: .git, .cache/huggingface and bundles of the release
     #[arg(long)]
     pub strict: bool,
+    /// The folder of the release that this one is an adapter for, which is checked along with it
+    #[arg(long, value_name = "DIR")]
+    pub base: Option<PathBuf>,
+    /// Check the base's folder against this bundle, and not against the log's records
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub base_bundle: Option<PathBuf>,
     /// Never ask the log; bundles, and records with a proof, are verified offline anyway. A folder is held against the
     /// one bundle at its top
     #[arg(long)]
@@ -589,6 +613,11 @@ fn reasons() -> impl TypedValueParser<Value = Reason> {
 }
 
 impl Command {
+    /// Whether it prints JSON, whatever the common options say.
+    pub fn prints_json(&self) -> bool {
+        matches!(self, Self::Lineage(args) if args.format == Some(Format::Json))
+    }
+
     /// Whether it is about a log, and not about this machine alone.
     pub fn asks_a_log(&self) -> bool {
         !matches!(

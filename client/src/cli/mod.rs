@@ -59,7 +59,8 @@ pub fn run_with(
 ) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
     match Cli::try_parse_from(&args) {
-        Ok(cli) => {
+        Ok(mut cli) => {
+            cli.common.json |= cli.command.prints_json();
             let printer = printer(&cli.common);
             run(cli, around, printer)
         }
@@ -189,6 +190,7 @@ fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> 
         Command::ProveTensor(args) => commands::prove::tensor(args, session),
         Command::VerifyFile(args) => commands::verify::files_of_proof(args, session),
         Command::VerifyChunk(args) => commands::verify::chunks(args, session),
+        Command::Lineage(args) => commands::lineage::run(args, session),
         Command::VerifyTensor(args) => commands::verify::tensors(args, session),
         Command::Export(args) => commands::export::run(args, session),
         Command::Show(args) => commands::show::run(args, session),

@@ -9,6 +9,7 @@ mod following;
 mod hashing;
 mod hostile;
 mod keys;
+mod lineage;
 mod memory;
 mod oms;
 mod parts;

@@ -3,7 +3,7 @@
 use candor_tests::TestLog;
 use candor_tests::cli::{Person, write_release};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "keygen",
     "publisher",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 19] = [
     "schema",
     "verify",
     "export",
+    "lineage",
     "show",
     "list",
     "log",
@@ -129,6 +130,7 @@ fn every_command_answers_in_json() {
         "show 1",
         "show example-lab/tiny",
         "show example-lab/tiny@1.0.0",
+        "lineage example-lab/tiny@1.0.0",
         "list",
         "list publishers",
         "list models",

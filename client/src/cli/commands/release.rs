@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::bundle::{LoggedRecord, release_withdrawn};
-use candor_core::record::{Kind, ReleaseName};
+use candor_core::record::kinds::ParentRecord;
+use candor_core::record::{Kind, Predicate, ReleaseName};
 use candor_core::weights::Manifest;
 use serde_json::json;
 
+use super::parents::{self, Parents};
 use super::preview;
 use super::publish::{print, rows, warn, warn_of_unknown};
 use crate::bundle_maker::{BundleMakerError, MadeBundle, Wanted, make_bundle};
@@ -44,42 +46,14 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         }
         Some((client, memory, key))
     };
-    let bar = HashingBar::new(&session.printer);
-    let known = session.settings.known_digests();
-    let options = Options {
-        threads: args.threads,
-        known: known.as_ref(),
-        // What is signed is what is there now.
-        reads_all: true,
-        below: None,
-    };
+    let parents = parents_in_log(args, session)?;
     let ReleaseDrafts {
         drafts,
         manifest,
         config,
         warnings,
         ignored,
-    } = release_drafts(
-        ReleaseFolder {
-            folder: &args.folder,
-            release: &args.release,
-            config: args.config.as_deref(),
-            as_bytes: &args.as_bytes,
-        },
-        options,
-        &mut |progress| bar.show(progress),
-    )?;
-    drop(bar);
-    if let Some(config) = &config {
-        let words = format!("training config: {config}");
-        session.printer.note(Text::of(Tone::Dim, words));
-    }
-    if !ignored.is_empty() {
-        session.printer.note(Text::of(
-            Tone::Dim,
-            format!("left out: {}", ignored.join(", ")),
-        ));
-    }
+    } = read_drafts(args, &parents, session)?;
     let parts = all_parts(Drafts { drafts, warnings }, args)?;
     let warnings = parts.warnings.clone();
     warn(&warnings, session);
@@ -89,6 +63,7 @@ pub fn run(args: &ReleaseArgs, session: &mut Session) -> Result<Exit, CliError> 
         "files": manifest.files().len(),
         "bytes": manifest.total_bytes(),
         "config": config,
+        "parents": parents,
         "warnings": warnings,
         "ignored": ignored,
     });
@@ -151,6 +126,62 @@ fn refuse_again(
             ),
         }),
     }
+}
+
+/// The releases that it is made from. Only these need a log, if nothing is to be sent.
+fn parents_in_log(
+    args: &ReleaseArgs,
+    session: &mut Session,
+) -> Result<Vec<ParentRecord>, CliError> {
+    if args.parent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (client, memory) = (session.settings.client()?, session.settings.memory()?);
+    let parents = Parents {
+        release: &args.release,
+        named: &args.parent,
+        allow_withdrawn: args.allow_withdrawn,
+    };
+    parents::find(parents, (&client, &memory), session)
+}
+
+/// Reads the folder, and says what was taken for the training config, and what was left out.
+fn read_drafts(
+    args: &ReleaseArgs,
+    parents: &[ParentRecord],
+    session: &mut Session,
+) -> Result<ReleaseDrafts, CliError> {
+    let bar = HashingBar::new(&session.printer);
+    let known = session.settings.known_digests();
+    let options = Options {
+        threads: args.threads,
+        known: known.as_ref(),
+        // What is signed is what is there now.
+        reads_all: true,
+        below: None,
+    };
+    let folder = ReleaseFolder {
+        folder: &args.folder,
+        release: &args.release,
+        config: args.config.as_deref(),
+        as_bytes: &args.as_bytes,
+    };
+    let mut read = release_drafts(folder, options, &mut |progress| bar.show(progress))?;
+    drop(bar);
+    for draft in &mut read.drafts {
+        if let Predicate::Weights(weights) = &mut draft.predicate {
+            weights.parents = parents.to_vec();
+        }
+    }
+    if let Some(config) = &read.config {
+        let words = format!("training config: {config}");
+        session.printer.note(Text::of(Tone::Dim, words));
+    }
+    if !read.ignored.is_empty() {
+        let words = format!("left out: {}", read.ignored.join(", "));
+        session.printer.note(Text::of(Tone::Dim, words));
+    }
+    Ok(read)
 }
 
 /// What the folder became, and the files that go with it.

@@ -18,6 +18,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::text::{Text, Tone, table};
 use crate::cli::{Session, page};
+use crate::lineage::Lineage;
 use crate::log_client::{LogClient, SignedCheckpoint};
 use crate::replay::Replay;
 
@@ -57,6 +58,10 @@ fn release(
     if let Some(words) = page::others_words(&made.others, name) {
         session.printer.line(Text::of(Tone::Warning, words));
     }
+    let lineage = Lineage::of(&made.verified, Some(&made.ancestors), usize::MAX);
+    for words in page::lineage::withdrawn_ancestors(&lineage) {
+        session.printer.line(Text::of(Tone::Warning, words));
+    }
     let records = page::records_about(name, &made.verified.records);
     let rows: Vec<Value> = records
         .iter()
@@ -70,6 +75,7 @@ fn release(
         "name": name,
         "withdrawnBy": release_withdrawn(name, &records).map(|it| it.by),
         "records": rows,
+        "lineage": page::lineage::lineage_gist_json(&lineage),
         "others": page::others_json(&made.others),
         "checkpoint": page::checkpoint_json(&made.verified.checkpoint),
     }));

@@ -140,6 +140,16 @@ fn weights(it: &Weights, fields: &mut Fields) {
         fields.row("Tensor list", &attachment(&tensors.list));
         fields.row("Tensors root", &tensors.root.to_string());
     }
+    for parent in &it.parents {
+        let digest = parent.statement.to_string();
+        let (made, release) = (relation_words(parent.relation), &parent.release);
+        let words = format!(
+            "{made} {release} (entry {}, record {})",
+            parent.index,
+            short(&digest)
+        );
+        fields.row("Parent", &words);
+    }
 }
 
 fn training_config(it: &TrainingConfig, fields: &mut Fields) {
@@ -223,15 +233,19 @@ fn training_config(it: &TrainingConfig, fields: &mut Fields) {
     settings("Hyperparameters", &it.hyperparameters, fields);
 }
 
-fn parent_words(parent: &Parent) -> String {
-    let relation = match parent.relation {
+fn relation_words(relation: Relation) -> &'static str {
+    match relation {
         Relation::FineTuneOf => "fine-tuned from",
         Relation::QuantizedFrom => "quantized from",
         Relation::MergedFrom => "merged from",
         Relation::DistilledFrom => "distilled from",
         Relation::AdapterFor => "adapter for",
         Relation::ConvertedFrom => "converted from",
-    };
+    }
+}
+
+fn parent_words(parent: &Parent) -> String {
+    let relation = relation_words(parent.relation);
     let record = parent
         .statement
         .map(|digest| format!(" (record {})", short(&digest.to_string())));

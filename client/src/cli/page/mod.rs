@@ -5,6 +5,7 @@
 
 mod fields;
 mod kinds;
+pub mod lineage;
 mod results;
 
 use candor_core::bundle::{LoggedRecord, VerifiedBundle, Withdrawn, release_withdrawn, withdrawn};

@@ -19,6 +19,7 @@ mod by_digest;
 mod chunks;
 mod evidence;
 mod folder;
+mod lineage;
 mod oms;
 mod part_files;
 mod parts;
@@ -99,10 +100,15 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
                     .to_owned(),
             });
         }
+        target.check_base(args)?;
         let gate = Gate::open(&target, args, session)?;
         let mut report = verify(&target, args, gate.as_ref(), session)?;
         if gate.is_none() {
             policy::leave_open(&target, session, &mut report);
+        } else if args.base.is_some() {
+            report.not_checked.push(
+                "whether the base is as the policy asks: verify it by itself for that".to_owned(),
+            );
         }
         Ok(report)
     });
@@ -138,6 +144,7 @@ fn check_reports(args: &VerifyArgs) -> Result<(), CliError> {
         args.proof.as_deref(),
         args.record.as_deref(),
         args.policy.as_deref(),
+        args.base_bundle.as_deref(),
     ];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().collect();
     args.reports.check(folder, &inputs)
@@ -164,6 +171,32 @@ pub fn tensors(args: &VerifyTensorArgs, session: &mut Session) -> Result<Exit, C
 }
 
 impl Target {
+    /// A base goes with an adapter's folder. Offline, it takes a bundle of its own: one release's has no files of others.
+    fn check_base(&self, args: &VerifyArgs) -> Result<(), CliError> {
+        if args.base.is_none() {
+            return Ok(());
+        }
+        let is_folder = matches!(self, Self::FolderOffline { .. } | Self::FolderOnline { .. });
+        if is_folder && (args.base_bundle.is_some() || !args.offline) {
+            return Ok(());
+        }
+        let (what, hint) = if is_folder {
+            (
+                "the base can't be verified offline without its bundle",
+                "name it with `--base-bundle FILE`",
+            )
+        } else {
+            (
+                "`--base` names the folder that goes with an adapter's folder, and this is none",
+                "name the adapter's folder: `candor verify DIR --bundle FILE --base DIR`",
+            )
+        };
+        Err(CliError::Usage {
+            what: what.to_owned(),
+            hint: hint.to_owned(),
+        })
+    }
+
     fn needs_log(&self) -> bool {
         match self {
             Self::Bundle(_)
@@ -394,6 +427,7 @@ fn verify(
             let release = &bundle.verified.release;
             let mut report = Report::new(wanted.unwrap_or(release).to_string());
             release::judge(&bundle.verified, From::Bundle, &mut report);
+            lineage::judge(&bundle.verified, None, &mut report);
             judge_name(path, release, wanted, false, &mut report);
             policy::judge(gate, bundle.basis(false), session, &mut report)?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
@@ -416,7 +450,9 @@ fn verify(
                 session,
                 &mut report,
             )?;
+            lineage::judge(&bundle.verified, None, &mut report);
             let fits = report.findings.is_empty() && report.doubts.is_empty();
+            lineage::judge_base(&bundle.verified, args, session, &mut report)?;
             judge_name(folder, release, wanted, fits, &mut report);
             if *is_inside {
                 report.not_checked.push(format!(
@@ -441,6 +477,8 @@ fn verify(
             policy::judge(gate, basis(&made, from, true), session, &mut report)?;
             report.note_accepted(&made.accepted);
             look_for_newer(release, &client, &memory, &mut report)?;
+            lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
+            lineage::judge_base(&made.verified, args, session, &mut report)?;
             Ok(report)
         }
         Target::Release(name) => {
@@ -454,6 +492,7 @@ fn verify(
             policy::judge(gate, basis(&made, from, false), session, &mut report)?;
             report.note_accepted(&made.accepted);
             look_for_newer(name, &client, &memory, &mut report)?;
+            lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
             Ok(report)
         }
         Target::Evidence(path) => evidence::judge(path, &settings.log_key()?),

@@ -52,6 +52,12 @@ pub(super) struct Report {
     pub(super) not_checked: Vec<String>,
     /// The policy that it was held against.
     pub(super) policy: Option<AppliedPolicy>,
+    /// What nobody who reads the verdict should miss, although it changes nothing.
+    pub(super) warnings: Vec<String>,
+    /// Where it comes from, as JSON; null, if it names no parents.
+    pub(super) lineage: Value,
+    /// The base that it is an adapter for, as JSON; null, if none was verified with it.
+    pub(super) base: Value,
 }
 
 /// A policy, and what it asks.
@@ -309,6 +315,9 @@ impl Report {
             return Ok(exit);
         }
         self.print(session);
+        for words in &self.warnings {
+            session.printer.warning(words);
+        }
         let target = self.target;
         match exit {
             Exit::Holds => Ok(exit),
@@ -386,6 +395,8 @@ impl Report {
             "notChecked": self.not_checked,
             "policy": self.policy.as_ref().map(AppliedPolicy::to_json),
             "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
+            "lineage": self.lineage,
+            "base": self.base,
         })
     }
 }
