@@ -48,7 +48,7 @@ pub fn drawing(lineage: &Lineage<'_>) -> Vec<Text> {
         let line = state_piece(line, edge);
         let before = format!("{before}{next}");
         if !shown.insert(edge.parent) {
-            lines.push(line.with(Tone::Dim, "  (its parents stand above)"));
+            lines.push(line.with(Tone::Dim, "  (see above)"));
             continue;
         }
         lines.push(line.with(Tone::Dim, about(node)));
