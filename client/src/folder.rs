@@ -24,7 +24,9 @@ use candor_core::weights::{
     CHUNK_BYTES, FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
-use crate::hashing::{self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files};
+use crate::hashing::{
+    self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files, is_computed,
+};
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -297,8 +299,8 @@ pub fn hash_folder<'a, T: Send>(
 
 /// Reads `folder` to hold it against `manifest` of `release`: every file that is there, listed or not.
 ///
-/// Each file gets its size, its SHA-256, and what else the manifest lists of it, except for git's digests: where
-/// the manifest lists only those, `Comparison` reports the file as not compared. A file that is not listed, or has
+/// Each file gets its size, its SHA-256, and what else the manifest lists of it, except for git's digests by SHA-256: where
+/// the manifest lists only such, `Comparison` reports the file as not compared. A file that is not listed, or has
 /// another size, is not read: that settles it, and it may be one that never ends.
 /// What is left out by default is read where the manifest lists it.
 pub fn hash_listed(
@@ -389,6 +391,7 @@ fn hash_as_listed(
                 also: listed
                     .digest
                     .iter()
+                    .filter(|(algorithm, digest)| is_computed(*algorithm, digest))
                     .map(|(algorithm, _)| algorithm)
                     .collect(),
                 chunks: false,
@@ -453,8 +456,8 @@ fn hash_as_listed(
 /// Whether the digests of a file are those that are listed.
 fn fits(listed: &BTreeMap<&FilePath, &ManifestFile>, path: &FilePath, digest: &DigestSet) -> bool {
     listed.get(path).is_some_and(|listed| {
-        let mut listed = listed.digest.iter();
-        listed.all(|(algorithm, listed)| digest.by(algorithm).is_none_or(|it| it == listed))
+        let mut both = listed.digest.in_common(digest);
+        both.all(|(_, listed, found)| listed == found)
     })
 }
 

@@ -9,6 +9,8 @@ mod checksum_lists;
 mod evaluations;
 #[path = "sources/folders.rs"]
 mod folders;
+#[path = "sources/imports.rs"]
+mod imports;
 #[path = "sources/model_cards.rs"]
 mod model_cards;
 #[path = "sources/releases.rs"]

@@ -8,7 +8,8 @@ use candor_core::Sha256;
 use candor_core::record::kinds::{Strength, Weights};
 use candor_core::record::{Algorithm, DigestSet, to_canonical_json};
 use candor_core::weights::{
-    MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError, ManifestFile,
+    Comparison, FoundFile, MANIFEST_FILES_MAX, MANIFEST_MEDIA_TYPE, Manifest, ManifestError,
+    ManifestFile,
 };
 use common::files::{MD5, SHA1, file, folder, manifest, path, with_digests};
 use serde_json::{Value, json};
@@ -507,6 +508,51 @@ fn digests_of_git_objects_are_not_stated() {
     )]);
     assert_eq!(manifest.algorithms(), [Algorithm::Sha256]);
     assert_eq!(manifest.check_statement(&manifest.to_weights()), Ok(()));
+}
+
+/// What hosts of models say of small files is git's digest, by SHA-1 as a rule. It is history, and never enough.
+#[test]
+fn a_file_that_only_git_has_a_digest_of_makes_the_release_weak() {
+    const BLOB: &str = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+    let by_git = with_digests("a", Some(0), &[(Algorithm::GitBlob, BLOB)]);
+    for files in [vec![by_git.clone()], vec![by_git.clone(), file("b", b"")]] {
+        let manifest = manifest(files);
+        let weights = manifest.to_weights();
+        assert_eq!(
+            (manifest.algorithms(), weights.strength),
+            (Vec::new(), Strength::Weak)
+        );
+        assert_eq!(manifest.check_statement(&weights), Ok(()));
+        assert_eq!(Manifest::parse(&manifest.to_bytes()), Ok(manifest.clone()));
+        let mut claimed = weights;
+        claimed.algorithms = vec![Algorithm::Sha256];
+        assert!(manifest.check_statement(&claimed).is_err());
+        let with_git = |digest: &str| {
+            let digests = [(Algorithm::GitBlob, digest.to_owned())];
+            let found = |file: &ManifestFile| FoundFile {
+                path: file.path.clone(),
+                size: 0,
+                digest: Some(file.digest.clone()),
+            };
+            let mut found: Vec<_> = manifest.files().iter().map(found).collect();
+            found[0].digest = Some(DigestSet::new(digests).expect("a digest"));
+            Comparison::new(&manifest, &found)
+        };
+        let same = with_git(BLOB);
+        assert!(!same.is_refuted() && !same.is_proven(), "{same:?}");
+        assert_eq!(same.only_weakly_same, [by_git.path.clone()]);
+        assert!(with_git(&BLOB.replace('e', "f")).is_refuted());
+        // By SHA-256, the same blob has another name.
+        let other = with_git(&"0".repeat(64));
+        assert!(!other.is_refuted() && !other.is_proven(), "{other:?}");
+        assert_eq!(other.not_compared, [by_git.path.clone()]);
+    }
+    // It lends no strength, and takes none.
+    let mixed = Manifest::new(vec![
+        file("b", b""),
+        with_digests("c", Some(1), &[(Algorithm::Md5, MD5)]),
+    ]);
+    assert_eq!(mixed, Err(ManifestError::NoCommonAlgorithm));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `candor:…`: what neither format has a field for. The crate's documentation lists the names.
 
 use candor_core::bundle::{LoggedRecord, Withdrawn};
-use candor_core::record::Algorithm;
 use candor_core::record::kinds::{Attachment, ModelCard, Strength, TrainingConfig, Weights};
+use candor_core::record::{Algorithm, DigestSet};
 use candor_core::weights::ManifestFile;
 
 use crate::FILES_LISTED_MAX;
@@ -212,6 +212,9 @@ fn of_weights(weights: &Weights, it: &mut Properties) {
     if let Some(source) = &weights.source {
         it.maybe("weights:source", source.uri.as_ref());
         it.maybe("weights:source:note", source.note.as_ref());
+        for (algorithm, digest) in source.digest.iter().flat_map(DigestSet::iter) {
+            it.add(&format!("weights:source:{algorithm}"), digest);
+        }
     }
 }
 

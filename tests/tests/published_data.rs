@@ -13,8 +13,11 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use candor_core::bundle::Bundle;
+use candor_core::record::Algorithm;
 use candor_tests::cli::{Person, Ran};
 use candor_tests::{TestLog, published_data};
 use serde_json::Value;
@@ -128,6 +131,91 @@ fn all_that_was_published_of_opt_175b_is_a_card_and_weak_digests_and_the_page_sa
         )
         .expect_error(1, "missing: checkpoint_last-model_part-0-shard1.pt")
         .expect_words("MD5");
+}
+
+#[test]
+fn each_of_the_992_digests_of_opt_175b_is_in_the_log_and_none_makes_a_good_verdict() {
+    let Some(scene) = Scene::new() else { return };
+    let list = scene.data.join("opt/opt175b_md5sum_shards.csv");
+    let release = "meta-ai/opt-175b@1.0.0";
+    let rest = ["--as", release, "--dry-run"];
+    let dry = scene
+        .publish(
+            &scene.meta,
+            "opt/opt175b_md5sum_shards.csv",
+            &[&rest[..], &["--json"]].concat(),
+        )
+        .json();
+    assert!(dry["warnings"].to_string().contains("md5 is weak"), "{dry}");
+    let shown = dry["records"].to_string();
+    assert!(shown.contains("\"files\":992") && shown.contains("\"strength\":\"weak\""));
+    scene
+        .publish(&scene.meta, "opt/opt175b_md5sum_shards.csv", &rest)
+        .expect_words("WEAK");
+
+    // What is in the log is the list, digest for digest.
+    scene.publish_opt_175b();
+    let bundle = Bundle::parse(&scene.meta.read("opt-175b-1.0.0.candor")).expect("a bundle");
+    let bundle = bundle.verify(scene.log.key()).expect("it holds");
+    let manifest = bundle.manifests.values().next().expect("a manifest");
+    let csv = std::fs::read_to_string(list).expect("the file is there");
+    let rows = csv.lines().skip(1).filter_map(|line| line.split_once(','));
+    let rows: BTreeMap<_, _> = rows.collect();
+    let listed = manifest.files().iter();
+    let listed = listed.map(|it| (it.path.as_str(), it.digest.by(Algorithm::Md5).expect("MD5")));
+    assert_eq!(listed.collect::<BTreeMap<_, _>>(), rows);
+    assert_eq!(rows.len(), 992);
+
+    // That the record is in the log is proven, and that it is weak is said; nothing is said of any file.
+    let of_release = scene
+        .eleuther
+        .candor(&scene.log, &format!("verify {release} --json"));
+    let said = of_release.json();
+    assert!(
+        said["remarks"].to_string().contains("which are weak"),
+        "{said}"
+    );
+    assert!(said["notChecked"].to_string().contains("files"), "{said}");
+    assert!(scene.show(release).contains("992 files, sizes unknown"));
+    assert_eq!(
+        scene.show_json(release)["records"][1]["statementJson"]["predicate"]["strength"],
+        "weak"
+    );
+}
+
+/// A list in the form of OPT-175B's, of files that are there: all that MD5 can say for them is that nobody can tell.
+#[test]
+fn a_folder_whose_992_md5_digests_are_right_is_left_open() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    let name = |n: usize| format!("checkpoint_last-model_part-{}-shard{}.pt", n / 124, n % 124);
+    // MD5 of "hello\n".
+    let row = |n| format!("{},b1946ac92492d2347c6235b4d2611184", name(n));
+    let rows: Vec<_> = (0..992).map(row).collect();
+    lab.write("sums.csv", format!("shard,md5sum\n{}", rows.join("\n")));
+    lab.candor(
+        &log,
+        "publish sums.csv --as example-lab/large@1 --out large.candor",
+    )
+    .expect_code(0);
+    for n in 0..992 {
+        lab.write(&format!("large/{}", name(n)), "hello\n");
+    }
+    let verify = "verify large --bundle large.candor";
+    lab.candor(&log, verify).expect_error(
+        3,
+        "992 files have the digests that are listed, by MD5 alone",
+    );
+    let said = lab
+        .candor(&log, &format!("{verify} --json"))
+        .expect_code(3)
+        .json();
+    assert_eq!(said["verdict"], "could-not-tell");
+    assert!(said["doubts"].to_string().contains("992 files"), "{said}");
+    assert!(!said["checked"].to_string().contains("992"), "{said}");
+    lab.write(&format!("large/{}", name(991)), "hallo\n");
+    lab.candor(&log, verify)
+        .expect_error(1, "changed: checkpoint_last-model_part-7-shard123.pt");
 }
 
 #[test]

@@ -371,6 +371,15 @@ pub struct ReleaseArgs {
     /// Name a parent that was withdrawn, all the same
     #[arg(long, requires = "parent")]
     pub allow_withdrawn: bool,
+    /// List the files that Git LFS has elsewhere by the digests in their pointers, which are in their place
+    #[arg(long)]
+    pub from_pointers: bool,
+    /// Where the files come from
+    #[arg(long, value_name = "URI")]
+    pub source_uri: Option<String>,
+    /// What is special about them
+    #[arg(long, value_name = "TEXT")]
+    pub source_note: Option<String>,
     /// Say what would be published, and sign and send nothing; needs no log, but for --parent
     #[arg(long)]
     pub dry_run: bool,

@@ -24,7 +24,7 @@ use crate::sources::evaluation::Evaluated;
 use crate::sources::statement::{About, GivenFile};
 use crate::sources::{
     DOCUMENT_BYTES_MAX, Draft, DraftAttachment, Drafts, SourceError, SourceKind, checksums, detect,
-    evaluation, model_card, statement, training_config,
+    evaluation, hub, model_card, oci, statement, training_config,
 };
 
 /// What the command line says about a file.
@@ -268,6 +268,8 @@ impl File<'_> {
             SourceKind::Checksums => {
                 checksums::draft(name, bytes, self.release(said)?, said.source.cloned())?
             }
+            SourceKind::HubListing => hub::draft(name, bytes, self.release(said)?, said.source)?,
+            SourceKind::OciManifest => oci::draft(name, bytes, self.release(said)?, said.source)?,
             SourceKind::Evaluation => {
                 let release = self.release(said)?;
                 let author = said.author.unwrap_or_else(|| release.publisher());
@@ -353,6 +355,11 @@ impl File<'_> {
             }
             (_, Kind::ModelCard) => Ok(SourceKind::ModelCard),
             (_, Kind::TrainingConfig) => Ok(SourceKind::TrainingConfig),
+            // Lists of lines are no JSON, and what is wrong with JSON was said.
+            (
+                Err(error @ (SourceError::Json { .. } | SourceError::YamlLimit { .. })),
+                Kind::Weights,
+            ) => Err(error.into()),
             (_, Kind::Weights) => Ok(SourceKind::Checksums),
             (_, Kind::Evaluation) => Ok(SourceKind::Evaluation),
             // Of these, a file holds a statement or its predicate, and both are JSON.

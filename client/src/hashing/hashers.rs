@@ -4,7 +4,7 @@ use blake2::Blake2b512;
 use candor_core::record::{Algorithm, DigestSet};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::digest::DynDigest;
+use sha2::digest::{Digest as _, DynDigest};
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 /// How many bytes each hash function gets at once.
@@ -14,8 +14,8 @@ const STEP_BYTES: usize = 128 * 1024;
 pub(super) struct Hashers(Vec<(Algorithm, Box<dyn DynDigest + Send>)>);
 
 impl Hashers {
-    /// SHA-256, and those of `also`, except for git's: their objects are more than a file's bytes.
-    pub(super) fn new(also: impl IntoIterator<Item = Algorithm>) -> Self {
+    /// SHA-256, and those of `also`, of a file of `size` bytes; except for git's commits and trees, which no file is.
+    pub(super) fn new(also: impl IntoIterator<Item = Algorithm>, size: u64) -> Self {
         let mut hashers = Self(vec![(
             Algorithm::Sha256,
             Box::new(Sha256::default()) as Box<dyn DynDigest + Send>,
@@ -29,10 +29,9 @@ impl Hashers {
                 Algorithm::Sha512 => Box::new(Sha512::default()),
                 Algorithm::Blake2b => Box::new(Blake2b512::default()),
                 Algorithm::Blake3 => Box::new(blake3::Hasher::new()),
-                Algorithm::Sha256
-                | Algorithm::GitCommit
-                | Algorithm::GitTree
-                | Algorithm::GitBlob => continue,
+                // Of a file in a repository that uses SHA-1, as nearly all do.
+                Algorithm::GitBlob => Box::new(Sha1::new_with_prefix(git_blob_head(size))),
+                Algorithm::Sha256 | Algorithm::GitCommit | Algorithm::GitTree => continue,
             };
             hashers.0.push((algorithm, hasher));
         }
@@ -62,6 +61,17 @@ impl Hashers {
     }
 }
 
+/// Whether the digest of a file is one that is computed here.
+pub(crate) fn is_computed(algorithm: Algorithm, digest: &str) -> bool {
+    const SHA1_DIGITS: usize = 40;
+    algorithm.is_of_bytes() || (algorithm == Algorithm::GitBlob && digest.len() == SHA1_DIGITS)
+}
+
+/// What git puts in front of a file's bytes (gitformat-loose, "an object header").
+fn git_blob_head(size: u64) -> String {
+    format!("blob {size}\0")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,19 +79,25 @@ mod tests {
     /// `abc`, from RFC 1321 (A.5), FIPS 180-4's examples, RFC 7693 (A) and b3sum.
     #[test]
     fn every_strong_algorithm_is_computed() {
-        let found = Hashers::new(Algorithm::ALL).finish();
+        let found = Hashers::new(Algorithm::ALL, 0).finish();
         for algorithm in Algorithm::ALL {
             assert_eq!(
                 found.by(algorithm).is_some(),
-                algorithm.is_of_bytes(),
+                is_computed(algorithm, &"0".repeat(40)),
                 "{algorithm}"
             );
         }
+        assert!(!is_computed(Algorithm::GitBlob, &"0".repeat(64)));
     }
 
     #[test]
     fn digests_are_those_of_the_specifications() {
         let all = [
+            // `printf abc | git hash-object --stdin`
+            (
+                Algorithm::GitBlob,
+                "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f",
+            ),
             (Algorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
             (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
             (
@@ -109,7 +125,7 @@ mod tests {
                 "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
             ),
         ];
-        let mut hashers = Hashers::new(all.map(|(algorithm, _)| algorithm));
+        let mut hashers = Hashers::new(all.map(|(algorithm, _)| algorithm), 3);
         hashers.update(b"a");
         hashers.update(b"bc");
         let found = hashers.finish();

@@ -138,8 +138,7 @@ impl Known {
     /// The digests of the file with this identity, if all of `also` are among them, and its SHA-256.
     pub(super) fn get(&self, file: &Identity, also: &[Algorithm]) -> Option<DigestSet> {
         let found = self.digests().get(file)?;
-        let has =
-            |algorithm: &Algorithm| !algorithm.is_of_bytes() || found.by(*algorithm).is_some();
+        let has = |algorithm: &Algorithm| found.by(*algorithm).is_some();
         (found.to_sha256().is_some() && also.iter().all(has)).then(|| found.clone())
     }
 

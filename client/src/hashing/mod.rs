@@ -34,6 +34,7 @@ use candor_core::merkle::LeafHash;
 use candor_core::record::{Algorithm, DigestSet};
 
 use self::hashers::Hashers;
+pub(crate) use self::hashers::is_computed;
 pub use self::known::Known;
 pub use self::open_file::{FileError, OpenFile};
 use self::ranges::RangeHashers;
@@ -51,7 +52,7 @@ pub struct Job {
     pub path: PathBuf,
     /// Its size in bytes, which it must have from its first to its last look.
     pub size: u64,
-    /// Which digests it gets beside its SHA-256; git's are left out.
+    /// Which digests it gets beside its SHA-256; those of git's commits and trees are left out.
     pub also: Vec<Algorithm>,
     /// Whether each 8 MiB of it get a leaf hash.
     pub chunks: bool,
@@ -225,7 +226,7 @@ fn hash_file<T>(
             was_known: true,
         }));
     }
-    let mut hashers = Hashers::new(job.also.iter().copied());
+    let mut hashers = Hashers::new(job.also.iter().copied(), job.size);
     let mut chunks = job.chunks.then(Vec::new);
     let mut ranges = RangeHashers::new(ranges);
     let (mut offset, mut uncounted) = (0, 0);

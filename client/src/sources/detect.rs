@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use candor_core::record::{Kind, Statement};
+use candor_core::record::{Kind, Statement, parse_strict};
+use serde_json::Value;
 
 use super::checksums::is_checksums;
 use super::evaluation::is_evaluation;
+use super::hub::is_listing;
+use super::oci::is_manifest;
 use super::training_config::is_training_config;
 use super::yaml::parse_json_like;
 use super::{SourceError, text};
@@ -23,6 +26,10 @@ pub enum SourceKind {
     Evaluation,
     /// A list of checksums: [`super::checksums::draft`].
     Checksums,
+    /// A list of files by the Hugging Face hub: [`super::hub::draft`].
+    HubListing,
+    /// A manifest of an OCI artifact: [`super::oci::draft`].
+    OciManifest,
 }
 
 impl SourceKind {
@@ -33,7 +40,7 @@ impl SourceKind {
             Self::ModelCard => Kind::ModelCard,
             Self::TrainingConfig => Kind::TrainingConfig,
             Self::Evaluation => Kind::Evaluation,
-            Self::Checksums => Kind::Weights,
+            Self::Checksums | Self::HubListing | Self::OciManifest => Kind::Weights,
         }
     }
 }
@@ -52,7 +59,9 @@ pub fn detect(path: &Path, bytes: &[u8]) -> Result<SourceKind, SourceError> {
         "md" | "markdown" => Some(SourceKind::ModelCard),
         "json" => detect_json(&file, &named, bytes)?,
         "yml" | "yaml" => is_training_config(&named, bytes).then_some(SourceKind::TrainingConfig),
-        _ => is_checksums(contents).then_some(SourceKind::Checksums),
+        _ if is_checksums(contents) => Some(SourceKind::Checksums),
+        // What tools print has whatever name it was saved under.
+        _ => parse_strict(bytes).ok().and_then(|json| published(&json)),
     };
     found.ok_or(SourceError::NotUnderstood { file })
 }
@@ -69,5 +78,16 @@ fn detect_json(file: &str, named: &str, bytes: &[u8]) -> Result<Option<SourceKin
     if is_evaluation(&json) {
         return Ok(Some(SourceKind::Evaluation));
     }
+    if let Some(found) = published(&json) {
+        return Ok(Some(found));
+    }
     Ok(is_training_config(named, bytes).then_some(SourceKind::TrainingConfig))
+}
+
+/// Digests that others publish as JSON.
+fn published(json: &Value) -> Option<SourceKind> {
+    if is_manifest(json) {
+        return Some(SourceKind::OciManifest);
+    }
+    is_listing(json).then_some(SourceKind::HubListing)
 }

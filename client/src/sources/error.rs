@@ -7,6 +7,9 @@ use candor_core::weights::{FilePath, ManifestError};
 
 use crate::folder::FolderError;
 
+/// How many Git LFS pointers are named that are in the place of files.
+const POINTERS_NAMED_MAX: usize = 4;
+
 /// Why a file can't be turned into a record.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -87,7 +90,7 @@ pub enum SourceError {
     },
     /// None of the formats that are known.
     #[error(
-        "{file} is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv) or a statement (.json with _type)"
+        "{file} is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv), a list of files by the Hugging Face hub (.json), the OCI manifest of a ModelPack or ModelKit (.json) or a statement (.json with _type)"
     )]
     NotUnderstood {
         /// Which file.
@@ -112,6 +115,54 @@ pub enum SourceError {
         line: usize,
         /// What is wrong, with the value.
         rule: String,
+    },
+    /// A field of a document that others wrote.
+    #[error("{file}: {pointer}: {rule}")]
+    Field {
+        /// Which file.
+        file: String,
+        /// Where in it (RFC 6901).
+        pointer: String,
+        /// What is wrong, with the value.
+        rule: String,
+    },
+    /// An index of OCI, which is about several artifacts.
+    #[error(
+        "{file}: this is an index, which names several OCI manifests, and a release is one of them"
+    )]
+    Index {
+        /// Which file.
+        file: String,
+    },
+    /// A Git LFS pointer that is none.
+    #[error("{file}: it is no Git LFS pointer, and begins as one: {rule}")]
+    Pointer {
+        /// Which file of the release.
+        file: FilePath,
+        /// What is wrong, and in which line.
+        rule: String,
+    },
+    /// Pointers in the place of files.
+    #[error(
+        "{} of the {of} files in {} are Git LFS pointers, and not the files that these stand for: {}{}",
+        pointers.len(),
+        folder.display(),
+        pointers.iter().take(POINTERS_NAMED_MAX).map(FilePath::as_str).collect::<Vec<_>>().join(", "),
+        if pointers.len() > POINTERS_NAMED_MAX { ", …" } else { "" }
+    )]
+    Pointers {
+        /// Which folder.
+        folder: PathBuf,
+        /// Which of its files.
+        pointers: Vec<FilePath>,
+        /// How many files it has.
+        of: usize,
+    },
+    /// No pointers where there should be some.
+    #[error("none of the files in {} is a Git LFS pointer", folder.display())]
+    NoPointers {
+        /// Which folder.
+        folder: PathBuf,
     },
     /// Strong digests without sizes, which no manifest holds.
     #[error(
@@ -224,6 +275,11 @@ impl SourceError {
             | Self::NotUnderstood { .. }
             | Self::SeveralConfigs { .. }
             | Self::ChecksumLine { .. }
+            | Self::Field { .. }
+            | Self::Index { .. }
+            | Self::Pointer { .. }
+            | Self::Pointers { .. }
+            | Self::NoPointers { .. }
             | Self::SizesMissing { .. }
             | Self::Manifest { .. }
             | Self::Contents { .. }
@@ -259,6 +315,21 @@ impl SourceError {
             Self::SeveralConfigs { .. } => "name the one that was run with `--config FILE`",
             Self::ChecksumLine { .. } => {
                 "each line is a digest, two spaces and a path; a .csv has a header with a path and a digest column"
+            }
+            Self::Field { .. } => {
+                "save the document again, whole and as its host has it; nobody can tell what a changed one is about"
+            }
+            Self::Index { .. } => {
+                "save the manifest of the one that you mean, by the digest that the index has of it"
+            }
+            Self::Pointer { .. } => {
+                "fetch the file that it stands for (`git lfs pull`); `--as-bytes FILE` takes it as it is"
+            }
+            Self::Pointers { .. } => {
+                "fetch the files (`git lfs pull`); or `--from-pointers` lists them by the digests in their pointers, and the record says so"
+            }
+            Self::NoPointers { .. } => {
+                "leave out `--from-pointers`: the files themselves are there"
             }
             Self::SizesMissing { .. } => {
                 "use `candor release FOLDER` on the files themselves, or add a size column in a .csv"

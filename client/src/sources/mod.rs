@@ -1,11 +1,13 @@
 //! The files of the field, turned into drafts of records.
 //!
 //! ```text
-//! folder ──► release ─┬► weights          manifest, format, parameters
+//! folder ──► release ─┬► weights          manifest, format, parameters; lfs, git and download say where it comes from
 //!                     ├► model_card       README.md: front matter, sections
 //! FILE ──► detect ──► ├► training_config  YAML, JSON                      ──► Draft ──► check ──► (signed)
 //!                     ├► evaluation       lm-evaluation-harness
 //!                     ├► checksums        MD5SUMS, CSV
+//!                     ├► hub              lists of the Hugging Face hub
+//!                     ├► oci              manifests of ModelPacks and ModelKits
 //!                     └► statement        records that are written by hand
 //! ```
 //!
@@ -17,12 +19,18 @@
 
 pub mod checksums;
 mod detect;
+mod download;
 mod error;
 pub mod evaluation;
+mod fields;
 mod fit;
+mod git;
 mod heads;
+pub mod hub;
+pub(crate) mod lfs;
 mod markdown;
 pub mod model_card;
+pub mod oci;
 mod release;
 mod shards;
 pub mod statement;

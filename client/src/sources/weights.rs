@@ -1,7 +1,7 @@
 //! Weights: what a release's manifest says, and what its files say of themselves.
 
-use candor_core::record::kinds::{TensorSet, Weights};
-use candor_core::record::{Predicate, ReleaseName};
+use candor_core::record::kinds::{Source, TensorSet, Weights};
+use candor_core::record::{DigestSet, Predicate, ReleaseName};
 use candor_core::weights::{
     ChunkList, ChunkListError, MANIFEST_MEDIA_TYPE, Manifest, Place, TENSOR_LIST_BYTES_MAX, Tensor,
     TensorList, TensorListError,
@@ -27,6 +27,7 @@ pub(super) fn draft(
     chunks: &[u8],
     (heads, tensors): (&Heads, Vec<(Tensor, Place)>),
     release: &ReleaseName,
+    source: Option<Source>,
 ) -> Drafts {
     let mut warnings = heads.warnings(manifest);
     let chunks = match ChunkList::parse(chunks, manifest) {
@@ -54,6 +55,7 @@ pub(super) fn draft(
         tensors,
         format: format(manifest).map(str::to_owned),
         parameters: heads.parameters(manifest),
+        source,
         ..manifest.to_weights()
     };
     let mut draft = of_weights(manifest, weights, release);
@@ -96,6 +98,22 @@ pub(super) fn of_weights(manifest: &Manifest, weights: Weights, release: &Releas
     let name = weights.manifest.name.clone();
     let document = DraftAttachment::new(&name, MANIFEST_MEDIA_TYPE, manifest.to_bytes());
     Draft::of_document(release, Predicate::Weights(weights), document)
+}
+
+/// Where digests come from: what the command line says of it, what they were published as, and what else is to be known.
+pub(super) fn source(
+    said: Option<&Source>,
+    digest: Option<DigestSet>,
+    facts: &[String],
+) -> Option<Source> {
+    let mut source = said.cloned().unwrap_or_default();
+    source.digest = digest.or(source.digest);
+    if !facts.is_empty() {
+        let own = source.note.iter().map(String::as_str);
+        let all: Vec<_> = own.chain(facts.iter().map(String::as_str)).collect();
+        source.note = Some(all.join(" "));
+    }
+    (source != Source::default()).then_some(source)
 }
 
 /// The format of the weights, by the names of the files; `None` where no name tells.

@@ -14,6 +14,7 @@ fn sums(file: &str, contents: &str) -> Result<(Weights, Manifest, Vec<String>), 
     let source = Source {
         uri: Some("https://example.org/sums".to_owned()),
         note: None,
+        digest: None,
     };
     let drafts = checksums::draft(file, contents.as_bytes(), &release(), Some(source))?;
     let (draft, warnings) = one(drafts);

@@ -188,6 +188,18 @@ impl DigestSet {
             .find_map(|(found, digest)| (found == algorithm).then_some(digest))
     }
 
+    /// The digests that both have, each with the other's, where both are by the same hash function: git's names of objects
+    /// are by SHA-1 or by SHA-256, which say nothing of each other.
+    pub fn in_common<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (Algorithm, &'a str, &'a str)> {
+        self.iter().filter_map(|(algorithm, digest)| {
+            let theirs = other.by(algorithm)?;
+            (theirs.len() == digest.len()).then_some((algorithm, digest, theirs))
+        })
+    }
+
     /// Whether one of them says for sure which bytes are meant.
     pub fn is_strong(&self) -> bool {
         self.iter().any(|(algorithm, _)| algorithm.is_strong())

@@ -60,12 +60,10 @@ impl Comparison {
 
     fn compare(&mut self, listed: &ManifestFile, found: &FoundFile) {
         let sizes_differ = listed.size.is_some_and(|listed| listed != found.size);
-        let common: Vec<_> = listed
+        let common: Vec<_> = found
             .digest
             .iter()
-            .filter_map(|(algorithm, digest)| {
-                Some((algorithm, digest, found.digest.as_ref()?.by(algorithm)?))
-            })
+            .flat_map(|found| listed.digest.in_common(found))
             .collect();
         if sizes_differ || common.iter().any(|(_, listed, found)| listed != found) {
             self.changed.push(Change {

@@ -233,13 +233,10 @@ enum Likeness {
 impl Likeness {
     fn of(first: &ManifestFile, second: &ManifestFile) -> Self {
         let sizes_differ = first.size.zip(second.size).is_some_and(|(a, b)| a != b);
-        let of_both = first.digest.iter().filter_map(|(algorithm, digest)| {
-            Some((algorithm, digest == second.digest.by(algorithm)?))
-        });
-        let of_both: Vec<_> = of_both.collect();
-        if sizes_differ || of_both.iter().any(|(_, is_same)| !is_same) {
+        let of_both: Vec<_> = first.digest.in_common(&second.digest).collect();
+        if sizes_differ || of_both.iter().any(|(_, a, b)| a != b) {
             Self::Differs
-        } else if of_both.iter().any(|(algorithm, _)| algorithm.is_strong()) {
+        } else if of_both.iter().any(|(algorithm, ..)| algorithm.is_strong()) {
             Self::Same
         } else {
             Self::Unknown

@@ -119,7 +119,8 @@ pub enum ManifestError {
         "{0} is larger than {FILE_BYTES_MAX} bytes, the largest number that JSON keeps exactly"
     )]
     FileTooLarge(FilePath),
-    /// No algorithm that all files have, so nothing to compare a folder by.
+    /// No algorithm that all files have, so nothing to compare a folder by; and none of them is known by git's digest alone,
+    /// which is what hosts of models publish of small files.
     #[error(
         "no digest algorithm is there for every file: add one that all of them have, such as sha256"
     )]
@@ -220,7 +221,7 @@ impl Manifest {
         }
         let sums = Sums::of(&files);
         let manifest = Self { files, sums };
-        if manifest.algorithms().is_empty() {
+        if manifest.algorithms().is_empty() && !manifest.files.iter().any(is_by_git_alone) {
             return Err(ManifestError::NoCommonAlgorithm);
         }
         Ok(manifest)
@@ -531,6 +532,13 @@ fn file_and_folder(files: &[ManifestFile]) -> Option<&FilePath> {
         begins_with.push(&file.path);
     }
     None
+}
+
+/// Whether nothing is known of a file but the name of the blob that git would keep it as.
+fn is_by_git_alone(file: &ManifestFile) -> bool {
+    file.digest
+        .iter()
+        .all(|(algorithm, _)| !algorithm.is_of_bytes())
 }
 
 /// What is wrong with a manifest that is JSON. Where, in a document that is one line, helps nobody.

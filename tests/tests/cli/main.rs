@@ -8,6 +8,7 @@ mod folders;
 mod following;
 mod hashing;
 mod hostile;
+mod imports;
 mod keys;
 mod lineage;
 mod memory;

@@ -25,6 +25,7 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
     let source = Source {
         uri: args.source_uri.clone(),
         note: args.source_note.clone(),
+        digest: None,
     };
     let said = Said {
         release: args.release.as_ref(),
@@ -32,7 +33,7 @@ pub fn run(args: &PublishArgs, session: &mut Session) -> Result<Exit, CliError> 
         kind: args.kind,
         author: args.author.as_ref(),
         attach: &args.attach,
-        source: (source.uri.is_some() || source.note.is_some()).then_some(&source),
+        source: (source != Source::default()).then_some(&source),
     };
     // Only what a log has to say of other records needs one, if nothing is to be sent.
     let around = |settings: &Settings| {

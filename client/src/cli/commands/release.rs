@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::bundle::{LoggedRecord, release_withdrawn};
-use candor_core::record::kinds::ParentRecord;
+use candor_core::record::kinds::{ParentRecord, Source};
 use candor_core::record::{Kind, Predicate, ReleaseName};
 use candor_core::weights::Manifest;
 use serde_json::json;
@@ -160,11 +160,18 @@ fn read_drafts(
         reads_all: true,
         below: None,
     };
+    let source = Source {
+        uri: args.source_uri.clone(),
+        note: args.source_note.clone(),
+        digest: None,
+    };
     let folder = ReleaseFolder {
         folder: &args.folder,
         release: &args.release,
         config: args.config.as_deref(),
         as_bytes: &args.as_bytes,
+        from_pointers: args.from_pointers,
+        source: Some(&source),
     };
     let mut read = release_drafts(folder, options, &mut |progress| bar.show(progress))?;
     drop(bar);

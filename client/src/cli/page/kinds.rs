@@ -116,8 +116,12 @@ fn weights(it: &Weights, fields: &mut Fields) {
     fields.row("Files", &size(it));
     let names = algorithms(&it.algorithms);
     if is_weak(it) {
+        let only = match it.algorithms.as_slice() {
+            [] => "of some files only git's (SHA-1)".to_owned(),
+            _ => format!("only {names}"),
+        };
         let words = format!(
-            "only {names}, which is WEAK: other files can be made to have the same digests, so a match is a hint and no proof."
+            "{only}, which is WEAK: other files can be made to have the same digests, so a match is a hint and no proof."
         );
         fields.toned_row("Digests", Tone::Warning, &words);
     } else {
@@ -128,6 +132,12 @@ fn weights(it: &Weights, fields: &mut Fields) {
     fields.maybe("Parameters", it.parameters.map(grouped));
     if let Some(source) = &it.source {
         fields.maybe("Source", source.uri.as_ref());
+        let published_as = source.digest.as_ref().map(|digest| {
+            let digests = digest.iter();
+            let digests = digests.map(|(algorithm, digest)| format!("{algorithm} {digest}"));
+            digests.collect::<Vec<_>>().join(", ")
+        });
+        fields.maybe("Published as", published_as);
         fields.maybe("Note", source.note.as_ref());
     }
     fields.row("Manifest", &attachment(&it.manifest));

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{Annotations, Attachment, Relation};
 use crate::Sha256;
 use crate::merkle::LeafIndex;
-use crate::record::{Algorithm, ReleaseName};
+use crate::record::{Algorithm, DigestSet, ReleaseName};
 use crate::weights::{ChunksRoot, FilesRoot, TensorsRoot};
 
 /// Which bits a release is. Subject: the release; its digest is the manifest's.
@@ -19,7 +19,7 @@ pub struct Weights {
     pub bytes: Option<u64>,
     /// Merkle root over the manifest's files: path, size and digests of each.
     pub root: FilesRoot,
-    /// The algorithms that every file has a digest of.
+    /// The algorithms that every file has a digest of; none where some have git's alone.
     pub algorithms: Vec<Algorithm>,
     /// Whether one of them says for sure which bytes are meant.
     pub strength: Strength,
@@ -94,12 +94,12 @@ pub struct ParentRecord {
 pub enum Strength {
     /// A file with the right digest is the right file.
     Strong,
-    /// Only MD5 or SHA-1: a file with the right digest may have been made to have it.
+    /// Of some files only MD5, SHA-1 or git's digest: a file with the right one may have been made to have it.
     Weak,
 }
 
 /// Where digests come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// Where they were published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,4 +107,7 @@ pub struct Source {
     /// In words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What they were published as: a git commit, or the SHA-256 of the manifest of an OCI artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestSet>,
 }

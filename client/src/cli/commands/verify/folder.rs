@@ -19,7 +19,8 @@ use crate::cli::page;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{algorithms, bytes, counted};
 use crate::folder::{FolderError, Progress, Unlistable, look_at_listed};
-use crate::hashing::{FileError, Hashed, Job, OpenFile, Options, hash_files, no_look};
+use crate::hashing::{FileError, Hashed, Job, OpenFile, Options, hash_files, is_computed, no_look};
+use crate::sources::lfs;
 
 /// How a folder is held against a release.
 #[derive(Clone, Copy)]
@@ -134,7 +135,7 @@ pub(super) fn judge(
         }
         None => BTreeMap::new(),
     };
-    compare(&comparison, manifest, &chunks, report);
+    compare(folder, &comparison, manifest, &chunks, report);
     Ok(())
 }
 
@@ -259,6 +260,7 @@ fn chunks_in_words(chunks: &Chunks, differing: &[usize]) -> String {
 
 /// Says what the files are that were compared with their manifest.
 pub(super) fn compare(
+    folder: &Path,
     comparison: &Comparison,
     manifest: &Manifest,
     chunks: &BTreeMap<&FilePath, String>,
@@ -267,7 +269,9 @@ pub(super) fn compare(
     let findings = &mut report.findings;
     findings.extend(comparison.changed.iter().map(|change| Finding::Changed {
         path: change.listed.path.to_string(),
-        how: how(change) + chunks.get(&change.listed.path).map_or("", String::as_str),
+        how: how(change)
+            + chunks.get(&change.listed.path).map_or("", String::as_str)
+            + lfs::words(folder, &change.listed, change.found.size).unwrap_or_default(),
     }));
     findings.extend(comparison.missing.iter().map(|path| Finding::Missing {
         path: path.to_string(),
@@ -283,9 +287,8 @@ pub(super) fn compare(
             "file has the digests",
             "files have the digests",
         );
-        let (compared, others): (Vec<_>, Vec<_>) = listed_algorithms(manifest, weak)
-            .into_iter()
-            .partition(|algorithm| algorithm.is_of_bytes());
+        let compared = listed_algorithms(manifest, weak, is_computed);
+        let others = listed_algorithms(manifest, weak, |it, digest| !is_computed(it, digest));
         let others = match others.as_slice() {
             [] => String::new(),
             others => format!("; those by {} were not compared", algorithms(others)),
@@ -305,7 +308,7 @@ pub(super) fn compare(
         report.doubts.push(Doubt {
             words: format!(
                 "{files} only digests by {}, which this program does not compute",
-                algorithms(&listed_algorithms(manifest, unknown))
+                algorithms(&listed_algorithms(manifest, unknown, |_, _| true))
             ),
             hint: STRONGER_HINT.to_owned(),
             is_of_weak_digests: false,
@@ -313,13 +316,19 @@ pub(super) fn compare(
     }
 }
 
-/// The algorithms of the digests that `manifest` lists of the files at `paths`.
-fn listed_algorithms(manifest: &Manifest, paths: &[FilePath]) -> Vec<Algorithm> {
+/// The algorithms of the digests that `manifest` lists of the files at `paths`, of those that are `wanted`.
+fn listed_algorithms(
+    manifest: &Manifest,
+    paths: &[FilePath],
+    wanted: impl Fn(Algorithm, &str) -> bool,
+) -> Vec<Algorithm> {
     let paths: BTreeSet<_> = paths.iter().collect();
     let files = manifest.files().iter();
     let algorithms: BTreeSet<_> = files
         .filter(|file| paths.contains(&file.path))
-        .flat_map(|file| file.digest.iter().map(|(algorithm, _)| algorithm))
+        .flat_map(|file| file.digest.iter())
+        .filter(|(algorithm, digest)| wanted(*algorithm, digest))
+        .map(|(algorithm, _)| algorithm)
         .collect();
     algorithms.into_iter().collect()
 }
@@ -329,14 +338,13 @@ fn how(change: &Change) -> String {
     if let Some(listed) = change.listed.size.filter(|listed| *listed != found) {
         return format!("{found} bytes instead of {listed}");
     }
-    let differing = change.listed.digest.iter().find_map(|(algorithm, listed)| {
-        let found = change.found.digest.as_ref()?.by(algorithm);
-        let found = found.filter(|found| *found != listed)?;
-        Some(format!(
-            "{algorithm} {}… instead of {}…",
-            page::short(found),
-            page::short(listed)
-        ))
-    });
-    differing.unwrap_or_default()
+    let found = change.found.digest.iter();
+    let mut common = found.flat_map(|found| change.listed.digest.in_common(found));
+    let differing = common.find(|(_, listed, found)| listed != found);
+    differing
+        .map(|(algorithm, listed, found)| {
+            let (found, listed) = (page::short(found), page::short(listed));
+            format!("{algorithm} {found}… instead of {listed}…")
+        })
+        .unwrap_or_default()
 }

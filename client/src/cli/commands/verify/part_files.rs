@@ -50,7 +50,13 @@ pub(super) fn judge(args: &VerifyFileArgs, session: &Session) -> Result<Report, 
         ));
         let found = find(args, manifest, session)?;
         let comparison = Comparison::new(manifest, &found);
-        compare(&comparison, manifest, &BTreeMap::new(), report);
+        compare(
+            &args.target,
+            &comparison,
+            manifest,
+            &BTreeMap::new(),
+            report,
+        );
         say_same(&comparison, files, report);
         report.not_checked.push(if is_folder {
             "all other files of the folder".to_owned()

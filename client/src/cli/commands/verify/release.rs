@@ -65,9 +65,12 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
         .weights()
         .filter(|(_, it)| it.strength == Strength::Weak)
     {
+        let only = match weights.algorithms.as_slice() {
+            [] => "of some files only git's digests".to_owned(),
+            weak => format!("only digests by {}", algorithms(weak)),
+        };
         report.remarks.push(format!(
-            "the weights record (entry {index}) has only digests by {}, which are weak: a file that has them may be another one",
-            algorithms(&weights.algorithms)
+            "the weights record (entry {index}) has {only}, which are weak: a file that has them may be another one"
         ));
     }
     judge_standing(bundle, &records, report);

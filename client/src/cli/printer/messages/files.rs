@@ -122,6 +122,22 @@ fn what_is_said_of_files_that_should_become_records() {
             line: 3,
             rule: "\"hello\" is not a digest, two spaces and a path".to_owned(),
         },
+        SourceError::Field { .. } => SourceError::Field {
+            file: "manifest.json".to_owned(),
+            pointer: "/layers/3/digest".to_owned(),
+            rule: "\"sha256:12\" is neither sha256: and 64 nor sha512: and 128 lower-case hexadecimal digits".to_owned(),
+        },
+        SourceError::Index { .. } => SourceError::Index { file: "index.json".to_owned() },
+        SourceError::Pointer { .. } => SourceError::Pointer {
+            file: "model.safetensors".parse().expect("a path"),
+            rule: "line 3: \"12 bytes\" is no size in bytes".to_owned(),
+        },
+        SourceError::Pointers { .. } => SourceError::Pointers {
+            folder: "opt-125m".into(),
+            pointers: ["a", "b", "c", "d", "e"].map(|it| it.parse().expect("a path")).into(),
+            of: 9,
+        },
+        SourceError::NoPointers { .. } => SourceError::NoPointers { folder: "opt-125m".into() },
         SourceError::SizesMissing { .. } => SourceError::SizesMissing {
             file: "SHA256SUMS".to_owned(),
             algorithm: "sha256",
