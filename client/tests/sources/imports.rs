@@ -156,7 +156,7 @@ fn a_list_of_the_hub_that_is_wrong_is_refused_with_the_place() {
             ("/1/size", json!(-1), "/1/size: should be a whole number"),
             ("/1/size", json!(1.5), "/1/size: should be a whole number"),
             ("/1/size", json!(null), "/1/size: is not there"),
-            ("/1/size", json!((1_u64 << 53) + 1), "a number"),
+            ("/1/size", json!((1_u64 << 53) + 1), "would not survive"),
             ("/1/oid", json!(&BLOB[1..]), "/1/oid: "),
             ("/1/oid", json!(BLOB.to_uppercase()), "/1/oid: "),
             ("/1/oid", json!(null), "/1/oid: is not there"),

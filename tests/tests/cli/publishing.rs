@@ -286,7 +286,7 @@ fn a_file_that_is_no_record_is_refused_with_what_would_be_one() {
     lab.write("notes.txt", "remember the milk\n");
     let refused = lab.candor(&log, "publish notes.txt --as example-lab/tiny@1");
     insta::assert_snapshot!(refused.stderr, @"
-    error: notes.txt is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv) or a statement (.json with _type)
+    error: notes.txt is none of the files that can be published: a model card (.md), a training config (.yml, .yaml, .json), results of lm-evaluation-harness (.json), a list of checksums (MD5SUMS, .csv), a list of files by the Hugging Face hub (.json), the OCI manifest of a ModelPack or ModelKit (.json) or a statement (.json with _type)
     hint: say what it is with `--kind KIND` (of `candor release`: `--with KIND:FILE`), or write a statement as `candor schema KIND` says
     ");
     lab.candor(&log, "publish tiny/README.md")
