@@ -20,7 +20,7 @@ pub enum Format {
     Onnx,
     /// `.npz`: <https://numpy.org/doc/stable/reference/generated/numpy.savez.html>
     Npz,
-    /// What `torch.save` writes: <https://docs.pytorch.org/docs/stable/notes/serialization.html>
+    /// What `torch.save` writes, <https://docs.pytorch.org/docs/stable/notes/serialization.html>, and pickles in general.
     Pytorch,
 }
 
@@ -31,10 +31,10 @@ pub enum FormatError {
     #[error("it does not begin as a {} file does", .0.name())]
     Magic(Format),
     /// A version that this reader does not know.
-    #[error("it is of version {found} of {}, and what is known here is {known}", .format.name())]
+    #[error("it is of version {found} of {of}, and what is known here is {known}")]
     Version {
         /// Of which format.
-        format: Format,
+        of: &'static str,
         /// As it says.
         found: String,
         /// What is read.
@@ -64,17 +64,6 @@ pub enum FormatError {
         name: String,
         /// What is wrong there.
         error: Box<FormatError>,
-    },
-    /// A pickle that can't be followed to its end. A program that loads it may have run code before it notices.
-    #[error("byte {at} of its pickle: {rule}{}", imported(.imports))]
-    Pickle {
-        /// Where the operation is that does not fit.
-        at: u64,
-        /// What is wrong with it.
-        rule: String,
-        /// What it would have imported up to there beyond what the weights of a model need; as in
-        /// [`Contents::imports`].
-        imports: Vec<String>,
     },
     /// Too many tensors, names that are too long, too many dimensions: the bounds of this reader.
     #[error("it says to have {found} {what}, and at most {max} are read")]
@@ -118,20 +107,22 @@ pub enum FormatError {
     },
 }
 
-/// How many imports an error names.
-const IMPORTS_NAMED: usize = 5;
+/// How much of what a file says is repeated in an error.
+const SAID_CHARS: usize = 300;
 
-fn imported(imports: &[String]) -> String {
-    let Some(named) = imports.chunks(IMPORTS_NAMED).next() else {
-        return String::new();
-    };
-    let more = imports.len() - named.len();
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("; up to there it imports {named:?}{more}")
+impl FormatError {
+    /// An error of a header, by words in which the file's own may be: then only the first of them are said.
+    pub(crate) fn header(rule: &impl std::fmt::Display) -> Self {
+        Self::Header(clipped(&rule.to_string()))
+    }
+}
+
+/// The first characters of a text that may be long.
+pub(crate) fn clipped(text: &str) -> String {
+    match text.char_indices().nth(SAID_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl Format {
@@ -160,14 +151,18 @@ impl Format {
     /// The format that the files are in whose path ends like this one. Many other files than those of `PyTorch` end in
     /// `.bin`: [`read`] answers [`FormatError::Magic`] for them.
     pub fn of(path: &str) -> Option<Self> {
-        let (_, extension) = path.rsplit_once('.')?;
+        let (name, extension) = path.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
+            // As checkpoints of the early days are called, be they archives of tar or not.
+            "tar" => Self::of(name).filter(|format| *format == Self::Pytorch),
             "safetensors" => Some(Self::Safetensors),
             "gguf" => Some(Self::Gguf),
             "npy" => Some(Self::Numpy),
             "onnx" => Some(Self::Onnx),
             "npz" => Some(Self::Npz),
-            "pt" | "pth" | "bin" | "ckpt" | "pkl" => Some(Self::Pytorch),
+            "pt" | "pth" | "bin" | "ckpt" | "pkl" | "pickle" | "pk" | "joblib" => {
+                Some(Self::Pytorch)
+            }
             _ => None,
         }
     }

@@ -6,15 +6,18 @@
 //!
 //! Versions 2 and 3, little end first. The dimensions stand innermost first in the file.
 
-use crate::format::{check_count, check_dimensions, check_name};
+use crate::format::{at_most, check_count, check_dimensions};
 use crate::source::{Reader, Source};
-use crate::tensor::{Contents, Dtype, Tensor, elements};
+use crate::tensor::{Contents, Dtype, NAME_BYTES_MAX, Tensor, elements};
 use crate::{Format, FormatError};
 
 const MAGIC: [u8; 4] = *b"GGUF";
 
 /// How far into a file its header may reach: vocabularies of millions of words have some 100 MB.
 const HEADER_BYTES_MAX: u64 = 512 << 20;
+
+/// The most bytes of a key, by the format's description.
+const KEY_BYTES_MAX: usize = 65_535;
 
 /// How deep arrays may be in arrays.
 const DEPTH_MAX: usize = 4;
@@ -107,7 +110,7 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
             version.to_string()
         };
         return Err(FormatError::Version {
-            format: Format::Gguf,
+            of: Format::Gguf.name(),
             found,
             known: "2 and 3, with the little end first",
         });
@@ -135,7 +138,7 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
 
 /// Reads over a pair; returns the alignment, if it is that.
 fn pair(reader: &mut Reader<'_>) -> Result<Option<u64>, FormatError> {
-    let is_alignment = text(reader, "a key")? == ALIGNMENT_KEY;
+    let is_alignment = text(reader, "bytes in a key", KEY_BYTES_MAX)? == ALIGNMENT_KEY;
     let kind = reader.u32("the type of a value")?;
     if !is_alignment {
         skip_value(reader, kind, 0)?;
@@ -155,16 +158,27 @@ fn pair(reader: &mut Reader<'_>) -> Result<Option<u64>, FormatError> {
     Ok(Some(u64::from(alignment)))
 }
 
-fn text<'a>(reader: &'a mut Reader<'_>, what: &'static str) -> Result<&'a [u8], FormatError> {
+/// A name or key.
+fn text<'a>(
+    reader: &'a mut Reader<'_>,
+    what: &'static str,
+    max: usize,
+) -> Result<&'a [u8], FormatError> {
     let length = reader.u64(what)?;
     check_header_end(reader, length)?;
+    at_most(what, length, max)?;
     Ok(reader.take(length, what)?)
 }
 
 fn skip_value(reader: &mut Reader<'_>, kind: u32, depth: usize) -> Result<(), FormatError> {
     const WHAT: &str = "a value";
+    check_header_end(reader, 0)?;
     match kind {
-        VALUE_TEXT => text(reader, WHAT).map(drop),
+        VALUE_TEXT => {
+            let length = reader.u64(WHAT)?;
+            check_header_end(reader, length)?;
+            Ok(reader.skip(length, WHAT)?)
+        }
         VALUE_ARRAY if depth < DEPTH_MAX => {
             let kind = reader.u32(WHAT)?;
             let length = reader.u64(WHAT)?;
@@ -207,10 +221,9 @@ fn check_header_end(reader: &Reader<'_>, bytes: u64) -> Result<(), FormatError> 
 }
 
 fn entry(reader: &mut Reader<'_>) -> Result<Entry, FormatError> {
-    let name = str::from_utf8(text(reader, "a tensor's name")?)
+    let name = str::from_utf8(text(reader, "bytes in a tensor's name", NAME_BYTES_MAX)?)
         .map_err(|error| FormatError::Header(format!("the name of a tensor: {error}")))?
         .to_owned();
-    check_name(&name)?;
     let dimensions = reader.u32("how many dimensions a tensor has")?;
     check_dimensions(u64::from(dimensions))?;
     let mut shape = Vec::new();
@@ -391,13 +404,27 @@ mod tests {
                 "of version 3 with the big end first",
             ),
             (File::new(3, u64::MAX, 0).0, "18446744073709551615 tensors"),
-            (File::new(3, 1_000_000, 0).0, "a tensor's name would end"),
-            (File::new(3, 0, u64::MAX).0, "a key would end"),
+            (
+                File::new(3, 1_000_000, 0).0,
+                "bytes in a tensor's name would end",
+            ),
+            (File::new(3, 0, u64::MAX).0, "bytes in a key would end"),
             (
                 File::new(3, 0, 1).u64(u64::MAX).0,
                 "says to have 18446744073709551615 bytes",
             ),
-            (File::new(3, 0, 1).u64(99).0, "a key would end at byte 131"),
+            (
+                File::new(3, 0, 1).u64(99).0,
+                "bytes in a key would end at byte 131",
+            ),
+            (
+                File::new(3, 0, 1).text(&"k".repeat(65_536)).0,
+                "says to have 65536 bytes in a key, and at most 65535",
+            ),
+            (
+                File::new(3, 1, 0).tensor(&"n".repeat(1_025), &[1], 0, 0).0,
+                "1025 bytes in a tensor's name",
+            ),
             (pair(13).u64(0).0, "unknown type 13"),
             (pair(VALUE_ARRAY).u32(13).u64(1).0, "unknown type 13"),
             (
@@ -432,5 +459,54 @@ mod tests {
             .expect("the name");
         latin1[at] = 0xe9;
         assert!(refusal(&latin1).contains("incomplete utf-8"));
+    }
+
+    /// A file of 4 TiB that is zeros but for its beginning, and what is at a further place.
+    struct Endless(Vec<u8>, u64, Vec<u8>);
+
+    impl Source for Endless {
+        fn bytes(&self) -> u64 {
+            1 << 42
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
+            let Self(first, at, second) = self;
+            for (place, byte) in (offset..).zip(buffer) {
+                let part = if place < *at {
+                    (0, first)
+                } else {
+                    (*at, second)
+                };
+                let within = usize::try_from(place - part.0).ok();
+                *byte = within.and_then(|at| part.1.get(at)).copied().unwrap_or(0);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn arrays_of_nothing_come_to_an_end_with_the_header() {
+        // Most of the header is one array of bytes, and the rest arrays without anything in them.
+        let most = HEADER_BYTES_MAX - 1_000;
+        let arrays = |length| {
+            let file = File::new(3, 0, 2)
+                .text("k")
+                .u32(VALUE_ARRAY)
+                .u32(0)
+                .u64(most);
+            let zeros = usize::try_from(most).expect("not much") + file.0.len();
+            let rest = File(Vec::new())
+                .text("l")
+                .u32(VALUE_ARRAY)
+                .u32(VALUE_ARRAY)
+                .u64(length);
+            Endless(file.0, zeros as u64, rest.0)
+        };
+        assert!(read(&arrays(10)).is_ok());
+        let said = read(&arrays(u64::MAX)).expect_err("refused").to_string();
+        assert!(
+            said.contains("bytes, and at most 536870912 are read"),
+            "{said}"
+        );
     }
 }

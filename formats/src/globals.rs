@@ -9,8 +9,6 @@
 //! types of `torch/storage.py`. The classes of tensors, which are made in C++, are as `torch/csrc/tensor/python_tensor.cpp`
 //! has them.
 
-use std::collections::BTreeSet;
-
 /// A type of elements: its name in torch, that of safetensors where it has one, and the bytes of one.
 pub(crate) type Elements = (&'static str, &'static str, u64);
 
@@ -140,13 +138,8 @@ fn of_name(name: &str) -> Option<Elements> {
     ELEMENTS.iter().find(|(known, ..)| *known == name).copied()
 }
 
-/// Those of the imports that weights don't need.
-pub(crate) fn beyond_weights(imports: &BTreeSet<String>) -> Vec<String> {
-    let beyond = imports.iter().filter(|name| !is_for_weights(name));
-    beyond.cloned().collect()
-}
-
-fn is_for_weights(global: &str) -> bool {
+/// If weights need it.
+pub(crate) fn is_for_weights(global: &str) -> bool {
     if OTHERS.contains(&global) || of_storage(global).is_some() || of_dtype(global).is_some() {
         return true;
     }

@@ -18,20 +18,24 @@
 mod format;
 mod gguf;
 mod globals;
+mod imports;
 mod index;
 mod npz;
 mod numpy;
 mod onnx;
 mod pickle;
+mod pickled;
 mod pickles;
 mod pytorch;
 mod rebuild;
 mod safetensors;
 mod source;
+mod tar;
 mod tensor;
 mod zip;
 
 pub use format::{Format, FormatError, read};
+pub use imports::{Import, Risk};
 pub use index::{INDEX_BYTES_MAX, Index, IndexError};
 pub use pickles::{Pickles, pickles};
 pub use source::{Source, SourceError};

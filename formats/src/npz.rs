@@ -11,13 +11,15 @@ use std::collections::BTreeSet;
 
 use crate::format::check_name;
 use crate::numpy::{self, Elements};
+use crate::pickle::Wanted;
+use crate::pickled::Pickles;
 use crate::source::{Source, read as read_bytes};
 use crate::tensor::{Contents, Unlisted};
 use crate::zip::{self, Entry};
-use crate::{Format, FormatError, globals, pickle};
+use crate::{Format, FormatError};
 
-/// How much of a compressed array is inflated, in which its header is.
-const HEAD_BYTES_MAX: u64 = 65 << 10;
+/// How much of a compressed array is inflated, in which its header is: mostly, and always.
+const HEAD_BYTES: [u64; 2] = [1 << 10, 65 << 10];
 
 pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     let magic = read_bytes(source, 0, source.bytes().min(4), "the first bytes")?;
@@ -25,8 +27,9 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         return Err(FormatError::Magic(Format::Npz));
     }
     let (mut tensors, mut unlisted) = (Vec::new(), Vec::new());
-    let (mut names, mut imports) = (BTreeSet::new(), BTreeSet::new());
-    for entry in &zip::entries(source)? {
+    let (mut pickles, mut inflated) = (Pickles::default(), zip::Inflated::default());
+    let mut names = BTreeSet::new();
+    for entry in &zip::entries(source, zip::Names::Arrays)? {
         let array = entry.name.strip_suffix(".npy");
         let name = array.unwrap_or(&entry.name).to_owned();
         check_name(&name)?;
@@ -39,10 +42,17 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         } else {
             let head = head(source, entry)?;
             match &head.elements {
-                Elements::Objects => {
+                Elements::Objects if inflated.has_room_for(entry) => {
                     zip::within(source, entry, |source| {
-                        pickle::walk_to_end(source, head.data, &mut imports)
+                        pickles.walk_to_end(source, head.data, Wanted::Imports)
                     })?;
+                    numpy::OBJECTS.to_owned()
+                }
+                Elements::Objects => {
+                    pickles.not_followed(format!(
+                        "the array {name:?} is of Python objects, and compressed, with those before it to more than is \
+                         inflated here"
+                    ));
                     numpy::OBJECTS.to_owned()
                 }
                 _ if entry.is_deflated => "it is compressed".to_owned(),
@@ -57,7 +67,7 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     }
     let mut contents = Contents::new(Format::Npz, tensors)?;
     contents.unlisted = unlisted;
-    contents.imports = globals::beyond_weights(&imports);
+    pickles.put_into(&mut contents);
     Ok(contents)
 }
 
@@ -65,8 +75,12 @@ fn head(source: &dyn Source, entry: &Entry) -> Result<numpy::Head, FormatError> 
     if !entry.is_deflated {
         return zip::within(source, entry, numpy::head);
     }
-    let head = zip::head(source, entry, HEAD_BYTES_MAX)?;
-    numpy::head(&head.as_slice()).map_err(|error| zip::in_entry(entry, error))
+    let read = |bytes| -> Result<_, FormatError> {
+        let head = zip::head(source, entry, bytes)?;
+        numpy::head(&head.as_slice()).map_err(|error| zip::in_entry(entry, error))
+    };
+    let [mostly, always] = HEAD_BYTES;
+    read(mostly).or_else(|_| read(always))
 }
 
 #[cfg(test)]
@@ -119,9 +133,58 @@ mod tests {
                 ("p", numpy::OBJECTS),
             ]
         );
-        assert_eq!(contents.imports, ["builtins.eval", "os.system"]);
+        let imports: Vec<_> = contents.imports.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(imports, ["builtins.eval", "os.system"]);
+        assert_eq!(contents.not_followed, None);
         let none = read(&archive(&[]).as_slice()).expect("read");
         assert_eq!((none.tensors, none.unlisted), (vec![], vec![]));
+    }
+
+    #[test]
+    fn arrays_may_have_any_name_that_numpy_writes() {
+        let a = npy("'<i2'", "(2,)", &[0; 4]);
+        let names = ["W:0", "/a", "x//y", "a\\b", ""];
+        let items = names.map(|name| item(&format!("{name}.npy"), &a));
+        let contents = read(&archive(&items).as_slice()).expect("read");
+        let found: Vec<_> = contents.tensors.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(found, names);
+        let outside = archive(&[item("../a.npy", &a)]);
+        let said = read(&outside.as_slice()).expect_err("refused").to_string();
+        assert!(said.contains("leads out of the folder"), "{said}");
+    }
+
+    #[test]
+    fn objects_whose_pickles_are_not_followed_are_said() {
+        for (file, words, imports) in [
+            (
+                archive(&[item("a.npy", &npy("'|O'", "()", b"N.N"))]),
+                "byte 130 of its pickle: it ends here",
+                0,
+            ),
+            (
+                archive(&[
+                    deflated("a.npy", &npy("'|O'", "()", b"cos\nsystem\n)")),
+                    item("b.npy", &npy("'|O'", "()", b"cnt\nsystem\n.")),
+                ]),
+                "would end at byte 141, and the file has 140",
+                2,
+            ),
+            // A bomb, of some 70 kB.
+            (
+                archive(&[
+                    item("b.npy", &npy("'|O'", "()", b"cnt\nsystem\n.")),
+                    deflated("a.npy", &npy("'|O'", "()", &vec![b'N'; (64 << 20) + 1])),
+                ]),
+                "the array \"a\" is of Python objects, and compressed",
+                1,
+            ),
+        ] {
+            let contents = read(&file.as_slice()).expect("read");
+            let said = contents.not_followed.expect("it is not followed");
+            assert!(said.contains(words), "{words:?}: {said}");
+            assert_eq!(contents.imports.len(), imports, "{words}");
+            assert_eq!(contents.unlisted[0].why, numpy::OBJECTS);
+        }
     }
 
     #[test]
@@ -151,12 +214,8 @@ mod tests {
                 "tensor \"a\": 3 bytes are not what [2] elements",
             ),
             (
-                archive(&[item("a.npy", &npy("'|O'", "()", b"N.N"))]),
-                "in its entry \"a.npy\": byte 130 of its pickle: it ends here",
-            ),
-            (
-                archive(&[deflated("a.npy", &npy("'|O'", "()", b"cos\nsystem\n)"))]),
-                "would end at byte 141, and the file has 140; up to there it imports [\"os.system\"]",
+                archive(&[deflated("a.npy", &vec![0; 1 << 20])]),
+                "in its entry \"a.npy\": it does not begin as a NumPy file",
             ),
             (
                 patched(archive(&[item("a.npy", &a())]), 6, &[1]),

@@ -1,16 +1,19 @@
-//! `NumPy`'s `.npy`: one array, behind a header that is a dictionary as Python writes it.
+//! `NumPy`'s `.npy`: an array behind a header that is a dictionary as Python writes it, or several, one behind the other.
 //!
 //! ```text
 //! \x93NUMPY │ version: 2 bytes │ length: 2 or 4 bytes │ {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } │ data
 //! ```
+//!
+//! One array has no name. Several, as `numpy.save` writes them into one open file, are called `0`, `1`, …
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::format::check_dimensions;
-use crate::source::{Reader, Source};
+use crate::format::{check_count, check_dimensions, clipped};
+use crate::pickle::Wanted;
+use crate::pickled::Pickles;
+use crate::source::{Part, Reader, Source, read as read_bytes};
 use crate::tensor::{Contents, Dtype, Tensor, Unlisted, elements};
-use crate::{Format, FormatError, globals, pickle};
+use crate::{Format, FormatError};
 
 pub(crate) const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
@@ -65,20 +68,67 @@ pub(crate) const OBJECTS: &str =
     "its elements are Python objects, which only running its pickle would make";
 
 pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
-    let head = head(source)?;
-    if matches!(head.elements, Elements::Objects) {
-        let mut imports = BTreeSet::new();
-        pickle::walk_to_end(source, head.data, &mut imports)?;
-        let mut contents = Contents::new(Format::Numpy, Vec::new())?;
-        contents.imports = globals::beyond_weights(&imports);
-        contents.unlisted.push(Unlisted {
-            name: String::new(),
-            why: OBJECTS.to_owned(),
-        });
-        return Ok(contents);
+    let (mut tensors, mut unlisted) = (Vec::new(), Vec::new());
+    let mut pickles = Pickles::default();
+    let mut at = 0;
+    loop {
+        let count = tensors.len() + unlisted.len();
+        check_count(count as u64 + 1)?;
+        let name = count.to_string();
+        let head = head(&Part::new(source, at..source.bytes()))?;
+        let data = at + head.data;
+        if matches!(head.elements, Elements::Objects) {
+            let why = OBJECTS.to_owned();
+            unlisted.push(Unlisted { name, why });
+            match pickles.walk(source, data, Wanted::Imports)? {
+                Some(pickle) => at = pickle.end,
+                None => break,
+            }
+        } else {
+            let end = head.end(data).filter(|end| *end <= source.bytes());
+            let tensor = tensor(head, name, at..end.unwrap_or(source.bytes()))?;
+            at = tensor.range.end;
+            tensors.push(tensor);
+        }
+        if at == source.bytes() {
+            break;
+        }
+        // NumPy itself reads no further than it is asked to, whatever there is.
+        if !is_array(source, at)? {
+            unlisted.push(Unlisted {
+                name: "?".to_owned(),
+                why: format!(
+                    "is no array: the {} bytes from byte {at} on",
+                    source.bytes() - at
+                ),
+            });
+            break;
+        }
     }
-    let tensor = tensor(head, String::new(), 0..source.bytes())?;
-    Contents::new(Format::Numpy, vec![tensor])
+    match (&mut tensors[..], &mut unlisted[..]) {
+        ([tensor], []) => tensor.name.clear(),
+        ([], [one]) => one.name.clear(),
+        _ => {}
+    }
+    let mut contents = Contents::new(Format::Numpy, tensors)?;
+    contents.unlisted = unlisted;
+    pickles.put_into(&mut contents);
+    Ok(contents)
+}
+
+fn is_array(source: &dyn Source, at: u64) -> Result<bool, FormatError> {
+    let length = (source.bytes() - at).min(MAGIC.len() as u64);
+    Ok(read_bytes(source, at, length, "the first bytes")? == MAGIC)
+}
+
+impl Head {
+    /// Where the data ends that begins at byte `data`, if its length is known.
+    fn end(&self, data: u64) -> Option<u64> {
+        let Elements::Known(_, bytes) = self.elements else {
+            return None;
+        };
+        data.checked_add(elements(&self.shape)?.checked_mul(bytes)?)
+    }
 }
 
 /// Reads the header that an array begins with.
@@ -95,7 +145,7 @@ pub(crate) fn head(source: &dyn Source) -> Result<Head, FormatError> {
         (2 | 3, 0) => u64::from(reader.u32("the length of the header")?),
         _ => {
             return Err(FormatError::Version {
-                format: Format::Numpy,
+                of: Format::Numpy.name(),
                 found: format!("{major}.{minor}"),
                 known: "1.0, 2.0 and 3.0",
             });
@@ -108,12 +158,18 @@ pub(crate) fn head(source: &dyn Source) -> Result<Head, FormatError> {
         });
     }
     let header = reader.take(length, "the header")?;
-    let header = str::from_utf8(header).map_err(|error| FormatError::Header(error.to_string()))?;
+    // Latin-1, before fields could have any name.
+    let header = if major < 3 {
+        header.iter().copied().map(char::from).collect()
+    } else {
+        String::from_utf8(header.to_vec())
+            .map_err(|error| FormatError::Header(error.to_string()))?
+    };
     let Header {
         descr,
         fortran_order,
         shape,
-    } = header_of(header)?;
+    } = header_of(&header)?;
     check_dimensions(shape.len() as u64)?;
     let known = DTYPES.iter().find(|(known, ..)| *known == descr.text);
     let elements = match known {
@@ -196,7 +252,8 @@ fn header_of(text: &str) -> Result<Header, FormatError> {
         };
         if !is_new {
             return Err(FormatError::Header(format!(
-                "the key {key:?} is unknown, or there twice"
+                "the key {:?} is unknown, or there twice",
+                clipped(&key)
             )));
         }
         if !literal.take(",") {
@@ -371,136 +428,4 @@ impl Literal<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(header: &str, data_bytes: usize) -> Vec<u8> {
-        let mut file = [MAGIC.as_slice(), &[1, 0]].concat();
-        file.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
-        file.extend(header.as_bytes());
-        file.resize(file.len() + data_bytes, 0);
-        file
-    }
-
-    #[test]
-    fn an_array_is_read_in_each_version() {
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }      \n";
-        let version1 = file(header, 24);
-        let mut version3 = [MAGIC.as_slice(), &[3, 0]].concat();
-        version3.extend(u32::try_from(header.len()).expect("short").to_le_bytes());
-        version3.extend(&version1[10..]);
-        for file in [version1, version3] {
-            let [tensor] = &read(&file.as_slice()).expect("read").tensors[..] else {
-                panic!("one array");
-            };
-            assert_eq!(
-                (tensor.dtype.as_str(), tensor.shape.as_slice()),
-                ("F32", [2, 3].as_slice())
-            );
-            let end = file.len() as u64;
-            assert_eq!(tensor.range, end - 24..end);
-        }
-    }
-
-    #[test]
-    fn shapes_and_orders_are_understood_as_python_writes_them() {
-        for (descr, order, shape, bytes, dtype, found) in [
-            ("|b1", "False", "()", 1, "BOOL", vec![]),
-            ("<f8", "True", "(5,)", 40, "F64", vec![5]),
-            ("<f2", "True", "(2, 2)", 8, "F16 by columns", vec![2, 2]),
-            ("<i8", "False", "(3L, 0L)", 0, "I64", vec![3, 0]),
-        ] {
-            let header =
-                format!("{{\"descr\": '{descr}', 'shape': {shape}, 'fortran_order': {order}}}");
-            let tensor = read(&file(&header, bytes).as_slice())
-                .expect("read")
-                .tensors
-                .remove(0);
-            assert_eq!((tensor.dtype.as_str(), tensor.shape), (dtype, found));
-        }
-    }
-
-    #[test]
-    fn of_an_array_of_objects_only_the_imports_are_said() {
-        let header =
-            "{'descr': [('a', '<f4'), ('b', '|O')], 'fortran_order': False, 'shape': (1,)}";
-        let mut file = file(header, 0);
-        file.extend(b"cos\nsystem\n)R.");
-        let contents = read(&file.as_slice()).expect("read");
-        assert_eq!(contents.imports, ["os.system"]);
-        assert_eq!(contents.unlisted[0].why, OBJECTS);
-        assert!(contents.tensors.is_empty());
-    }
-
-    #[test]
-    fn what_is_no_array_of_numbers_is_refused() {
-        let with = |descr: &str, order: &str, shape: &str| {
-            format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}")
-        };
-        for (header, words) in [
-            (
-                with("'|O'", "False", "(1,)"),
-                "byte 64 of its pickle: 0x00 is",
-            ),
-            (with("'object'", "False", "(1,)"), "of its pickle: 0x00"),
-            (
-                with("[('a', [('b', '|O', 2)])]", "False", "(1,)"),
-                "of its pickle: 0x00",
-            ),
-            (
-                with("[('O', '<f4', (2,))]", "False", "(1,)"),
-                "unknown type [('O', '<f4', (2,))]",
-            ),
-            (
-                with("('<f4', (2,))", "False", "(1,)"),
-                "unknown type ('<f4', (2,))",
-            ),
-            (with("[('a', ('b', '<f4'))]", "False", "(1,)"), "a length"),
-            (
-                with("[(('t', 'n'), '<f4')", "False", "(1,)"),
-                "where ( should be",
-            ),
-            (with(&"[('a',".repeat(9), "False", "(1,)"), "less deep"),
-            (with("'>f4'", "False", "(2,)"), "unknown type >f4"),
-            (
-                with("[('a', '<f4')]", "False", "(2,)"),
-                "unknown type [('a', '<f4')]",
-            ),
-            (with("<f4", "False", "(2,)"), "a text in quotes"),
-            (with("'<f4'", "0", "(2,)"), "where False should be"),
-            (
-                with("'<f4'", "False", "(3,)"),
-                "8 bytes are not what [3] elements",
-            ),
-            (with("'<f4'", "False", "(-2,)"), "a length"),
-            (
-                with("'<f4'", "False", "(18446744073709551616,)"),
-                "a length",
-            ),
-            (
-                with("'<f4'", "False", "(4294967296, 4294967296)"),
-                "8 bytes are not",
-            ),
-            (with("'<f4'", "False", "2"), "where ( should be"),
-            (
-                with("'<f4'", "False", "(2,)") + "; import os",
-                "where the end should be",
-            ),
-            ("{'descr': '<f4'}".to_owned(), "has not all of"),
-            ("{'descr': '<f4', 'descr': '<f4'}".to_owned(), "there twice"),
-            ("{'x': '<f4'}".to_owned(), "\"x\" is unknown"),
-            (String::new(), "where { should be"),
-        ] {
-            let said = read(&file(&header, 8).as_slice())
-                .expect_err("refused")
-                .to_string();
-            assert!(said.contains(words), "{words:?}: {said}");
-        }
-        let said = |bytes: &[u8]| read(&bytes).expect_err("refused").to_string();
-        assert!(said(b"PK\x03\x04 not").contains("does not begin as a NumPy file"));
-        assert!(said(b"\x93NUMPY\x04\x00").contains("of version 4.0 of NumPy"));
-        assert!(
-            said(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").contains("says to have 4294967295 bytes")
-        );
-    }
-}
+mod tests;

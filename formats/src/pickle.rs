@@ -11,74 +11,94 @@
 //! Always: nothing is imported or called. Each import is noted before anything else that could fail. Values refer to
 //! each other by number, so that however deep they go, nothing here goes as deep.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use crate::source::{Reader, Source, SourceError};
+use crate::imports::COMPUTED;
+use crate::source::{Reader, Source, read};
 use crate::tensor::NAME_BYTES_MAX;
-use crate::{FormatError, globals};
 
+mod joblib;
+mod memo;
+mod stack;
+mod stopped;
+mod text;
 mod value;
 
+pub(crate) use joblib::WRAPPER;
+use memo::Memo;
+pub(crate) use stopped::Stopped;
+use stopped::{Fault, fault};
 pub(crate) use value::{Node, Object, Pickle, Value};
 
-/// The most operations of a pickle: those of a million tensors are some 30 million.
-const OPERATIONS_MAX: u64 = 64_000_000;
+/// The most operations of a pickle, each of which takes a byte: less than a minute.
+const OPERATIONS_MAX: u64 = 1 << 30;
 
-/// The most values at once on the stack; picklers put at most 1,000 there, but for the elements of a tuple.
-const STACK_MAX: usize = 1_000_000;
+/// How much memory all values of a pickle may take: those of 250,000 tensors, or of a pickle of which only the imports are
+/// looked for, what it remembers of 8 million texts and lists.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
 
-/// The most values that a pickle remembers by number: each text and tuple, once.
-const MEMO_MAX: usize = 4_000_000;
-
-/// The most values that are kept: a tensor takes some 9.
-const NODES_MAX: usize = 4_000_000;
-
-/// The most values that others consist of.
-const ITEMS_MAX: usize = 8_000_000;
-
-/// The most bytes of texts that are kept.
-const TEXTS_BYTES_MAX: usize = 128 << 20;
-
-/// The longest text that is kept, which is the longest name.
-const TEXT_BYTES_MAX: u64 = NAME_BYTES_MAX as u64;
+/// What values take of it: a place in a list with room for as many again, and a piece of memory with what it takes to know
+/// of it.
+const NODE_BYTES: usize = 2 * size_of::<Node>();
+const PIECE_BYTES: usize = 32;
+const OBJECT_BYTES: usize = size_of::<Object>() + PIECE_BYTES;
+const ITEM_BYTES: usize = 2 * size_of::<(Value, Value)>();
 
 /// The most different things that a pickle imports.
-const IMPORTS_MAX: usize = 100_000;
+const IMPORTS_MAX: usize = 10_000;
 
 const PROTOCOL_MAX: u8 = 5;
 
-/// What stands for a part of a name that isn't there as a text.
-const COMPUTED: &str = "(computed)";
+/// Numbers up to here may be protocols to come. No Python takes the others.
+const PROTOCOL_TO_COME_MAX: u8 = 9;
+
+/// The number with which files of `PyTorch`'s from before version 1.6 begin (0x1950a86a20f9469cfc6c).
+const TORCH_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+const TORCH_MAGIC_DECIMAL: &[u8] = b"119547037146038801333356";
+
+/// What is looked for in a pickle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// What it imports; of its values only as many are kept as that takes.
+    Imports,
+    /// Its values, too.
+    Values,
+    /// What it imports, with arrays between its operations, as joblib puts them there.
+    ImportsBetweenArrays,
+}
 
 /// Follows the pickle that begins at byte `at` to its end, and adds to the imports what it imports, be it allowed or
-/// not.
+/// not; also what it does before it stops.
 pub(crate) fn walk(
     source: &dyn Source,
     at: u64,
+    wanted: Wanted,
     imports: &mut BTreeSet<String>,
-) -> Result<Pickle, FormatError> {
+) -> Result<Pickle, Stopped> {
     let mut reader = Reader::new(source);
-    reader.skip(at, "a pickle")?;
+    reader.go_to(at);
     let mut walker = Walker {
+        source,
         reader,
+        operation_at: at,
+        frame_end: 0,
+        wanted,
         imports,
         stack: Vec::new(),
         marks: Vec::new(),
-        memo: HashMap::new(),
+        memo: Memo::default(),
         nodes: Vec::new(),
-        items: 0,
-        texts_bytes: 0,
+        memory: 0,
     };
     for _ in 0..OPERATIONS_MAX {
         let at = walker.reader.at();
-        let root = match walker.step() {
+        walker.operation_at = at;
+        let step = walker.step();
+        let root = step.and_then(|root| walker.check_frame(root.is_some()).map(|()| root));
+        let root = match root {
             Ok(None) => continue,
             Ok(Some(root)) => root,
-            Err(Fault::Source(SourceError::Io(error))) => {
-                return Err(SourceError::Io(error).into());
-            }
-            Err(Fault::Source(error)) => return Err(wrong(at, error.to_string(), imports)),
-            Err(Fault::Rule(rule)) => return Err(wrong(at, rule, imports)),
+            Err(fault) => return Err(fault.at(at)),
         };
         // Values that are left below it are no one's, as in Python.
         return Ok(Pickle {
@@ -87,60 +107,44 @@ pub(crate) fn walk(
             end: walker.reader.at(),
         });
     }
+    let at = walker.reader.at();
     let rule = format!("more than {OPERATIONS_MAX} operations");
-    Err(wrong(walker.reader.at(), rule, imports))
+    Err(Stopped::Beyond { at, rule })
 }
 
 /// Follows a pickle that the rest of a file from byte `at` on is.
 pub(crate) fn walk_to_end(
     source: &dyn Source,
     at: u64,
+    wanted: Wanted,
     imports: &mut BTreeSet<String>,
-) -> Result<Pickle, FormatError> {
-    let pickle = walk(source, at, imports)?;
+) -> Result<Pickle, Stopped> {
+    let pickle = walk(source, at, wanted, imports)?;
     if pickle.end != source.bytes() {
         let rule = format!("it ends here, and there are {} bytes", source.bytes());
-        return Err(wrong(pickle.end, rule, imports));
+        let at = pickle.end;
+        return Err(Stopped::Broken { at, rule });
     }
     Ok(pickle)
 }
 
-/// An error of a pickle.
-fn wrong(at: u64, rule: String, imports: &BTreeSet<String>) -> FormatError {
-    FormatError::Pickle {
-        at,
-        rule,
-        imports: globals::beyond_weights(imports),
-    }
-}
-
-/// Why an operation can't be followed.
-enum Fault {
-    Rule(String),
-    Source(SourceError),
-}
-
-impl From<SourceError> for Fault {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
-fn fault<T>(rule: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault::Rule(rule.into()))
-}
-
 /// The machine.
 struct Walker<'a> {
+    source: &'a dyn Source,
     reader: Reader<'a>,
+    /// Where the operation is that is followed.
+    operation_at: u64,
+    /// Where the frame ends that it is in; 0 if it is in none.
+    frame_end: u64,
+    wanted: Wanted,
     imports: &'a mut BTreeSet<String>,
     stack: Vec<Value>,
     /// How high the stack was at each mark that is still there.
     marks: Vec<usize>,
-    memo: HashMap<u64, Value>,
+    memo: Memo,
     nodes: Vec<Node>,
-    items: usize,
-    texts_bytes: usize,
+    /// How many bytes of memory the values take.
+    memory: usize,
 }
 
 impl Walker<'_> {
@@ -158,36 +162,33 @@ impl Walker<'_> {
             }
             0x80 => {
                 let protocol = self.u8()?;
+                if protocol > PROTOCOL_TO_COME_MAX {
+                    return fault(format!("there is no protocol {protocol}"));
+                }
                 if protocol > PROTOCOL_MAX {
-                    return fault(format!("protocol {protocol}, where 5 is the last known"));
+                    return Err(Fault::Protocol(protocol));
                 }
             }
-            0x95 => {
-                let length = self.reader.u64(ARGUMENT)?;
-                if length > self.reader.left() {
-                    return fault(format!("a frame of {length} bytes"));
-                }
-            }
-            // Buffers stand outside of a pickle, and files have none.
-            0x97 => return fault("a buffer that is not in the file"),
+            0x95 => self.frame()?,
             0x98 => drop(self.top()?),
-            b'N' | 0x88 | 0x89 => self.push(Value::Opaque)?,
+            // Nothing, true, false, and a buffer, which the program that loads the pickle has from elsewhere.
+            b'N' | 0x88 | 0x89 | 0x97 => self.push(Value::Opaque)?,
             b'c' | b'i' | 0x82..=0x84 | 0x93 => self.import(operation)?,
             b'R' | b'b' | b'o' | 0x81 | 0x92 | b'P' | b'Q' => self.call(operation)?,
             b'p' | b'q' | b'r' | 0x94 | b'g' | b'h' | b'j' => self.remember(operation)?,
-            b'I' | b'L' | b'F' | b'S' | b'V' => self.line(operation)?,
+            b'I' | b'L' | b'F' => self.line(operation)?,
             b'J' | b'K' | b'M' | b'G' | 0x8a | 0x8b => self.number(operation)?,
-            b'X' | 0x8c | 0x8d | b'T' | b'U' => self.text(operation)?,
+            b'X' | 0x8c | 0x8d | b'T' | b'U' | b'S' | b'V' => self.text(operation)?,
             b'B' | b'C' | 0x8e | 0x96 => {
-                let length = self.length(operation)?;
+                let length = text::length(&mut self.reader, operation)?;
                 self.reader.skip(length, ARGUMENT)?;
                 self.push(Value::Opaque)?;
             }
             b')' | b't' | 0x85..=0x87 => self.tuple(operation)?,
-            b']' | b'}' | 0x8f => self.push_object(Object::default())?,
+            b']' | b'}' | 0x8f => self.push_object(None)?,
             b'l' | b'd' | 0x91 => {
                 let items = self.pops_to_mark()?;
-                self.push_object(Object::default())?;
+                self.push_object(None)?;
                 self.fill(items, operation == b'd')?;
             }
             b'a' | b's' => {
@@ -204,16 +205,48 @@ impl Walker<'_> {
         Ok(None)
     }
 
+    /// FRAME: how much to read at once.
+    fn frame(&mut self) -> Result<(), Fault> {
+        let length = self.reader.u64(ARGUMENT)?;
+        let end = self.reader.at().saturating_add(length);
+        if self.reader.at() < self.frame_end {
+            if end > self.frame_end {
+                return Err(Fault::Beyond(
+                    "a frame reaches out of another one".to_owned(),
+                ));
+            }
+            return Ok(());
+        }
+        self.frame_end = end;
+        Ok(())
+    }
+
+    /// Python's unpickler in C forgets what is left of a frame where an operation goes on behind it, or the pickle ends
+    /// before; the other one doesn't. No pickler makes such frames.
+    fn check_frame(&self, is_stop: bool) -> Result<(), Fault> {
+        let is_over_end = self.operation_at < self.frame_end && self.reader.at() > self.frame_end;
+        if is_over_end || is_stop && self.reader.at() < self.frame_end {
+            let end = self.frame_end;
+            return Err(Fault::Beyond(format!(
+                "its frame ends at byte {end}, and no operation does there"
+            )));
+        }
+        Ok(())
+    }
+
     /// GLOBAL, INST, EXT1 to 4, `STACK_GLOBAL`.
     fn import(&mut self, operation: u8) -> Result<(), Fault> {
+        let mut is_cut = false;
         let name = match operation {
             0x93 => {
                 let [module, name] = self.pop_array()?;
-                format!("{}.{}", self.part(module), self.part(name))
+                format!("{}.{}", self.part(module)?, self.part(name)?)
             }
             b'c' | b'i' => {
-                let module = self.name()?;
-                format!("{module}.{}", self.name()?)
+                let (module, is_module_cut) = self.name()?;
+                let (name, is_name_cut) = self.name()?;
+                is_cut = is_module_cut || is_name_cut;
+                format!("{module}.{name}")
             }
             // Of which module, only the program that loads it knows.
             0x82 => format!("(extension).{}", self.u8()?),
@@ -228,11 +261,14 @@ impl Walker<'_> {
         };
         if !self.imports.contains(&name) {
             if self.imports.len() >= IMPORTS_MAX {
-                return fault(format!("more than {IMPORTS_MAX} imports"));
+                return Err(Fault::Beyond(format!("more than {IMPORTS_MAX} imports")));
             }
             self.imports.insert(name.clone());
         }
-        self.texts_bytes += name.len();
+        if is_cut {
+            return Err(text::end(&self.reader).into());
+        }
+        self.charge(name.len() + PIECE_BYTES)?;
         let global = self.node(Node::Global(name.into()))?;
         if operation != b'i' {
             return self.push(global);
@@ -242,23 +278,40 @@ impl Walker<'_> {
     }
 
     /// A part of a name, as it is given for an import.
-    fn part(&self, value: Value) -> &str {
-        match value {
+    fn part(&self, value: Value) -> Result<String, Fault> {
+        let known = match value {
             Value::Node(number) => match &self.nodes[number as usize] {
-                Node::Text(text) => text,
-                _ => COMPUTED,
+                Node::Text(text) => Some(text.to_string()),
+                _ => None,
             },
-            _ => COMPUTED,
-        }
+            Value::Place(at) => {
+                // A text as long as those that are kept may take four times as much where it is written with escapes.
+                let length = (self.source.bytes() - at).min(4 * text::TEXT_BYTES_MAX);
+                let bytes = read(self.source, at, length, ARGUMENT)?;
+                let bytes = bytes.as_slice();
+                let mut reader = Reader::new(&bytes);
+                let [operation] = reader.array(ARGUMENT)?;
+                text::text(&mut reader, operation)?
+            }
+            _ => None,
+        };
+        Ok(known.unwrap_or_else(|| COMPUTED.to_owned()))
     }
 
-    /// A line with the name of a module, or one in it.
-    fn name(&mut self) -> Result<String, Fault> {
-        match self.reader.line(NAME_BYTES_MAX, ARGUMENT)? {
-            Some(line) => Ok(String::from_utf8_lossy(&line).into_owned()),
-            None => fault(format!(
-                "an import by a name of more than {NAME_BYTES_MAX} bytes"
-            )),
+    /// A line with the name of a module, or one in it, and whether the file ends with it: then Python takes all but the
+    /// last byte of it for the name, and imports.
+    fn name(&mut self) -> Result<(String, bool), Fault> {
+        let mut line = self.reader.line(NAME_BYTES_MAX, ARGUMENT)?;
+        if line.is_long {
+            let name = String::from_utf8_lossy(&line.bytes);
+            return Ok((format!("{name}…"), !line.has_end));
+        }
+        if !line.has_end {
+            line.bytes.pop();
+        }
+        match String::from_utf8(line.bytes) {
+            Ok(name) => Ok((name, !line.has_end)),
+            Err(_) => fault("an import by a name that is not UTF-8"),
         }
     }
 
@@ -285,12 +338,15 @@ impl Walker<'_> {
                 let state = self.pop()?;
                 if let Some(object) = self.top_object()? {
                     object.states.push(state);
-                    self.count(1)?;
+                    self.charge(ITEM_BYTES)?;
+                }
+                if self.wanted == Wanted::ImportsBetweenArrays {
+                    self.pass_array()?;
                 }
                 Ok(())
             }
             b'P' => {
-                self.reader.line(0, ARGUMENT)?;
+                text::line(&mut self.reader, 0)?;
                 let found = self.node(Node::Persistent(Value::Opaque))?;
                 self.push(found)
             }
@@ -305,56 +361,31 @@ impl Walker<'_> {
     /// PUT, BINPUT, `LONG_BINPUT`, MEMOIZE; GET, BINGET, `LONG_BINGET`.
     fn remember(&mut self, operation: u8) -> Result<(), Fault> {
         let number = match operation {
-            0x94 => self.memo.len() as u64,
+            0x94 => self.memo.count(),
             b'q' | b'h' => u64::from(self.u8()?),
             b'r' | b'j' => u64::from(self.reader.u32(ARGUMENT)?),
-            _ => {
-                let line = self.reader.line(20, ARGUMENT)?.unwrap_or_default();
-                let digits = str::from_utf8(&line).unwrap_or_default();
-                // Python takes other ways to write a number, too, which no pickler writes.
-                let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-                match digits.parse().ok().filter(|_| is_plain) {
-                    Some(number) => number,
-                    None => return fault("what it remembers, or recalls, is by no number"),
-                }
-            }
+            _ => text::memo_number(&mut self.reader)?,
         };
         if matches!(operation, b'g' | b'h' | b'j') {
-            return match self.memo.get(&number) {
-                Some(value) => self.push(*value),
+            return match self.memo.recall(number) {
+                Some(value) => self.push(value),
                 None => fault(format!("it recalls {number}, which it did not remember")),
             };
         }
         let top = self.top()?;
-        self.memo.insert(number, top);
-        at_most("remembered values", self.memo.len(), MEMO_MAX)
+        let bytes = self.memo.remember(number, top);
+        self.charge(bytes)
     }
 
-    /// INT, LONG, FLOAT, STRING, UNICODE: in lines.
+    /// INT, LONG, FLOAT: in lines.
     fn line(&mut self, operation: u8) -> Result<(), Fault> {
-        let line = self.reader.line(NAME_BYTES_MAX, ARGUMENT)?;
-        let line = line.and_then(|line| String::from_utf8(line).ok());
-        // What is written with backslashes is not read: it is then a text that isn't known.
-        let text = line.as_deref().filter(|line| !line.contains('\\'));
-        let value = match (operation, text) {
-            (b'I', Some("00" | "01")) => Value::Opaque,
-            (b'I' | b'L', Some(text)) => {
-                let digits = text.strip_suffix('L').unwrap_or(text);
-                digits.parse().map_or(Value::Opaque, Value::Int)
-            }
-            (b'V', Some(text)) => self.text_node(text)?,
-            (b'S', Some(text)) => {
-                let inner = ['\'', '"']
-                    .into_iter()
-                    .find_map(|quote| text.trim().strip_prefix(quote)?.strip_suffix(quote));
-                match inner {
-                    Some(inner) => self.text_node(inner)?,
-                    None => Value::Opaque,
-                }
-            }
-            _ => Value::Opaque,
-        };
-        self.push(value)
+        let line = text::line(&mut self.reader, NAME_BYTES_MAX)?.unwrap_or_default();
+        let digits = line.strip_suffix(b"L").unwrap_or(&line);
+        self.push(match operation {
+            b'F' => Value::Opaque,
+            _ if digits == TORCH_MAGIC_DECIMAL => Value::TorchMagic,
+            _ => text::plain_int(digits).map_or(Value::Opaque, Value::Int),
+        })
     }
 
     /// BININT, BININT1, BININT2, BINFLOAT, LONG1, LONG4.
@@ -368,33 +399,28 @@ impl Walker<'_> {
                 Value::Opaque
             }
             _ => {
-                let length = self.length(operation)?;
-                if length > 8 {
+                let length = text::length(&mut self.reader, operation)?;
+                if length > LONG_BYTES_MAX {
                     self.reader.skip(length, ARGUMENT)?;
                     Value::Opaque
                 } else {
-                    let bytes = self.reader.take(length, ARGUMENT)?;
-                    let is_negative = bytes.last().is_some_and(|byte| *byte >= 0x80);
-                    let mut wide = [if is_negative { 0xff } else { 0 }; 8];
-                    wide[..bytes.len()].copy_from_slice(bytes);
-                    Value::Int(i64::from_le_bytes(wide))
+                    long(self.reader.take(length, ARGUMENT)?)
                 }
             }
         };
         self.push(value)
     }
 
-    /// BINUNICODE, `SHORT_BINUNICODE`, BINUNICODE8, BINSTRING, `SHORT_BINSTRING`.
+    /// BINUNICODE, `SHORT_BINUNICODE`, BINUNICODE8, BINSTRING, `SHORT_BINSTRING`, STRING, UNICODE.
     fn text(&mut self, operation: u8) -> Result<(), Fault> {
-        let length = self.length(operation)?;
-        if length > TEXT_BYTES_MAX {
-            self.reader.skip(length, ARGUMENT)?;
-            return self.push(Value::Opaque);
-        }
-        let bytes = self.reader.take(length, ARGUMENT)?.to_vec();
-        let value = match str::from_utf8(&bytes) {
-            Ok(text) => self.text_node(text)?,
-            Err(_) => Value::Opaque,
+        let text = text::text(&mut self.reader, operation)?;
+        let value = match (text, self.wanted) {
+            (None, _) => Value::Opaque,
+            (Some(text), Wanted::Values | Wanted::ImportsBetweenArrays) => {
+                self.charge(text.len() + PIECE_BYTES)?;
+                self.node(Node::Text(text.into()))?
+            }
+            (Some(_), Wanted::Imports) => Value::Place(self.operation_at),
         };
         self.push(value)
     }
@@ -416,15 +442,19 @@ impl Walker<'_> {
         if are_keyed && !items.len().is_multiple_of(2) {
             return fault("a key without a value");
         }
-        self.count(items.len())?;
+        let count = items.len();
         let Some(object) = self.top_object()? else {
             return Ok(());
         };
         if are_keyed {
+            if object.entries.is_empty() {
+                object.entries.reserve_exact(count / 2);
+            }
             let pairs = items.chunks_exact(2).map(|pair| (pair[0], pair[1]));
             object.entries.extend(pairs);
-            return Ok(());
+            return self.charge(count / 2 * ITEM_BYTES);
         }
+        let before = object.entries.len();
         for item in items {
             // Long lists are of numbers.
             if matches!(item, Value::Node(_)) {
@@ -432,7 +462,8 @@ impl Walker<'_> {
             }
             object.appended += 1;
         }
-        Ok(())
+        let more = object.entries.len() - before;
+        self.charge(more * ITEM_BYTES)
     }
 
     fn make(&mut self, class: Value, items: Vec<Value>) -> Result<(), Fault> {
@@ -441,135 +472,87 @@ impl Walker<'_> {
     }
 
     fn push_call(&mut self, class: Value, arguments: Value) -> Result<(), Fault> {
-        self.push_object(Object {
+        if self.wanted == Wanted::Imports {
+            return self.push(Value::Opaque);
+        }
+        self.charge(OBJECT_BYTES)?;
+        let object = Object {
             call: Some((class, arguments)),
             ..Object::default()
-        })
+        };
+        self.push_object(Some(object.into()))
     }
 
-    fn push_object(&mut self, object: Object) -> Result<(), Fault> {
-        let object = self.node(Node::Object(object.into()))?;
+    fn push_object(&mut self, object: Option<Box<Object>>) -> Result<(), Fault> {
+        let object = self.node(Node::Object(object))?;
         self.push(object)
     }
 
-    fn text_node(&mut self, text: &str) -> Result<Value, Fault> {
-        self.texts_bytes += text.len();
-        self.node(Node::Text(text.into()))
-    }
-
     fn tuple_node(&mut self, items: Vec<Value>) -> Result<Value, Fault> {
-        self.count(items.len())?;
+        if self.wanted == Wanted::Imports {
+            return Ok(Value::Opaque);
+        }
+        self.charge(items.len() * size_of::<Value>() + PIECE_BYTES)?;
         self.node(Node::Tuple(items.into()))
     }
 
+    /// Keeps a value, unless only imports are looked for.
     fn node(&mut self, node: Node) -> Result<Value, Fault> {
-        at_most("bytes of texts", self.texts_bytes, TEXTS_BYTES_MAX)?;
-        at_most("values", self.nodes.len() + 1, NODES_MAX)?;
+        if self.wanted == Wanted::Imports {
+            return Ok(Value::Opaque);
+        }
+        self.charge(NODE_BYTES)?;
         let number = u32::try_from(self.nodes.len());
         let number = number.or_else(|_| fault("too many values"))?;
         self.nodes.push(node);
         Ok(Value::Node(number))
     }
 
-    fn count(&mut self, items: usize) -> Result<(), Fault> {
-        self.items += items;
-        at_most("values in others", self.items, ITEMS_MAX)
-    }
-
-    fn push(&mut self, value: Value) -> Result<(), Fault> {
-        self.stack.push(value);
-        at_most("values on the stack", self.stack.len(), STACK_MAX)
-    }
-
-    fn mark(&mut self) -> Result<(), Fault> {
-        self.marks.push(self.stack.len());
-        at_most("marks on the stack", self.marks.len(), STACK_MAX)
-    }
-
-    /// How many values can't be taken, because they are below a mark.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Result<Value, Fault> {
-        match self.stack[self.floor()..].last() {
-            Some(value) => Ok(*value),
-            None => fault("it needs a value where there is none"),
+    /// Takes so many bytes of the memory for values.
+    fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.memory += bytes;
+        if self.memory > MEMORY_BYTES_MAX {
+            let max = MEMORY_BYTES_MAX >> 20;
+            return Err(Fault::Beyond(format!(
+                "its values take more than {max} MiB"
+            )));
         }
-    }
-
-    fn top_object(&mut self) -> Result<Option<&mut Object>, Fault> {
-        let Value::Node(number) = self.top()? else {
-            return Ok(None);
-        };
-        match &mut self.nodes[number as usize] {
-            Node::Object(object) => Ok(Some(object)),
-            _ => Ok(None),
-        }
-    }
-
-    fn pop(&mut self) -> Result<Value, Fault> {
-        let top = self.top()?;
-        self.stack.pop();
-        Ok(top)
-    }
-
-    fn pops(&mut self, count: usize) -> Result<Vec<Value>, Fault> {
-        match self.stack[self.floor()..].len().checked_sub(count) {
-            Some(left) => Ok(self.stack.split_off(self.floor() + left)),
-            None => fault(format!("it needs {count} values where there are fewer")),
-        }
-    }
-
-    fn pop_array<const N: usize>(&mut self) -> Result<[Value; N], Fault> {
-        let values = self.pops(N)?;
-        values.try_into().or_else(|_| fault("too few values"))
-    }
-
-    /// POP: takes a mark where there is no value above it.
-    fn pop_or_mark(&mut self) -> Result<(), Fault> {
-        if self.stack.len() > self.floor() {
-            self.stack.pop();
-            return Ok(());
-        }
-        self.pops_to_mark().map(drop)
-    }
-
-    fn pops_to_mark(&mut self) -> Result<Vec<Value>, Fault> {
-        match self.marks.pop() {
-            Some(mark) => Ok(self.stack.split_off(mark)),
-            None => fault("it goes back to a mark where there is none"),
-        }
+        Ok(())
     }
 
     fn u8(&mut self) -> Result<u8, Fault> {
         let [byte] = self.reader.array(ARGUMENT)?;
         Ok(byte)
     }
-
-    /// How many bytes long an argument is that says so.
-    fn length(&mut self, operation: u8) -> Result<u64, Fault> {
-        Ok(match operation {
-            b'U' | b'C' | 0x8a | 0x8c => u64::from(self.u8()?),
-            0x8d | 0x8e | 0x96 => self.reader.u64(ARGUMENT)?,
-            b'B' | b'X' => u64::from(self.reader.u32(ARGUMENT)?),
-            // These two have a sign.
-            _ => match i32::from_le_bytes(self.reader.array(ARGUMENT)?).try_into() {
-                Ok(length) => length,
-                Err(_) => return fault("an argument with a negative length"),
-            },
-        })
-    }
 }
 
 /// What is missing where a pickle is cut.
 const ARGUMENT: &str = "an operation";
 
-fn at_most(what: &str, found: usize, max: usize) -> Result<(), Fault> {
-    if found > max {
-        return fault(format!("more than {max} {what}"));
+/// The longest number of LONG1 and LONG4 that is looked at; zeros may stand behind it.
+const LONG_BYTES_MAX: u64 = 64;
+
+/// A number as LONG1 and LONG4 write it, little end first, as far as it matters.
+fn long(mut bytes: &[u8]) -> Value {
+    let is_negative = bytes.last().is_some_and(|byte| *byte >= 0x80);
+    let sign = if is_negative { 0xff } else { 0 };
+    while let [rest @ .., before, last] = bytes
+        && *last == sign
+        && (*before >= 0x80) == is_negative
+    {
+        bytes = &bytes[..=rest.len()];
     }
-    Ok(())
+    if bytes == TORCH_MAGIC {
+        return Value::TorchMagic;
+    }
+    let mut wide = [sign; 8];
+    match wide.get_mut(..bytes.len()) {
+        Some(low) => {
+            low.copy_from_slice(bytes);
+            Value::Int(i64::from_le_bytes(wide))
+        }
+        None => Value::Opaque,
+    }
 }
 
 #[cfg(test)]

@@ -12,15 +12,18 @@
 //! pickle is one, also where it does not go on as one: a program that loads it runs it up to there.
 //!
 //! Not here: pickles that begin behind a file's first byte, which a program must know of; damaged ones of the
-//! protocols 0 and 1, whose beginning any text may have; and other ways to run code, such as what Keras keeps of layers.
+//! protocols 0 and 1 that import nothing dangerous, whose beginning any text may have; and other ways to run code, such
+//! as what Keras keeps of layers.
 
 use std::collections::BTreeSet;
 use std::io;
 
+use crate::FormatError;
+use crate::imports::{Risk, beyond_weights};
 use crate::numpy::{self, Elements};
+use crate::pickle::{self, Stopped, Wanted};
 use crate::source::{Part, Source, SourceError};
-use crate::zip::{self, Entry};
-use crate::{FormatError, pickle};
+use crate::zip::{self, Entry, Names};
 
 /// How much of a file is looked at for what it is; a tar archive says so after 257 bytes.
 const HEAD_BYTES: u64 = 512;
@@ -84,18 +87,24 @@ fn alone(source: &dyn Source, head: &[u8]) -> io::Result<Pickles> {
 fn is_pickle(source: &dyn Source, head: &[u8]) -> io::Result<bool> {
     let has_protocol = matches!(head, [PROTOCOL, ..=PROTOCOL_MAX, ..]);
     let mut imports = BTreeSet::new();
-    match pickle::walk(source, 0, &mut imports) {
+    match pickle::walk(source, 0, Wanted::Imports, &mut imports) {
         // Of those without it, one that imports nothing must be all of the file: many a byte is an operation.
         Ok(pickle) => Ok(has_protocol || !imports.is_empty() || pickle.end == source.bytes()),
-        // The first numbers of a safetensors file may be those of a pickle, and what follows never is.
-        Err(FormatError::Pickle { at, .. }) => Ok(has_protocol && at > PROTOCOL_BYTES),
-        Err(FormatError::Source(SourceError::Io(error))) => Err(error),
-        Err(_) => Ok(false),
+        // The first numbers of a safetensors file may be those of a pickle, and what follows never is. Lines of text may
+        // be imports, and hardly those that run programs.
+        Err(Stopped::Broken { at, .. }) => {
+            let mut beyond = beyond_weights(&imports).into_iter();
+            let runs = beyond.any(|import| import.risk == Risk::Dangerous);
+            Ok(has_protocol && at > PROTOCOL_BYTES || runs)
+        }
+        Err(Stopped::Beyond { .. }) => Ok(has_protocol || !imports.is_empty()),
+        Err(Stopped::Protocol { at, .. }) => Ok(has_protocol && at > 0),
+        Err(Stopped::Io(error)) => Err(error),
     }
 }
 
 fn in_archive(source: &dyn Source) -> io::Result<Pickles> {
-    let entries = match zip::entries(source) {
+    let entries = match zip::entries(source, Names::Arrays) {
         Ok(entries) => entries,
         Err(error) => return unclear("it begins as a zip archive does", error),
     };
@@ -206,7 +215,7 @@ mod tests {
 
     /// A safetensors file without tensors whose header has so many bytes.
     fn safetensors(header: usize) -> Vec<u8> {
-        let text = format!("{{{:width$}}}", "", width = header - 2);
+        let text = format!("{{{}}}", " ".repeat(header - 2));
         [&(header as u64).to_le_bytes(), text.as_bytes()].concat()
     }
 
@@ -221,6 +230,10 @@ mod tests {
             ("with data behind it", [CALL, &[0; 100]].concat()),
             ("without imports", b"(lp0\nI1\na.".to_vec()),
             ("protocol 4", b"\x80\x04\x95\x02\0\0\0\0\0\0\0N.".to_vec()),
+            (
+                "of the first protocols, damaged behind its call",
+                b"cos\nsystem\n(S'id'\ntR\xff".to_vec(),
+            ),
             ("cut", b"\x80\x04\x95\x02\0\0\0\0\0\0\0".to_vec()),
             (
                 "damaged behind its call",

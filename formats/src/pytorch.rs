@@ -9,19 +9,20 @@
 //! Always: all pickles are followed, and what they import is said, also where no tensor can be listed. Tensors may share
 //! their data: tied weights are saved once.
 //!
-//! Not here: the tensors of files from before `PyTorch` 1.6, which are pickles one behind the other, and of programs
-//! (`TorchScript`) those that are its constants.
+//! Not here: files that are no zip archive ([`crate::pickled`]), and of programs (`TorchScript`) and packages
+//! (`torch.package`) what is in no `data.pkl`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::check_dimensions;
-use crate::globals::{self, Elements};
-use crate::pickle::Pickle;
+use crate::globals::Elements;
+use crate::pickle::{Pickle, Wanted};
+use crate::pickled::Pickles;
 use crate::rebuild::{Found, Parts};
 use crate::source::{Source, read as read_bytes};
 use crate::tensor::{Contents, Dtype, Tensor, Unlisted, elements};
 use crate::zip::{self, Entry};
-use crate::{Format, FormatError, pickle, rebuild};
+use crate::{Format, FormatError, pickled, rebuild};
 
 /// The versions of archives that there are.
 const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
@@ -29,31 +30,19 @@ const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
 /// The longest text in an entry of its own: a version, or the order of bytes.
 const TEXT_BYTES_MAX: u64 = 64;
 
-/// How pickles of protocol 2 on begin; those before begin with any operation.
-const PROTOCOL: u8 = 0x80;
-const PROTOCOL_MAX: u8 = 5;
-
-/// The first pickle of files from before version 1.6: a number.
-const LEGACY_MAGIC: [u8; 15] = *b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-
-/// How many pickles such a file has before its data: this number, a version, the sizes of types, the object, the keys.
-const LEGACY_PICKLES: usize = 5;
-
-/// How many pickles of other files are followed.
-const PICKLES_MAX: usize = 10_000;
+/// How the names of files end that are pickles. Those of others tell by their first bytes.
+const PICKLE_ENDINGS: [&str; 4] = ["pkl", "pickle", "pk", "joblib"];
 
 pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
-    let length = source.bytes().min(LEGACY_MAGIC.len() as u64);
-    let head = read_bytes(source, 0, length, "the first bytes")?;
-    if head.starts_with(&zip::ENTRY_MAGIC) {
+    let head = read_bytes(source, 0, source.bytes().min(4), "the first bytes")?;
+    if head == zip::ENTRY_MAGIC {
         return archive(source);
     }
-    pickles(source, &head)
+    pickled::read(source)
 }
 
 /// What the files of an archive say of it.
 struct Archive<'a> {
-    source: &'a dyn Source,
     /// By their names in its one folder.
     entries: BTreeMap<&'a str, &'a Entry>,
     is_big_first: bool,
@@ -62,26 +51,29 @@ struct Archive<'a> {
 }
 
 fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
-    let entries = zip::entries(source)?;
-    let mut archive = opened(source, &entries)?;
-    let mut imports = BTreeSet::new();
-    for (name, entry) in &archive.entries {
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-        if ending.is_some_and(|it| it.eq_ignore_ascii_case("pkl")) && *name != "data.pkl" {
-            archive.walk(entry, &mut imports)?;
+    let entries = zip::entries(source, zip::Names::Paths)?;
+    let mut pickles = Pickles::default();
+    let mut inflated = zip::Inflated::default();
+    // What is left in memory at the end is the pickle with the tensors.
+    for entry in &entries {
+        if is_pickle(source, entry)? && !is_main(&entry.name) {
+            walk(source, entry, Wanted::Imports, &mut pickles, &mut inflated)?;
         }
     }
-    // What is left in memory at the end is the pickle with the tensors.
-    let Some(main) = archive.entries.get("data.pkl") else {
-        return Err(FormatError::Zip("it has no file data.pkl".to_owned()));
+    if !entries.iter().any(|entry| is_main(&entry.name)) {
+        let why = "the file is an archive without a data.pkl, as packages (torch.package) and old programs \
+                   (TorchScript) are: what it holds is not listed";
+        return pickled::contents(pickles, why.to_owned());
+    }
+    let mut archive = opened(source, &entries)?;
+    let Some(main) = archive.entries.get("data.pkl").copied() else {
+        return Err(FormatError::Zip(
+            "it has no file data.pkl in its one folder".to_owned(),
+        ));
     };
-    let pickle = archive.walk(main, &mut imports)?;
+    let pickle = walk(source, main, Wanted::Values, &mut pickles, &mut inflated)?;
     let (mut tensors, mut unlisted) = (Vec::new(), Vec::new());
-    if archive
-        .entries
-        .keys()
-        .any(|name| *name == "constants.pkl" || name.starts_with("code/"))
-    {
+    if archive.is_program() {
         unlisted.push(Unlisted {
             name: String::new(),
             why: "the file is a program (TorchScript), which runs when it is loaded; what its code and constants \
@@ -89,24 +81,31 @@ fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
                 .to_owned(),
         });
     }
-    let mut names = BTreeSet::new();
-    for Found { name, what } in rebuild::tensors(&pickle)? {
-        let placed = match what {
-            Ok(parts) => archive.place(&name, &parts)?,
-            Err(why) => Err(why),
-        };
-        let placed = placed.and_then(|tensor| {
-            if names.insert(name.clone()) {
-                return Ok(tensor);
+    let found = match &pickle {
+        None => None,
+        Some(pickle) => match rebuild::tensors(pickle) {
+            Ok(found) => Some(found),
+            Err(FormatError::TooMany { what, max, .. }) => {
+                let why = format!("the file has more {what} than {max}, and is not read further");
+                unlisted.push(Unlisted {
+                    name: String::new(),
+                    why,
+                });
+                None
             }
-            Err("other keys than those to another tensor give the same name".to_owned())
+            Err(error) => return Err(error),
+        },
+    };
+    let is_read = found.is_some();
+    archive.place_all(found.unwrap_or_default(), &mut tensors, &mut unlisted)?;
+    if pickle.is_none() {
+        let why = "the pickle that tells of its tensors can't be followed: they are not listed";
+        unlisted.push(Unlisted {
+            name: String::new(),
+            why: why.to_owned(),
         });
-        match placed {
-            Ok(tensor) => tensors.push(tensor),
-            Err(why) => unlisted.push(Unlisted { name, why }),
-        }
     }
-    for name in archive.entries.keys() {
+    for name in archive.entries.keys().filter(|_| is_read) {
         if let Some(key) = name.strip_prefix("data/")
             && !archive.storages.contains_key(key)
         {
@@ -118,8 +117,56 @@ fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
     }
     let mut contents = Contents::sharing(Format::Pytorch, tensors)?;
     contents.unlisted = unlisted;
-    contents.imports = globals::beyond_weights(&imports);
+    pickles.put_into(&mut contents);
     Ok(contents)
+}
+
+/// If it is the pickle that tells of the tensors, in a folder of the archive.
+fn is_main(name: &str) -> bool {
+    matches!(
+        name.split('/').collect::<Vec<_>>()[..],
+        [_, "data.pkl"] | ["data.pkl"]
+    )
+}
+
+/// If an entry is a pickle, by its name or by how it begins.
+fn is_pickle(source: &dyn Source, entry: &Entry) -> Result<bool, FormatError> {
+    let ending = entry
+        .name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
+    if ending.is_some_and(|ending| PICKLE_ENDINGS.contains(&ending.as_str())) {
+        return Ok(true);
+    }
+    // Data of tensors may begin with anything.
+    if entry.name.contains("/data/")
+        || entry.name.contains("/.data/")
+        || entry.name.contains("/constants/")
+    {
+        return Ok(false);
+    }
+    let head = zip::head(source, entry, 2)?;
+    Ok(matches!(head[..], [0x80, ..=5]))
+}
+
+/// Follows the pickle that is an entry. None if that can't be done, which is noted.
+fn walk(
+    source: &dyn Source,
+    entry: &Entry,
+    wanted: Wanted,
+    pickles: &mut Pickles,
+    inflated: &mut zip::Inflated,
+) -> Result<Option<Pickle>, FormatError> {
+    if !inflated.has_room_for(entry) {
+        pickles.not_followed(format!(
+            "its entry {:?} is a pickle, and compressed, with the others before it to more than is inflated here",
+            entry.name
+        ));
+        return Ok(None);
+    }
+    zip::within(source, entry, |source| {
+        pickles.walk_to_end(source, 0, wanted)
+    })
 }
 
 /// Sorts the files of an archive by their names in its one folder, and reads those that say how to read it.
@@ -163,13 +210,12 @@ fn opened<'a>(source: &'a dyn Source, all: &'a [Entry]) -> Result<Archive<'a>, F
     let number = version.trim_end_matches('\n').parse();
     if !number.is_ok_and(|number| VERSIONS.contains(&number)) {
         return Err(FormatError::Version {
-            format: Format::Pytorch,
+            of: Format::Pytorch.name(),
             found: format!("{version:?}"),
             known: "1 to 10",
         });
     }
     Ok(Archive {
-        source,
         entries,
         is_big_first,
         storages: BTreeMap::new(),
@@ -177,11 +223,36 @@ fn opened<'a>(source: &'a dyn Source, all: &'a [Entry]) -> Result<Archive<'a>, F
 }
 
 impl Archive<'_> {
-    /// Follows the pickle that is an entry.
-    fn walk(&self, entry: &Entry, imports: &mut BTreeSet<String>) -> Result<Pickle, FormatError> {
-        zip::within(self.source, entry, |source| {
-            pickle::walk_to_end(source, 0, imports)
-        })
+    fn is_program(&self) -> bool {
+        let mut names = self.entries.keys();
+        names.any(|name| *name == "constants.pkl" || name.starts_with("code/"))
+    }
+
+    /// Finds where all tensors are.
+    fn place_all(
+        &mut self,
+        found: Vec<Found<'_>>,
+        tensors: &mut Vec<Tensor>,
+        unlisted: &mut Vec<Unlisted>,
+    ) -> Result<(), FormatError> {
+        let mut names = BTreeSet::new();
+        for Found { name, what } in found {
+            let placed = match what {
+                Ok(parts) => self.place(&name, &parts)?,
+                Err(why) => Err(why),
+            };
+            let placed = placed.and_then(|tensor| {
+                if names.insert(name.clone()) {
+                    return Ok(tensor);
+                }
+                Err("other keys than those to another tensor give the same name".to_owned())
+            });
+            match placed {
+                Ok(tensor) => tensors.push(tensor),
+                Err(why) => unlisted.push(Unlisted { name, why }),
+            }
+        }
+        Ok(())
     }
 
     /// Finds where in the file a tensor is; or why it isn't there as it is.
@@ -298,77 +369,5 @@ fn is_in_order(shape: &[u64], steps: &[u64]) -> bool {
     true
 }
 
-/// A file that is pickles, one behind the other, and maybe data behind them.
-fn pickles(source: &dyn Source, head: &[u8]) -> Result<Contents, FormatError> {
-    let mut imports = BTreeSet::new();
-    let has_protocol = matches!(head, [PROTOCOL, ..=PROTOCOL_MAX, ..]);
-    let mut at = match pickle::walk(source, 0, &mut imports) {
-        Ok(pickle) => pickle.end,
-        Err(error @ FormatError::Pickle { .. }) => {
-            // Any file could begin with an operation of a pickle, and some with several.
-            if has_protocol || imports.iter().any(|name| is_like_name(name)) {
-                return Err(error);
-            }
-            return Err(FormatError::Magic(Format::Pytorch));
-        }
-        Err(error) => return Err(error),
-    };
-    if !has_protocol && at != source.bytes() && imports.is_empty() {
-        return Err(FormatError::Magic(Format::Pytorch));
-    }
-    let is_legacy = head == LEGACY_MAGIC;
-    let (mut count, max) = (
-        1,
-        if is_legacy {
-            LEGACY_PICKLES
-        } else {
-            PICKLES_MAX
-        },
-    );
-    // One that is cut before its data is not in this form.
-    while count < max && (is_legacy || at < source.bytes()) {
-        let next = read_bytes(source, at, 2.min(source.bytes() - at), "a pickle")?;
-        let mut found = BTreeSet::new();
-        let walked = pickle::walk(source, at, &mut found);
-        // Programs put other data behind pickles, too, and what that seems to import is nothing.
-        if walked.is_ok() || matches!(next[..], [PROTOCOL, ..=PROTOCOL_MAX]) {
-            imports.append(&mut found);
-        }
-        match walked {
-            Ok(pickle) => at = pickle.end,
-            Err(FormatError::Pickle { .. }) if !is_legacy => break,
-            Err(error) => return Err(error),
-        }
-        count += 1;
-    }
-    let mut contents = Contents::sharing(Format::Pytorch, Vec::new())?;
-    let what = match count {
-        1 => "a pickle".to_owned(),
-        count => format!("{count} pickles"),
-    };
-    let why = if is_legacy {
-        "the file is in the form from before PyTorch 1.6, whose tensors are not listed".to_owned()
-    } else if at < source.bytes() {
-        format!(
-            "the file is no archive but {what}, whose tensors are not listed, and unknown data from byte {at} on"
-        )
-    } else {
-        format!("the file is no archive but {what}, whose tensors are not listed")
-    };
-    contents.unlisted.push(Unlisted {
-        name: String::new(),
-        why,
-    });
-    contents.imports = globals::beyond_weights(&imports);
-    Ok(contents)
-}
-
-/// If this could be a name in Python, and isn't only what stands somewhere in other data.
-fn is_like_name(import: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
-    let has_both = !import.starts_with('.') && !import.ends_with('.');
-    has_both && import.chars().all(is_part)
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,8 +24,8 @@ const DEPTH_MAX: usize = 256;
 /// How many values are looked at, on all ways.
 const VISITS_MAX: usize = 4_000_000;
 
-/// How many bytes all names have together.
-const NAMES_BYTES_MAX: usize = 128 << 20;
+/// How many bytes all names and shapes take together: a pickle may say many times of one tensor where it is.
+const FOUND_BYTES_MAX: usize = 256 << 20;
 
 /// What `torch._utils` makes that isn't a range of a storage, and why.
 const OTHERS: [(&str, &str); 7] = [
@@ -81,7 +81,7 @@ pub(crate) fn tensors(pickle: &Pickle) -> Result<Vec<Found<'_>>, FormatError> {
         nameless: None,
         found: Vec::new(),
         visits: 0,
-        names_bytes: 0,
+        found_bytes: 0,
     };
     finder.visit(pickle.root)?;
     Ok(finder.found)
@@ -107,7 +107,7 @@ struct Finder<'a> {
     nameless: Option<&'static str>,
     found: Vec<Found<'a>>,
     visits: usize,
-    names_bytes: usize,
+    found_bytes: usize,
 }
 
 impl<'a> Finder<'a> {
@@ -121,7 +121,7 @@ impl<'a> Finder<'a> {
                 return self.find(Err("it is a storage, and no tensor".to_owned()));
             }
             Node::Tuple(items) => items.len(),
-            Node::Object(object) => object.entries.len(),
+            Node::Object(object) => object.as_ref().map_or(0, |object| object.entries.len()),
         };
         self.visits = self.visits.saturating_add(1 + items);
         at_most("ways to its values", self.visits as u64, VISITS_MAX)?;
@@ -139,7 +139,7 @@ impl<'a> Finder<'a> {
                     self.visit_at(Value::Int(number), *item)?;
                 }
             }
-            Node::Object(object) => self.visit_object(object)?,
+            Node::Object(Some(object)) => self.visit_object(object)?,
             _ => {}
         }
         self.above.pop();
@@ -210,7 +210,9 @@ impl<'a> Finder<'a> {
         for (_, pair) in &list.entries {
             let items = match self.pickle.node(*pair) {
                 Some(Node::Tuple(items)) => items.to_vec(),
-                Some(Node::Object(pair)) => pair.entries.iter().map(|(_, item)| *item).collect(),
+                Some(Node::Object(Some(pair))) => {
+                    pair.entries.iter().map(|(_, item)| *item).collect()
+                }
                 _ => Vec::new(),
             };
             match items[..] {
@@ -262,11 +264,18 @@ impl<'a> Finder<'a> {
             None => what,
         };
         let name = self.path.clone();
-        self.names_bytes += name.len();
+        let numbers = what
+            .as_ref()
+            .map_or(0, |it| it.shape.len() + it.steps.len());
+        self.found_bytes += size_of::<Found<'_>>() + name.len() + numbers * size_of::<i64>();
         self.found.push(Found { name, what });
         check_count(self.found.len() as u64)?;
-        let bytes = self.names_bytes as u64;
-        at_most("bytes in names of tensors", bytes, NAMES_BYTES_MAX)
+        let bytes = self.found_bytes as u64;
+        at_most(
+            "bytes in names and shapes of tensors",
+            bytes,
+            FOUND_BYTES_MAX,
+        )
     }
 }
 

@@ -4,15 +4,14 @@
 //! 8 bytes: N, little end first │ N bytes: {"NAME": {"dtype", "shape", "data_offsets"}, …}, maybe spaces │ data
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::format::{check_count, check_dimensions, check_name};
+use crate::format::{check_count, check_name, clipped};
 use crate::source::{Reader, Source};
-use crate::tensor::{Contents, Dtype, Tensor, elements};
+use crate::tensor::{Contents, DIMENSIONS_MAX, Dtype, TENSORS_MAX, Tensor, elements};
 use crate::{Format, FormatError};
 
 /// The longest header that the reference reader takes.
@@ -54,6 +53,7 @@ struct Header(Vec<(String, Entry)>);
 #[derive(Deserialize)]
 struct Entry {
     dtype: String,
+    #[serde(deserialize_with = "shape")]
     shape: Vec<u64>,
     data_offsets: (u64, u64),
 }
@@ -76,7 +76,7 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         return Err(FormatError::Magic(Format::Safetensors));
     }
     let Header(entries) =
-        serde_json::from_slice(header).map_err(|error| FormatError::Header(error.to_string()))?;
+        serde_json::from_slice(header).map_err(|error| FormatError::header(&error))?;
     check_count(entries.len() as u64)?;
     let (data, data_bytes) = (reader.at(), reader.left());
     let tensors = entries
@@ -95,7 +95,6 @@ fn tensor(name: String, entry: Entry, data: u64, data_bytes: u64) -> Result<Tens
         shape,
         data_offsets: (start, end),
     } = entry;
-    check_dimensions(shape.len() as u64)?;
     let wrong = |rule: String| FormatError::Tensor {
         name: name.clone(),
         rule,
@@ -106,6 +105,7 @@ fn tensor(name: String, entry: Entry, data: u64, data_bytes: u64) -> Result<Tens
         )));
     }
     let Some((_, bits)) = DTYPES.iter().find(|(known, _)| *known == dtype) else {
+        let dtype = clipped(&dtype);
         return Err(FormatError::UnknownDtype { name, dtype });
     };
     let needed = elements(&shape).and_then(|elements| elements.checked_mul(*bits));
@@ -162,9 +162,13 @@ impl<'de> Deserialize<'de> for Header {
                 let mut entries = Vec::new();
                 while let Some(name) = members.next_key::<String>()? {
                     if name == METADATA {
-                        members.next_value::<BTreeMap<String, String>>()?;
-                    } else {
-                        entries.push((name, members.next_value()?));
+                        members.next_value::<Metadata>()?;
+                        continue;
+                    }
+                    entries.push((name, members.next_value()?));
+                    if entries.len() > TENSORS_MAX {
+                        let rule = format!("it has more than {TENSORS_MAX} tensors");
+                        return Err(serde::de::Error::custom(rule));
                     }
                 }
                 Ok(Header(entries))
@@ -172,6 +176,74 @@ impl<'de> Deserialize<'de> for Header {
         }
         deserializer.deserialize_map(Members)
     }
+}
+
+/// Texts by their names, which nothing here is made of.
+struct Metadata;
+
+/// A text that is read over.
+struct Text;
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Metadata;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("texts by their names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Metadata, A::Error> {
+                while members.next_entry::<Text, Text>()?.is_some() {}
+                Ok(Metadata)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Over;
+        impl Visitor<'_> for Over {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Text, E> {
+                Ok(Text)
+            }
+        }
+        deserializer.deserialize_str(Over)
+    }
+}
+
+/// A shape, of which no more is kept than a tensor may have dimensions.
+fn shape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    struct Lengths;
+    impl<'de> Visitor<'de> for Lengths {
+        type Value = Vec<u64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of lengths")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut lengths: A) -> Result<Vec<u64>, A::Error> {
+            let mut shape = Vec::new();
+            while let Some(length) = lengths.next_element()? {
+                if shape.len() == DIMENSIONS_MAX {
+                    let rule = format!("a tensor has more than {DIMENSIONS_MAX} dimensions");
+                    return Err(serde::de::Error::custom(rule));
+                }
+                shape.push(length);
+            }
+            Ok(shape)
+        }
+    }
+    deserializer.deserialize_seq(Lengths)
 }
 
 #[cfg(test)]
@@ -300,9 +372,30 @@ mod tests {
                 "\"w\" and \"v\" overlap",
             ),
             (file(r#"{"__metadata__":{"a":1}}"#, 0), "expected a string"),
+            (file(r#"{"__metadata__":"a"}"#, 0), "texts by their names"),
         ] {
             let said = refusal(&bytes);
             assert!(said.contains(words), "{words:?}: {said}");
+            assert!(said.len() < 1_000);
         }
+    }
+
+    #[test]
+    fn what_a_header_goes_on_with_takes_no_memory_and_is_repeated_in_part() {
+        let one = |dtype: &str, shape: &str| {
+            format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,1]}}}}"#)
+        };
+        for length in [64, 4_000_000] {
+            let shape = format!("[{}1]", "1,".repeat(length));
+            let said = refusal(&file(&one("U8", &shape), 1));
+            assert!(said.contains("more than 64 dimensions"), "{said}");
+        }
+        let long = "x".repeat(100_000);
+        for header in [one(&long, "[1]"), one("U8", &format!("\"{long}\""))] {
+            assert!(refusal(&file(&header, 1)).len() < 1_000);
+        }
+        let tensor = r#""w":{"dtype":"U8","shape":[],"data_offsets":[0,0]},"#;
+        let many = format!("{{{}}}", tensor.repeat(1_000_001));
+        assert!(refusal(&file(&many, 0)).contains("more than 1000000 tensors"));
     }
 }

@@ -88,6 +88,16 @@ pub(crate) fn read(
 /// How many bytes are read at once where a header is read from its beginning, without knowing its length.
 const STEP_BYTES: u64 = 64 << 10;
 
+/// A line, without its end.
+pub(crate) struct Line {
+    /// Its bytes, as many as are kept.
+    pub(crate) bytes: Vec<u8>,
+    /// If it has more than these.
+    pub(crate) is_long: bool,
+    /// If it ends before the file does.
+    pub(crate) has_end: bool,
+}
+
 /// Reads a header from its beginning on, and knows where it is.
 pub(crate) struct Reader<'a> {
     source: &'a dyn Source,
@@ -154,25 +164,25 @@ impl<'a> Reader<'a> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    /// The bytes up to the end of the line, without it; none if there are more than `kept` of them, which are then
-    /// read over.
-    pub(crate) fn line(
-        &mut self,
-        kept: usize,
-        what: &'static str,
-    ) -> Result<Option<Vec<u8>>, SourceError> {
-        let mut line = Vec::new();
-        let mut is_whole = true;
-        loop {
+    /// The bytes up to the end of the line, or of the file.
+    pub(crate) fn line(&mut self, kept: usize, what: &'static str) -> Result<Line, SourceError> {
+        let mut line = Line {
+            bytes: Vec::new(),
+            is_long: false,
+            has_end: false,
+        };
+        while self.left() > 0 {
             let [byte] = self.array(what)?;
             if byte == b'\n' {
-                return Ok(is_whole.then_some(line));
+                line.has_end = true;
+                break;
             }
-            is_whole &= line.len() < kept;
-            if is_whole {
-                line.push(byte);
+            line.is_long |= line.bytes.len() >= kept;
+            if !line.is_long {
+                line.bytes.push(byte);
             }
         }
+        Ok(line)
     }
 
     /// Goes on `bytes` bytes further.

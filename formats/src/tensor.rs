@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Format, FormatError};
+use crate::{Format, FormatError, Import};
 
 /// The most tensors of one file: the largest mixtures of experts that are published have some 150,000 in all.
 pub(crate) const TENSORS_MAX: usize = 1_000_000;
@@ -22,15 +22,16 @@ pub(crate) const DIMENSIONS_MAX: usize = 64;
 pub struct Contents {
     /// The format that it is in.
     pub format: Format,
-    /// Its tensors, by where they are: first those in this file, then those in others. No two have a name in common, and, in formats that don't let tensors share their
-    /// data, no two a byte.
+    /// Its tensors, by where they are: first those in this file, then those in others. No two have a name in common, and,
+    /// in formats that don't let tensors share their data, no two a byte.
     pub tensors: Vec<Tensor>,
     /// Tensors whose elements don't lie in the file one behind the other, as they are.
     pub unlisted: Vec<Unlisted>,
-    /// What a pickle in it would import beyond what the weights of a model need: `module.name`, sorted, each once.
-    /// `(computed)` stands for what isn't there as a text, and `(extension).1` for the first of the extensions that the
-    /// reading program has. To import is to run code.
-    pub imports: Vec<String>,
+    /// What pickles in it would import beyond what the weights of a model need, the worst first, each once. To import is
+    /// to run code.
+    pub imports: Vec<Import>,
+    /// Why they may import more than that: one could not be followed to its end. What Python would do there is not known.
+    pub not_followed: Option<String>,
 }
 
 /// A tensor that has no range of bytes to itself.
@@ -144,6 +145,7 @@ impl Contents {
             tensors,
             unlisted: Vec::new(),
             imports: Vec::new(),
+            not_followed: None,
         })
     }
 

@@ -7,9 +7,8 @@
 //! <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>
 //!
 //! Always: every byte of the archive belongs to one of these, and to one only. What stands there twice is the same both
-//! times, so that no two readers see different entries. Names are paths that stay where they are put.
+//! times, so that no two readers see different entries. Names are paths that stay where they are put, or lead nowhere.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
@@ -22,8 +21,9 @@ use crate::tensor::TENSORS_MAX;
 /// The longest list of entries that is read: a million with long names.
 const DIRECTORY_BYTES_MAX: u64 = 256 << 20;
 
-/// The most bytes that are inflated of one entry.
+/// The most bytes that are inflated of one entry, and of all entries of an archive, one after the other.
 pub(crate) const INFLATED_BYTES_MAX: u64 = 64 << 20;
+const INFLATED_ALL_MAX: u64 = 1 << 30;
 
 /// How an archive begins: with an entry, or with its end.
 pub(crate) const ENTRY_MAGIC: [u8; 4] = *b"PK\x03\x04";
@@ -79,20 +79,43 @@ struct Central {
     at: u64,
 }
 
+/// What the names of entries are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Paths down from the folder of the archive, which read the same everywhere.
+    Paths,
+    /// Names of arrays, which may look like any path but one that leads out of a folder.
+    Arrays,
+}
+
+/// How much of an archive was inflated.
+#[derive(Default)]
+pub(crate) struct Inflated(u64);
+
+impl Inflated {
+    /// If the whole of an entry may be inflated, too, which is then counted.
+    pub(crate) fn has_room_for(&mut self, entry: &Entry) -> bool {
+        if !entry.is_deflated {
+            return true;
+        }
+        let all = self.0.saturating_add(entry.bytes);
+        let has_room = entry.bytes <= INFLATED_BYTES_MAX && all <= INFLATED_ALL_MAX;
+        if has_room {
+            self.0 = all;
+        }
+        has_room
+    }
+}
+
 /// Reads which entries an archive has, by their place.
-pub(crate) fn entries(source: &dyn Source) -> Result<Vec<Entry>, FormatError> {
+pub(crate) fn entries(source: &dyn Source, names: Names) -> Result<Vec<Entry>, FormatError> {
     let (count, directory) = directory(source)?;
     at_most("entries of a zip archive", count, TENSORS_MAX)?;
     let part = Part::new(source, directory.clone());
     let mut reader = Reader::new(&part);
-    let mut names = BTreeSet::new();
     let mut all = Vec::new();
     for _ in 0..count {
-        let central = central(&mut reader, directory.start)?;
-        if !names.insert(central.name.clone()) {
-            return Err(wrong(format!("there are two entries {:?}", central.name)));
-        }
-        all.push(central);
+        all.push(central(&mut reader, directory.start, names)?);
     }
     if reader.left() > 0 {
         return Err(wrong(format!(
@@ -101,24 +124,36 @@ pub(crate) fn entries(source: &dyn Source) -> Result<Vec<Entry>, FormatError> {
             directory.end
         )));
     }
+    check_no_name_twice(&all)?;
     all.sort_by_key(|entry| entry.at);
-    let mut before: Option<(&Central, u64)> = None;
+    let mut before: Option<(Central, u64)> = None;
     let mut entries = Vec::new();
-    for central in &all {
-        check_gap(source, before, central.at)?;
-        let range = data(source, central, directory.start)?;
+    for central in all {
+        check_gap(source, before.as_ref(), central.at)?;
+        let range = data(source, &central, directory.start)?;
+        // A folder is a name that ends so, and nothing more.
+        if !central.name.ends_with('/') {
+            entries.push(Entry {
+                name: central.name.clone(),
+                is_deflated: central.method == DEFLATED,
+                bytes: central.bytes,
+                range: range.clone(),
+            });
+        }
         before = Some((central, range.end));
-        entries.push(Entry {
-            name: central.name.clone(),
-            is_deflated: central.method == DEFLATED,
-            bytes: central.bytes,
-            range,
-        });
     }
-    check_gap(source, before, directory.start)?;
-    // A folder is a name that ends so, and nothing more.
-    entries.retain(|entry| !entry.name.ends_with('/'));
+    check_gap(source, before.as_ref(), directory.start)?;
     Ok(entries)
+}
+
+fn check_no_name_twice(all: &[Central]) -> Result<(), FormatError> {
+    let mut names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    match twice {
+        Some(pair) => Err(wrong(format!("there are two entries {:?}", pair[0]))),
+        None => Ok(()),
+    }
 }
 
 /// The bytes of a small entry, at most `max` of them.
@@ -175,8 +210,17 @@ pub(crate) fn in_entry(entry: &Entry, error: FormatError) -> FormatError {
     }
 }
 
-/// The first bytes of an entry that is deflated, at most `max`, as far as they inflate.
+/// The first bytes of an entry, at most `max`; of one that is deflated, as far as they inflate.
 pub(crate) fn head(source: &dyn Source, entry: &Entry, max: u64) -> Result<Vec<u8>, FormatError> {
+    if !entry.is_deflated {
+        let length = entry.bytes.min(max);
+        return Ok(read(
+            source,
+            entry.range.start,
+            length,
+            "the data of an entry",
+        )?);
+    }
     // DEFLATE makes nothing longer than by a few bytes.
     let packed = (entry.range.end - entry.range.start).min(max + (max >> 3));
     let data = read(source, entry.range.start, packed, "the data of an entry")?;
@@ -284,7 +328,7 @@ fn wide_end(
 }
 
 /// Reads the next entry of the directory, which begins at byte `start` of the file.
-fn central(reader: &mut Reader<'_>, start: u64) -> Result<Central, FormatError> {
+fn central(reader: &mut Reader<'_>, start: u64, names: Names) -> Result<Central, FormatError> {
     let at = start + reader.at();
     let wrong = |rule: &str| wrong(format!("its listed entry at byte {at}: {rule}"));
     // What is behind the directory is not read as part of it.
@@ -303,6 +347,7 @@ fn central(reader: &mut Reader<'_>, start: u64) -> Result<Central, FormatError> 
     let name = name_of(
         reader.take(name, "a name")?,
         u16_at(&head, 8) & FLAG_UTF8 != 0,
+        names,
     )
     .map_err(|rule| wrong(&rule))?;
     check_name(&name)?;
@@ -345,24 +390,30 @@ fn central(reader: &mut Reader<'_>, start: u64) -> Result<Central, FormatError> 
     })
 }
 
-/// A name that is a path down from the folder of the archive, and reads the same everywhere.
-fn name_of(bytes: &[u8], is_utf8: bool) -> Result<String, String> {
+/// A name that stays where it is put.
+fn name_of(bytes: &[u8], is_utf8: bool, names: Names) -> Result<String, String> {
     let name = str::from_utf8(bytes).map_err(|error| format!("its name: {error}"))?;
     let wrong = |rule: &str| Err(format!("its name {name:?} {rule}"));
     if !name.is_ascii() && !is_utf8 {
         return wrong("is not in ASCII, and not said to be UTF-8");
     }
-    if name.contains(|c: char| c.is_control() || c == '\\') {
-        return wrong("has a backslash or a control character");
+    if name.contains(char::is_control) {
+        return wrong("has a control character");
+    }
+    if name.split(['/', '\\']).any(|part| part == "..") {
+        return wrong("leads out of the folder that it is in");
+    }
+    if names == Names::Arrays {
+        return Ok(name.to_owned());
+    }
+    if name.contains('\\') {
+        return wrong("has a backslash");
     }
     if name.as_bytes().get(1) == Some(&b':') {
         return wrong("begins with a drive");
     }
     let folder = name.strip_suffix('/').unwrap_or(name);
-    if folder
-        .split('/')
-        .any(|part| matches!(part, "" | "." | ".."))
-    {
+    if folder.split('/').any(|part| matches!(part, "" | ".")) {
         return wrong("is no path of names");
     }
     Ok(name.to_owned())
@@ -453,10 +504,10 @@ fn data(source: &dyn Source, central: &Central, directory: u64) -> Result<Range<
 /// once more.
 fn check_gap(
     source: &dyn Source,
-    before: Option<(&Central, u64)>,
+    before: Option<&(Central, u64)>,
     next: u64,
 ) -> Result<(), FormatError> {
-    let end = before.map_or(0, |(_, end)| end);
+    let end = before.map_or(0, |(_, end)| *end);
     let Some(length) = next.checked_sub(end) else {
         return Err(wrong(format!(
             "the data of the entry {:?} ends at byte {end}, and something else begins at byte {next}",

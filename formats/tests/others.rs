@@ -131,3 +131,65 @@ fn the_same_tensors_are_read_as_by_those_who_define_the_formats() {
         assert_eq!(ours, theirs, "{file}");
     }
 }
+
+/// Mutates pickles, has both of Python's unpicklers load each, and prints it with what they imported.
+const UNPICKLERS: &str = include_str!("unpicklers.py");
+
+/// `CANDOR_PICKLES` says how many pickles, and `CANDOR_SEED` repeats a run.
+#[test]
+fn whatever_an_unpickler_imports_is_said() {
+    let Some(python) = std::env::var_os("CANDOR_PYTHON") else {
+        println!("skipped: CANDOR_PYTHON does not name a Python");
+        return;
+    };
+    let said = |name: &str, default: &str| std::env::var(name).unwrap_or(default.to_owned());
+    let (count, seed) = (said("CANDOR_PICKLES", "3000"), said("CANDOR_SEED", "7"));
+    let mut others = Command::new(python);
+    let said = others
+        .args(["-c", UNPICKLERS, &count, &seed])
+        .output()
+        .expect("Python runs");
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let lines = said.stdout.split(|byte| *byte == b'\n');
+    let (mut pickles, mut importing, mut stopped) = (0, 0, 0);
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (data, theirs): (String, Vec<String>) =
+            serde_json::from_slice(line).expect("a line of the script");
+        let bytes = hex::decode(&data).expect("hexadecimal");
+        let found = read(Format::Pytorch, &bytes.as_slice());
+        pickles += 1;
+        if theirs.is_empty() {
+            continue;
+        }
+        importing += 1;
+        // Never taken for something else than a pickle.
+        let contents = found
+            .unwrap_or_else(|error| panic!("{data} imports {theirs:?}, and is refused: {error}"));
+        stopped += usize::from(contents.not_followed.is_some());
+        // By frames, the two unpicklers may read different operations; then it is said that they are not followed.
+        let is_frame_said = contents
+            .not_followed
+            .as_ref()
+            .is_some_and(|why| why.contains("frame"));
+        for name in theirs {
+            let mut imports = contents.imports.iter().map(|import| import.name.as_str());
+            let is_said = imports.any(|import| import == name || import.contains("(computed)"));
+            // What is harmless is not said.
+            let is_harmless = ["builtins.", "__builtin__.", "_codecs.encode"]
+                .iter()
+                .any(|known| name.starts_with(known));
+            assert!(
+                is_said || is_harmless || is_frame_said,
+                "{data} imports {name:?}: {contents:?}"
+            );
+        }
+    }
+    println!(
+        "{pickles} pickles, of which {importing} import something; {stopped} of these can't be followed to their ends"
+    );
+    assert!(importing > 100);
+}

@@ -15,7 +15,9 @@ use std::io;
 
 use candor_core::Sha256;
 use candor_core::weights::{FilePath, Manifest, ManifestFile, Place, Tensor};
-use candor_formats::{Contents, Format, FormatError, Index, IndexError, Source, SourceError, read};
+use candor_formats::{
+    Contents, Format, FormatError, Import, Index, IndexError, Risk, Source, SourceError, read,
+};
 
 use super::shards;
 use crate::hashing::{FileError, Look, OpenFile};
@@ -297,13 +299,10 @@ impl Head {
     }
 }
 
-/// Whether a file may be quite right, and is newer than what is known here, or a pickle that is more than a list of weights:
-/// what that imports up to where it could be followed, the error says.
+/// Whether a file may be quite right, and is newer than what is known here.
 fn is_unknown(error: &FormatError) -> bool {
     match error {
-        FormatError::UnknownDtype { .. }
-        | FormatError::Version { .. }
-        | FormatError::Pickle { .. } => true,
+        FormatError::UnknownDtype { .. } | FormatError::Version { .. } => true,
         FormatError::Entry { error, .. } => is_unknown(error),
         _ => false,
     }
@@ -327,21 +326,33 @@ fn bounded(contents: Contents, file_bytes: u64) -> Result<Contents, FormatError>
     Ok(contents)
 }
 
-/// What is to be said of contents that are as they should be, and yet not all that one could wish for.
+/// How many imports are named of each sort.
+const IMPORTS_NAMED: usize = 3;
+
+/// What is to be said of contents that are as they should be, and yet not all that one could wish for: what pickles run
+/// comes first, then what of them nobody knows.
 fn doubts(contents: &Contents) -> Option<String> {
-    let imports = &contents.imports;
-    if !imports.is_empty() {
-        let named: Vec<_> = imports.iter().take(3).map(String::as_str).collect();
-        let more = imports.len() - named.len();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        return Some(format!(
-            "who loads it runs {}{more}, which weights have no need of",
-            named.join(", ")
+    let of = |risk| {
+        let of = contents
+            .imports
+            .iter()
+            .filter(move |import| import.risk == risk);
+        named(&of.collect::<Vec<_>>())
+    };
+    let mut doubts = Vec::new();
+    if let Some(names) = of(Risk::Dangerous) {
+        doubts.push(format!("who loads it runs {names}, which can do anything"));
+    }
+    if let Some(names) = of(Risk::Unknown) {
+        doubts.push(format!("it imports {names}, which weights don't need"));
+    }
+    if let Some(why) = &contents.not_followed {
+        doubts.push(format!(
+            "what a pickle in it does is not checked to its end, which is suspicious: {why}"
         ));
+    }
+    if !doubts.is_empty() {
+        return Some(doubts.join("; "));
     }
     let first = contents.unlisted.first()?;
     let more = match contents.unlisted.len() - 1 {
@@ -352,6 +363,24 @@ fn doubts(contents: &Contents) -> Option<String> {
         "not listed as tensors: {:?}, which {}{more}",
         first.name, first.why
     ))
+}
+
+/// The first of some imports, and how many there are. A name that is not a plain one is quoted.
+fn named(imports: &[&Import]) -> Option<String> {
+    let first = imports.chunks(IMPORTS_NAMED).next()?;
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')');
+    let names = first.iter().map(|Import { name, .. }| {
+        if name.chars().all(is_plain) {
+            name.clone()
+        } else {
+            format!("{name:?}")
+        }
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    Some(match imports.len() - first.len() {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    })
 }
 
 /// What a release says of a tensor.

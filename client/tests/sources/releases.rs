@@ -319,8 +319,20 @@ fn what_may_be_right_and_looks_wrong_is_named() {
         (
             "m.pkl",
             b"\x80\x02cos\nsystem\n(S'true'\ntR\xff",
-            "imports [\"os.system\"]",
+            "who loads it runs os.system, which can do anything; what a pickle in it does is not checked to its end",
         ),
+        (
+            "m.pickle",
+            b"\x80\x02cmylib\nNet\ncos\nsystem\n0.",
+            "runs os.system, which can do anything; it imports mylib.Net, which weights don't need",
+        ),
+        (
+            "m.joblib",
+            b"\x80\x02Np99999999999999999999\n0cos\nsystem\n.",
+            "not checked to its end, which is suspicious: its pickle is not followed behind byte 3",
+        ),
+        ("m.pk", b"\x80\x02cnumpy\ndtype\n.", "not listed as tensors"),
+        ("m.pt.tar", b"\x80\x06N.", "of version 6 of pickles"),
         ("m.h5", b"x", "does not begin as an HDF5 file"),
         (
             "m.safetensors",

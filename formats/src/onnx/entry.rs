@@ -307,9 +307,9 @@ impl External {
             "length" => &mut self.length,
             "checksum" => &mut self.checksum,
             "basepath" => &mut self.basepath,
-            _ => {
-                return Err(field.wrong(&format!("has the key {key:?}, which is not known")));
-            }
+            // Others are a program's own, as the `prepacked_0` of ONNX Runtime, which names bytes that it made of the
+            // tensor's. ONNX leaves them alone, too.
+            _ => return Ok(()),
         };
         if slot.replace(value).is_some() {
             return Err(field.wrong(&format!("has the key {key:?} of one before")));
@@ -320,7 +320,7 @@ impl External {
     /// Where in another file a tensor is that takes so many bytes. Whether that file has them is not known here.
     fn at(&self, bytes: u64, shape: &[u64], dtype: &str) -> Result<At, String> {
         let location = self.location.as_deref().ok_or(NO_LOCATION)?;
-        check_location(location)?;
+        let location = plain(location)?;
         let start = match &self.offset {
             Some(offset) => number("offset", offset)?,
             None => 0,
@@ -331,7 +331,7 @@ impl External {
         let end = start.checked_add(bytes).ok_or_else(|| {
             format!("{bytes} bytes at the offset {start} would end behind any file")
         })?;
-        Ok(At::Range(Some(location.to_owned()), start..end))
+        Ok(At::Range(Some(location), start..end))
     }
 }
 
@@ -356,24 +356,22 @@ fn number(key: &str, text: &str) -> Result<u64, String> {
     number.ok_or_else(|| format!("its {key} {text:?} is no number"))
 }
 
-/// Checks that a path leads to a file in the folder or below it, on any system, and is written in the one way that there
-/// is for it: what names the same file has to be the same text.
-fn check_location(location: &str) -> Result<(), String> {
+/// A path that leads to a file in the folder or below it, on any system, in the one way that there is to write it: what
+/// names the same file has to be the same text. Steps that lead nowhere (`./w.bin`) are left out.
+fn plain(location: &str) -> Result<String, String> {
     let is_drive = location.as_bytes().get(1) == Some(&b':');
-    let mut steps = location.split('/');
-    if location.starts_with('/')
-        || is_drive
-        || location.contains('\\')
-        || steps.clone().any(|step| step == "..")
-    {
+    let steps: Vec<_> = location
+        .split('/')
+        .filter(|step| !matches!(*step, "" | "."))
+        .collect();
+    if location.starts_with('/') || is_drive || location.contains('\\') || steps.contains(&"..") {
         return Err(format!(
             "its location {location:?} is an ONNX path that leaves the folder"
         ));
     }
-    if location.contains('\0') || steps.any(|step| matches!(step, "" | ".")) {
-        return Err(format!(
-            "its location {location:?} is not a plain path from the folder"
-        ));
+    let is_folder = steps.is_empty() || location.ends_with('/') || location.ends_with("/.");
+    if location.contains('\0') || is_folder {
+        return Err(format!("its location {location:?} is no path of a file"));
     }
-    Ok(())
+    Ok(steps.join("/"))
 }

@@ -10,6 +10,10 @@ pub(crate) enum Value {
     /// Something that is neither a name nor a length, and that no tensor is in: none, numbers with a point, bytes…
     Opaque,
     Int(i64),
+    /// The number that files of `PyTorch`'s from before version 1.6 begin with.
+    TorchMagic,
+    /// A text, by the byte where the operation is that has it; where only imports are looked for.
+    Place(u64),
     /// A [`Node`] by its number.
     Node(u32),
 }
@@ -21,7 +25,8 @@ pub(crate) enum Node {
     /// Something that is imported, as `module.name`.
     Global(Box<str>),
     Tuple(Box<[Value]>),
-    Object(Box<Object>),
+    /// None for one that is empty.
+    Object(Option<Box<Object>>),
     /// What the program that loads the pickle has by this identifier.
     Persistent(Value),
 }
@@ -38,6 +43,14 @@ pub(crate) struct Object {
     /// What it is told to have as attributes, one after the other.
     pub(crate) states: Vec<Value>,
 }
+
+/// An object of which nothing is said.
+static EMPTY: Object = Object {
+    call: None,
+    entries: Vec::new(),
+    appended: 0,
+    states: Vec::new(),
+};
 
 /// What a pickle makes.
 #[derive(Debug)]
@@ -79,7 +92,7 @@ impl Pickle {
 
     pub(crate) fn object(&self, value: Value) -> Option<&Object> {
         match self.node(value)? {
-            Node::Object(object) => Some(object),
+            Node::Object(object) => Some(object.as_deref().unwrap_or(&EMPTY)),
             _ => None,
         }
     }

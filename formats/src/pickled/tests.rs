@@ -1,0 +1,230 @@
+//! Files of pickles, as `PyTorch` wrote them in the early days, and joblib does.
+
+use super::*;
+use crate::pickle::tests::{call, dict, int, text, tuple, whole};
+use crate::pytorch::read;
+use crate::pytorch::tests::{file, imports, ints};
+use crate::zip::tests::torch_archive;
+
+#[test]
+fn pickles_that_are_not_followed_are_said_with_what_they_import_before() {
+    let two_pickles = [
+        ("m/a.pkl", b"(".as_slice()),
+        ("m/b.pickle", b"cos\nsystem\nR"),
+        ("m/data.pkl", b"\x80\x02cnt\nsystem\n."),
+        ("m/version", b"3"),
+    ];
+    let evil = |pickle: &[u8]| [pickle, b"cos\nsystem\n."].concat();
+    for (bytes, words, expected) in [
+        (b"\x80\x02N".to_vec(), "byte 3 of its pickle", vec![]),
+        (
+            b"cos\nsystem\nR".to_vec(),
+            "byte 11 of its pickle: it needs 2 values where there are fewer",
+            vec!["os.system"],
+        ),
+        (
+            MAGIC.to_vec(),
+            "byte 15 of its pickle: an operation would end at byte 16",
+            vec![],
+        ),
+        (
+            [MAGIC.to_vec(), b"\xff".to_vec()].concat(),
+            "byte 15 of its pickle: 0xff",
+            vec![],
+        ),
+        (file(b"\x80\x02N"), "byte 3 of its pickle", vec![]),
+        (file(b"N.N."), "byte 2 of its pickle: it ends here", vec![]),
+        // Of several pickles, each is followed.
+        (
+            torch_archive(&two_pickles),
+            "byte 1 of its pickle",
+            vec!["nt.system", "os.system"],
+        ),
+        // Python goes on where we don't, and where we can't know.
+        (
+            evil(&b"(".repeat(1_000_001)),
+            "not followed behind byte 1000000: more than 1000000 marks",
+            vec![],
+        ),
+        (
+            evil(b"Np18446744073709551616\n0"),
+            "a number of more than 64 bits",
+            vec![],
+        ),
+        (
+            evil(b"\x95\x02\0\0\0\0\0\0\0Np1\n0"),
+            "its frame ends",
+            vec![],
+        ),
+        (
+            b"N0\x80\x07N.".to_vec(),
+            "byte 2 of its pickle: it is of protocol 7",
+            vec![],
+        ),
+    ] {
+        let contents = read(&bytes.as_slice()).expect("read");
+        let said = contents.not_followed.as_deref().unwrap_or_default();
+        assert!(said.contains(words), "{words:?}: {said}");
+        assert_eq!(imports(&contents), expected, "{words}");
+    }
+    let compressed = read(&b"\x78\x9c\x03\x00".as_slice()).expect("read");
+    assert!(compressed.unlisted[0].why.contains("compressed (zlib)"));
+    assert!(compressed.not_followed.is_some());
+}
+
+#[test]
+fn legacy_files_are_known_however_their_number_is_written() {
+    let number = &MAGIC[4..14];
+    for magic in [
+        MAGIC.to_vec(),
+        [b"\x80\x04\x95\x0d\0\0\0\0\0\0\0\x8a\x0a", number, b"."].concat(),
+        [b"\x8b\x0a\0\0\0", number, b"."].concat(),
+        [b"\x8a\x0c", number, b"\0\0."].concat(),
+        b"L119547037146038801333356L\n.".to_vec(),
+        b"I119547037146038801333356\n.".to_vec(),
+    ] {
+        let rest = [
+            whole(&int(1001)),
+            whole(b"}"),
+            whole(b"cx\ny\n"),
+            whole(b"]"),
+            vec![0xff; 9],
+        ];
+        let contents = read(&[magic, rest.concat()].concat().as_slice()).expect("read");
+        assert!(
+            contents.unlisted[0].why.contains("before PyTorch 1.6"),
+            "{contents:?}"
+        );
+        assert_eq!(imports(&contents), ["x.y"]);
+    }
+}
+
+/// An archive of tar.
+fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    for (name, data) in files {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+        header[148..156].fill(b' ');
+        header[156] = b'0';
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        tar.extend(header);
+        tar.extend(data);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    tar
+}
+
+#[test]
+fn imports_are_said_of_archives_of_tar() {
+    let storage = [
+        whole(&int(1)),
+        whole(&tuple(&[
+            int(7),
+            text("cpu"),
+            b"ctorch\nFloatStorage\n".to_vec(),
+        ])),
+        2_u64.to_le_bytes().to_vec(),
+        vec![0xff; 8],
+        whole(b"]"),
+    ];
+    let tensor = |class: &[u8]| {
+        let args = whole(&tuple(&[int(8), int(7), class.to_vec()]));
+        [
+            whole(&int(1)),
+            args,
+            vec![1, 0, 0, 0, 0, 0, 0, 0],
+            vec![0; 24],
+        ]
+        .concat()
+    };
+    let files = |class: &[u8], pickle: Vec<u8>| {
+        tar(&[
+            ("storages", storage.concat()),
+            ("tensors", tensor(class)),
+            ("pickle", pickle),
+            ("sys_info", whole(b"}")),
+        ])
+    };
+    let good = read(&files(b"ctorch\nFloatTensor\n", whole(b"}")).as_slice()).expect("read");
+    assert!(good.unlisted[0].why.contains("before PyTorch 0.1.10"));
+    assert_eq!((imports(&good), good.not_followed.clone()), (vec![], None));
+    let evil = read(&files(b"cos\nsystem\n", whole(b"cnt\nsystem\n")).as_slice()).expect("read");
+    assert_eq!(imports(&evil), ["nt.system", "os.system"]);
+    let cut = files(b"ctorch\nFloatTensor\n", whole(b"}"));
+    let cut = read(&&cut[..540])
+        .expect("read")
+        .not_followed
+        .expect("it is cut");
+    assert!(cut.contains("no header of a file"), "{cut}");
+}
+
+#[test]
+fn arrays_between_the_operations_of_joblibs_pickles_are_passed() {
+    let wrapper = |dtype: &str, aligned: &[u8]| {
+        let dtype = call("numpy", "dtype", &[text(dtype)]);
+        let state = dict(&[
+            ("shape", ints(&[2, 3])),
+            ("dtype", dtype),
+            ("numpy_array_alignment_bytes", aligned.to_vec()),
+        ]);
+        [
+            b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81".to_vec(),
+            state,
+            b"b".to_vec(),
+        ]
+        .concat()
+    };
+    let evil = b"cos\nsystem\n0".to_vec();
+    let pickle = |wrapper: Vec<u8>, data: Vec<u8>| {
+        [
+            b"\x80\x02](".to_vec(),
+            wrapper,
+            data,
+            evil.clone(),
+            b"e.".to_vec(),
+        ]
+        .concat()
+    };
+    for file in [
+        // None is the alignment of old versions, which say nothing of it.
+        pickle(wrapper("f4", b"N"), vec![0xff; 24]),
+        pickle(
+            wrapper("i8", b"K\x10"),
+            [vec![3], vec![0xff; 3 + 48]].concat(),
+        ),
+        pickle(wrapper("O8", b"N"), whole(b"](NN]e")),
+    ] {
+        let contents = read(&file.as_slice()).expect("read");
+        assert!(contents.unlisted[0].why.contains("joblib"), "{contents:?}");
+        assert_eq!(
+            (imports(&contents), contents.not_followed.clone()),
+            (vec!["os.system"], None)
+        );
+    }
+    // What joblib passes, Python runs.
+    let hidden = pickle(
+        wrapper("S22", b"N"),
+        [b"cnt\nsystem\n".repeat(11), vec![b'N'; 11]].concat(),
+    );
+    assert_eq!(
+        imports(&read(&hidden.as_slice()).expect("read")),
+        ["nt.system", "os.system"]
+    );
+    // Of objects in an array, too, the imports are said; and of what has no length that is known, that it has none.
+    let nested = pickle(wrapper("O8", b"N"), whole(b"cx\ny\n"));
+    assert_eq!(
+        imports(&read(&nested.as_slice()).expect("read")),
+        ["os.system", "x.y"]
+    );
+    let unknown = read(&pickle(wrapper("V8", b"N"), vec![0xff; 48]).as_slice()).expect("read");
+    assert!(
+        unknown
+            .not_followed
+            .expect("so it is")
+            .contains("an array of joblib's follows")
+    );
+}
