@@ -7,7 +7,7 @@ use candor_core::record::{
 };
 use candor_core::weights::ManifestError;
 
-use super::{ATTACHMENT_BYTES_MAX, RECORDS_PER_REQUEST_MAX, SIGNATURE_CHECKS_MAX};
+use super::{ATTACHMENT_BYTES_MAX, READ_BYTES_MAX, RECORDS_PER_REQUEST_MAX, SIGNATURE_CHECKS_MAX};
 use crate::storage::StorageError;
 
 /// Why a request is refused. `record` is the place in the request's list, counted from 0.
@@ -130,6 +130,17 @@ pub enum AcceptError {
         name: String,
         /// Its digest.
         sha256: Sha256,
+    },
+    /// More manifests and lists than are read for one request.
+    #[error(
+        "the manifests of this request and the lists that it names with them come to {bytes} bytes, a list once for each \
+         manifest, and at most {READ_BYTES_MAX} are read for one request"
+    )]
+    TooMuchToRead {
+        /// Which record is too many.
+        record: usize,
+        /// How many bytes it takes up to this record.
+        bytes: u64,
     },
     /// A manifest is malformed, or not what its statement says.
     #[error("{error}")]

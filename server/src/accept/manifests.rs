@@ -1,7 +1,7 @@
 //! Manifests, and the lists of chunks and tensors beside them: what the `weights` records of a request say of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::Sha256;
 use candor_core::record::kinds::{ChunkedFiles, TensorSet, Weights};
@@ -9,7 +9,7 @@ use candor_core::weights::{
     ChunkList, ChunkListError, Manifest, ManifestError, TensorList, TensorListError,
 };
 
-use super::AcceptError;
+use super::{AcceptError, READ_BYTES_MAX};
 use crate::limits::Limits;
 use crate::storage::{NewAttachment, Storage, StorageError};
 
@@ -29,6 +29,7 @@ pub(super) async fn check(
         let of = by_manifest.entry(weights.manifest.digest.sha256);
         of.or_default().push((record, weights));
     }
+    check_bytes(&by_manifest)?;
     for (digest, stated) in by_manifest {
         let _turn = limits.manifest_turn().await;
         let bytes = document(digest, attachments, storage).await?;
@@ -53,6 +54,33 @@ pub(super) async fn check(
         };
         documents.check_chunk_lists(&stated, &manifest).await?;
         documents.check_tensor_lists(&stated, &manifest).await?;
+    }
+    Ok(())
+}
+
+/// Checks that the documents of a request are not too much to read. A list is read once for each manifest that it is said to
+/// belong to, since it means something else beside each: without an end to that, a request that names one list of 32 MiB for
+/// 256 manifests would have 8 GiB read. The sizes that are stated were held against the documents before.
+fn check_bytes(by_manifest: &BTreeMap<Sha256, Vec<(usize, &Weights)>>) -> Result<(), AcceptError> {
+    let mut bytes = 0_u64;
+    for (manifest, stated) in by_manifest {
+        let mut read = BTreeSet::new();
+        for (record, weights) in stated {
+            let chunks = weights.chunks.as_ref().map(|it| &it.list);
+            let tensors = weights.tensors.as_ref().map(|it| &it.list);
+            let documents = [Some(&weights.manifest), chunks, tensors];
+            for document in documents.into_iter().flatten() {
+                if read.insert((*manifest, document.digest.sha256)) {
+                    bytes = bytes.saturating_add(document.size);
+                }
+            }
+            if bytes > READ_BYTES_MAX {
+                return Err(AcceptError::TooMuchToRead {
+                    record: *record,
+                    bytes,
+                });
+            }
+        }
     }
     Ok(())
 }

@@ -57,6 +57,10 @@ pub const ATTACHMENT_BYTES_MAX: u64 = 32 << 20;
 /// The most bytes of all attachments of one request together.
 pub const ATTACHMENTS_BYTES_MAX: u64 = 2 * ATTACHMENT_BYTES_MAX;
 
+/// The most bytes of manifests, and of the lists beside them, that one request may have read: twice what it can bring, for
+/// what is stored already. A list counts once for each manifest that it is named with.
+pub const READ_BYTES_MAX: u64 = 2 * ATTACHMENTS_BYTES_MAX;
+
 /// Records whose signatures hold, and what is still to come with them.
 #[derive(Debug)]
 pub struct Accepted {

@@ -387,6 +387,9 @@ impl From<AcceptError> for Problem {
             AcceptError::AttachmentMissing { record, .. } => {
                 missing_attachment(detail).record(record)
             }
+            AcceptError::TooMuchToRead { record, .. } => Self::new(Name::TooLarge, detail)
+                .hint("publish fewer releases' weights with one request")
+                .record(record),
             AcceptError::Manifest { record, .. } => Self::new(Name::BadManifest, detail)
                 .hint("let `candor release` make manifest and record together")
                 .record(record),

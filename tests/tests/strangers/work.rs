@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use candor_core::Sha256;
 use candor_core::record::{Algorithm, DigestSet};
-use candor_core::weights::{CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, ChunkList, Manifest, ManifestFile};
+use candor_core::weights::{
+    CHUNK_BYTES, CHUNK_LIST_BYTES_MAX, ChunkList, Manifest, ManifestFile, Place, Tensor, TensorList,
+};
 use candor_tests::http::multipart;
 use candor_tests::statements::sign_with;
 use candor_tests::{TestLog, TestPublisher};
@@ -130,4 +132,61 @@ fn a_chunk_list_that_many_records_name_is_read_once() {
     // 64 of them would be 512 MB.
     let peak = memory_peak(&log);
     assert!(peak < before + 100, "{peak} MB, and {before} before");
+}
+
+#[test]
+fn a_list_that_is_named_with_many_manifests_is_read_up_to_an_end() {
+    let log = TestLog::start();
+    let lab = TestPublisher::new("example-lab");
+    // A list of some 8 MB, which belongs to each manifest that has the file.
+    let weights = manifest(1).files()[0].clone();
+    let place = Place {
+        path: weights.path.clone(),
+        offset: 0,
+    };
+    let tensor = |n: usize| Tensor {
+        bytes: 1,
+        dtype: "U8".to_owned(),
+        name: format!("{n:01000}"),
+        sha256: Sha256::of(b"1"),
+        shape: vec![1],
+    };
+    let tensors = (0..7_000).map(|n| (tensor(n), place.clone()));
+    let of_one = Manifest::new(vec![weights.clone()]).expect("a manifest");
+    let list = TensorList::new(tensors, &of_one).expect("a list");
+    let stated = serde_json::to_value(list.to_stated()).expect("JSON");
+    let manifests: Vec<_> = (0..32)
+        .map(|n| {
+            let mut other = weights.clone();
+            other.path = format!("other-{n}").parse().expect("a path");
+            Manifest::new(vec![weights.clone(), other]).expect("a manifest")
+        })
+        .collect();
+    let records = |manifests: &[Manifest]| {
+        let records = (0..).zip(manifests).map(|(version, manifest)| {
+            let record = lab.weights("m", &version.to_string(), manifest);
+            lab.altered(&record, |s| s["predicate"]["tensors"] = stated.clone())
+        });
+        records.collect::<Vec<_>>()
+    };
+    let publish = |manifests: &[Manifest]| {
+        let mut documents = vec![list.to_bytes()];
+        documents.extend(manifests.iter().map(Manifest::to_bytes));
+        let documents: Vec<_> = documents.iter().map(Vec::as_slice).collect();
+        let records = serde_json::to_vec(&records(manifests)).expect("JSON");
+        let (content_type, body) = multipart(&records, &documents);
+        log.post(content_type, &body)
+    };
+    log.publish(&[lab.register()]).expect_status(201);
+    let problem = publish(&manifests).expect_status(413).json();
+    let detail = problem["detail"].to_string();
+    assert!(
+        detail.contains("at most 134217728 are read for one request"),
+        "{detail}"
+    );
+    assert_eq!(
+        problem["hint"],
+        "publish fewer releases' weights with one request"
+    );
+    publish(&manifests[..8]).expect_status(201);
 }
