@@ -20,7 +20,7 @@ use candor_core::merkle::{
 };
 use candor_core::note::{Checkpoint, LogKey, NoteSigner, Quorum, SignedNote};
 use candor_core::record::{DigestSet, Envelope, Statement, parse_strict, to_canonical_json};
-use candor_core::weights::{ChunkList, Manifest, ManifestFile, TensorList};
+use candor_core::weights::{ChunkList, Difference, Manifest, ManifestFile, Side, TensorList};
 use candor_formats::{Format, Index, Pickles, pickles, read};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
@@ -32,7 +32,7 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 pub type Target = fn(&[u8]);
 
 /// By name, all that is here.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("note", note),
     ("cosigned", cosigned),
     ("checkpoint", checkpoint),
@@ -46,6 +46,7 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("part_proof", part_proof),
     ("manifest", manifest),
     ("tensor_list", tensor_list),
+    ("difference", difference),
     ("weights_file", weights_file),
     ("front_matter", front_matter),
     ("checksum_list", checksum_list),
@@ -309,15 +310,19 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
-/// Tensor lists of a release of two files: what is accepted has one canonical form, and each tensor of it can be proven.
-pub fn tensor_list(bytes: &[u8]) {
+/// A manifest of two files, `a` and `b`.
+fn two_files() -> Manifest {
     let file = |path: &str| ManifestFile {
         path: path.parse().expect("a path"),
         size: Some(1 << 40),
         digest: DigestSet::sha256(Sha256::of(path)),
     };
-    let manifest = Manifest::new(vec![file("a"), file("b")]).expect("a manifest");
-    match TensorList::parse(bytes, &manifest) {
+    Manifest::new(vec![file("a"), file("b")]).expect("a manifest")
+}
+
+/// Tensor lists of a release of two files: what is accepted has one canonical form, and each tensor of it can be proven.
+pub fn tensor_list(bytes: &[u8]) {
+    match TensorList::parse(bytes, &two_files()) {
         Ok(list) => {
             assert_eq!(list.to_bytes(), bytes);
             let stated = list.to_stated();
@@ -327,6 +332,32 @@ pub fn tensor_list(bytes: &[u8]) {
         }
         Err(error) => has_an_end(&error),
     }
+}
+
+/// What `diff` compares: two tensor lists, each on a line. A release differs in nothing from itself, and from another one as
+/// that does from it.
+pub fn difference(bytes: &[u8]) {
+    let Some(at) = bytes.iter().position(|byte| *byte == b'\n') else {
+        return;
+    };
+    let manifest = two_files();
+    let read = |bytes| TensorList::parse(bytes, &manifest);
+    let (Ok(first), Ok(second)) = (read(&bytes[..at]), read(&bytes[at + 1..])) else {
+        return;
+    };
+    let side = |tensors| Side {
+        manifest: &manifest,
+        tensors: Some(tensors),
+    };
+    let itself = Difference::new(side(&first), side(&first));
+    assert!(itself.aspects.is_empty(), "{:?}", itself.aspects);
+    let there = Difference::new(side(&first), side(&second));
+    let back = Difference::new(side(&second), side(&first));
+    assert_eq!(there.aspects, back.aspects);
+    let (there, back) = there.tensors.zip(back.tensors).expect("both are known");
+    assert_eq!(there.same, back.same);
+    assert_eq!(there.removed.len(), back.added.len());
+    assert_eq!(there.added.len(), back.removed.len());
 }
 
 /// Files of weights, in the format that the first byte says: tensors are where the file is, each has a name of its own, and
