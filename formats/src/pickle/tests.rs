@@ -242,9 +242,7 @@ fn a_name_that_is_too_long_is_an_import_all_the_same() {
 fn the_memory_for_values_has_an_end() {
     for (once, again, times) in [
         (b"N".as_slice(), b"\x85".as_slice(), 3_000_000),
-        (b"", b"}NNs0", 2_000_000),
         (b"cx\ny\n", b"2)R0", 1_600_000),
-        (b"", b"\x8c\x10abcdefghijklmnop0", 3_000_000),
     ] {
         let pickle = [once, again.repeat(times).as_slice(), b"N."].concat();
         let mut imports = BTreeSet::new();
