@@ -143,12 +143,39 @@ impl Fault {
         matches!(self, Self::Chunk { .. } | Self::Digest { .. })
     }
 
+    /// A word for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Redirects { .. } => "redirects",
+            Self::Location { .. } => "location",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Missing { .. } => "missing",
+            Self::Status { .. } => "status",
+            Self::Encoded { .. } => "encoded",
+            Self::NoLength => "no-length",
+            Self::Size { .. } => "size",
+            Self::Range { .. } => "range",
+            Self::Changed => "changed",
+            Self::Cut { .. } => "cut",
+            Self::Stalled { .. } => "stalled",
+            Self::Chunk { .. } => "wrong-chunk",
+            Self::Digest { .. } => "wrong-digest",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
     /// Where in the file the wrong bytes are, as far as is known.
     pub fn range(&self) -> Option<Range<u64>> {
         match self {
             Self::Chunk { range } => Some(range.clone()),
             _ => None,
         }
+    }
+
+    /// Which chunk the wrong bytes are in, as far as is known; counted from 0.
+    pub fn chunk(&self) -> Option<u64> {
+        Some(self.range()?.start / CHUNK_BYTES)
     }
 
     /// Whether it may be over when it is asked again.

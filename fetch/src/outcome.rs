@@ -13,6 +13,8 @@ pub struct Progress<'a> {
     pub bytes_total: u64,
     /// Which file was begun last.
     pub file: &'a FilePath,
+    /// Mirrors that were given up for a file since it was last said how far it has come.
+    pub faults: &'a [MirrorFault],
 }
 
 /// What a fetch has done.

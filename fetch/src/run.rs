@@ -116,11 +116,16 @@ fn fetch_into(
         faults: Mutex::new(Vec::new()),
     };
     let bytes_total = plan.bytes();
+    let mut told = 0;
     let mut say = || {
+        // Copies, so that no connection waits for what becomes of them.
+        let faults = shared.faults_from(told);
+        told += faults.len();
         progress(Progress {
             bytes: shared.bytes.load(Ordering::Relaxed).min(bytes_total),
             bytes_total,
             file: &plan.jobs[shared.begun.load(Ordering::Relaxed)].path,
+            faults: &faults,
         });
     };
     say();
@@ -211,5 +216,11 @@ impl Shared<'_> {
     pub(crate) fn report(&self, fault: MirrorFault) {
         let mut faults = self.faults.lock().expect("no thread panicked");
         faults.push(fault);
+    }
+
+    /// Those that were reported behind the first `told`.
+    fn faults_from(&self, told: usize) -> Vec<MirrorFault> {
+        let faults = self.faults.lock().expect("no thread panicked");
+        faults[told..].to_vec()
     }
 }
