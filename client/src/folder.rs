@@ -34,6 +34,9 @@ const GIT: &str = ".git";
 /// Where `hf download --local-dir` keeps its notes on the download.
 const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 
+/// Where `candor fetch` keeps what is not whole yet.
+const UNFINISHED: &str = ".candor-fetch";
+
 /// What proof bundles end with. One of this very release may lie in its folder: it can't be among the files that it
 /// proves.
 const BUNDLE_SUFFIX: &str = ".candor";
@@ -45,7 +48,7 @@ const NAMES_MAX: usize = 4 * MANIFEST_FILES_MAX;
 /// What is no part of what a folder is read for.
 #[derive(Clone, Copy, Debug)]
 pub enum LeftOut<'a> {
-    /// What a release never lists: `.git`, `.cache/huggingface`, and bundles of this release at the top.
+    /// What a release never lists: `.git`, `.cache/huggingface`, `.candor-fetch`, and bundles of this release at the top.
     OfRelease(&'a ReleaseName),
     /// The same, and bundles of any release.
     OfAnyRelease,
@@ -81,7 +84,8 @@ pub struct FolderFiles<T> {
     pub seen: Vec<T>,
     /// The digests of the ranges of each of them that were asked for then.
     pub ranges: Vec<Vec<Sha256>>,
-    /// What was left out: `.git` and bundles of the release at the top of the folder, and `.cache/huggingface`.
+    /// What was left out: `.git`, `.candor-fetch` and bundles of the release at the top of the folder, and
+    /// `.cache/huggingface`.
     pub ignored: Vec<String>,
 }
 
@@ -334,6 +338,41 @@ pub fn look_at_listed(
     look: &LookAt<'_>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FoundFiles, FolderError> {
+    let (FolderListing { files, ignored }, unlistable) = list_beside(folder, release, manifest)?;
+    let (files, known_files) = hash_as_listed(folder, &files, manifest, options, look, progress)?;
+    Ok(FoundFiles {
+        files,
+        known_files,
+        ignored,
+        unlistable,
+    })
+}
+
+/// Lists what is in `folder` beside the files of `manifest`, without reading anything: first what the release could have
+/// listed and does not, then what it never lists.
+pub fn not_listed(
+    folder: &Path,
+    release: &ReleaseName,
+    manifest: &Manifest,
+) -> Result<(Vec<String>, Vec<String>), FolderError> {
+    let (listing, unlistable) = list_beside(folder, release, manifest)?;
+    let listed = manifest.files();
+    let is_listed = |path: &FilePath| listed.binary_search_by(|it| it.path.cmp(path)).is_ok();
+    let files = listing.files.into_iter().map(|(path, _)| path);
+    let others = files
+        .filter(|path| !is_listed(path))
+        .map(|it| it.to_string());
+    let mut others: Vec<String> = others.collect();
+    others.extend(unlistable.into_iter().map(|it| it.path));
+    Ok((others, listing.ignored))
+}
+
+/// Lists `folder`, which is held against `manifest` of `release`, and what is in it that no manifest can list.
+fn list_beside(
+    folder: &Path,
+    release: &ReleaseName,
+    manifest: &Manifest,
+) -> Result<(FolderListing, Vec<Unlistable>), FolderError> {
     let is_listed = |name: &str| {
         manifest.files().iter().any(|file| {
             let rest = file.path.as_str().strip_prefix(name);
@@ -353,14 +392,7 @@ pub fn look_at_listed(
         Ok(())
     })?;
     unlistable.sort_by(|a, b| a.path.cmp(&b.path));
-    let FolderListing { files, ignored } = listing;
-    let (files, known_files) = hash_as_listed(folder, &files, manifest, options, look, progress)?;
-    Ok(FoundFiles {
-        files,
-        known_files,
-        ignored,
-        unlistable,
-    })
+    Ok((listing, unlistable))
 }
 
 /// The files with their digests, and how many of these were known.
@@ -545,7 +577,7 @@ fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, left_out: LeftO
         LeftOut::Git => return relative == GIT,
     };
     relative == GIT
-        || (relative == HUGGING_FACE_CACHE && metadata.is_dir())
+        || (matches!(relative, HUGGING_FACE_CACHE | UNFINISHED) && metadata.is_dir())
         || (is_at_the_top
             && metadata.is_file()
             && relative.ends_with(BUNDLE_SUFFIX)

@@ -125,26 +125,29 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// With the time limits of this module.
     pub fn new() -> Self {
-        let (roots, no_roots) = match roots() {
-            Ok(roots) => (roots, None),
-            // Then nobody is believed.
-            Err(why) => (RootCerts::from([]), Some(why)),
-        };
-        let config = ureq::Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .http_status_as_error(false)
-            .user_agent(USER_AGENT)
-            .max_redirects(3)
-            .timeout_connect(Some(CONNECT_WAIT))
-            .timeout_send_body(Some(BODY_WAIT))
-            .timeout_recv_response(Some(ANSWER_WAIT))
-            .timeout_recv_body(Some(BODY_WAIT))
-            .build();
-        Self {
-            agent: config.new_agent(),
-            no_roots,
-        }
+        let (agent, no_roots) = agent();
+        Self { agent, no_roots }
     }
+}
+
+/// An HTTP client that says who asks, and believes the certificates that this program believes; and why there are none of
+/// these, if there are none: then it believes nobody.
+pub fn agent() -> (ureq::Agent, Option<String>) {
+    let (roots, no_roots) = match roots() {
+        Ok(roots) => (roots, None),
+        Err(why) => (RootCerts::from([]), Some(why)),
+    };
+    let config = ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .http_status_as_error(false)
+        .user_agent(USER_AGENT)
+        .max_redirects(3)
+        .timeout_connect(Some(CONNECT_WAIT))
+        .timeout_send_body(Some(BODY_WAIT))
+        .timeout_recv_response(Some(ANSWER_WAIT))
+        .timeout_recv_body(Some(BODY_WAIT))
+        .build();
+    (config.new_agent(), no_roots)
 }
 
 /// Who is believed to know whose a certificate is: those whom Mozilla does, or where OpenSSL's variable names others, these.

@@ -15,6 +15,7 @@ pub mod history;
 pub mod http;
 pub mod load;
 pub mod lying;
+pub mod mirror;
 pub mod plain_files;
 pub mod postgres;
 pub mod power;

@@ -19,12 +19,14 @@ use super::reference::{self, EXIT_CODES};
 
 mod contents;
 mod export;
+mod fetching;
 mod lineage;
 mod parts;
 mod reports;
 
 pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs};
 pub use export::{BomFormat, ExportArgs};
+pub use fetching::FetchArgs;
 pub use lineage::{Format, LineageArgs, ParentArg};
 pub use parts::{
     ByteRange, ProveChunkArgs, ProveFileArgs, ProveTensorArgs, VerifyChunkArgs, VerifyFileArgs,
@@ -134,8 +136,8 @@ pub enum Command {
     /// Check a bundle, a folder, a record or a proof
     ///
     /// What looks like an index, a statement digest or a release is that; a file of such a name is written with ./
-    /// before it. In a folder, .git, .cache/huggingface and bundles of the release itself at the top are no part of
-    /// a release, and are not checked: they are named, and `--strict` refuses them.
+    /// before it. In a folder, .git, .cache/huggingface, .candor-fetch and bundles of the release itself at the top are
+    /// no part of a release, and are not checked: they are named, and `--strict` refuses them.
     ///
     /// A folder with no --bundle and no --as is looked up in the log by the digest of its files: all of them, and no
     /// others, must be those of a release. Whoever has files can release them, so the release is named with what is not
@@ -152,6 +154,18 @@ pub enum Command {
     ///
     /// Example: candor verify ./opt-125m --bundle opt-125m-1.0.0.candor
     Verify(VerifyArgs),
+    /// Download a release's files, each checked as it arrives
+    ///
+    /// What the files must be comes from the log, or from a bundle, and then nobody but the sources is asked. The sources
+    /// may be anybody: each file, and each 8 MiB of a large one, is checked when it comes, and has its name only when all
+    /// of it is right. A source that sends other bytes is named, and the next one is asked. What broke off goes on where
+    /// it was when the command is run again: what is not whole is in .candor-fetch, inside the folder.
+    ///
+    /// A release that was withdrawn, or that no strong digests are known of, is not fetched. The exit code is 1 where all
+    /// sources sent wrong bytes, and 3 where none of them had the right ones.
+    ///
+    /// Example: candor fetch meta-ai/opt-125m@1.0.0 --from https://mirror.example.org/opt-125m/ --from hf://facebook/opt-125m
+    Fetch(FetchArgs),
     /// Say how two releases differ, file by file and tensor by tensor
     ///
     /// The same tensors are the same in whatever files they are. Each is a release in the log, a bundle, or a folder, whose files are read. The exit code is 0 where they are the
@@ -473,7 +487,7 @@ pub struct VerifyArgs {
     /// [env: CANDOR_POLICY]
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Refuse what no release lists, too: .git, .cache/huggingface and bundles of the release
+    /// Refuse what no release lists, too: .git, .cache/huggingface, .candor-fetch and bundles of the release
     #[arg(long)]
     pub strict: bool,
     /// The folder of the release that this one is an adapter for, which is checked along with it

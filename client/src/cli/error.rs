@@ -7,7 +7,10 @@ use candor_core::bundle::{BundleError, PartKind, PartProofError, ReceiptError};
 use candor_core::note::{CheckpointError, NoteError, VerifierKeyError};
 use candor_core::record::ReleaseName;
 use candor_sbom::NoModel;
+use serde_json::{Value, json};
 
+#[cfg(unix)]
+use super::mirrors::FetchFailure;
 use crate::bundle_maker::BundleMakerError;
 use crate::config::ConfigError;
 use crate::folder::FolderError;
@@ -132,6 +135,10 @@ pub enum CliError {
         /// Why.
         error: Box<PartProofError>,
     },
+    /// A release could not be fetched.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Fetch(#[from] Box<FetchFailure>),
     /// A proof does not hold.
     #[error("{}: {error}", path.display())]
     Receipt {
@@ -202,6 +209,8 @@ impl CliError {
             Self::Publish(error) => error.hint(),
             Self::Replay(error) => error.hint(),
             Self::NoModel(error) => format!("`candor show {}` shows what is logged of it; where an API version names the release behind it, export that", error.release),
+            #[cfg(unix)]
+            Self::Fetch(failure) => failure.hint(),
             Self::Bundle { error, .. } => bundle_hint(error),
             Self::Receipt { error, .. } => receipt_hint(error).to_owned(),
             Self::PartProof { error, .. } => part_proof_hint(error),
@@ -218,6 +227,8 @@ impl CliError {
             Self::Memory(error) => error.context(),
             Self::BundleMaker(error) => error.context(),
             Self::Publish(error) => error.context(),
+            #[cfg(unix)]
+            Self::Fetch(failure) => failure.context(),
             Self::Log(_)
             | Self::Replay(_)
             | Self::Usage { .. }
@@ -240,6 +251,18 @@ impl CliError {
             | Self::Oms { .. }
             | Self::Absent { .. }
             | Self::Evidence { .. } => self.log_error().map(LogError::context).unwrap_or_default(),
+        }
+    }
+
+    /// What programs are told beside the words: some fields more.
+    pub fn details(&self) -> Option<Value> {
+        match self {
+            #[cfg(unix)]
+            Self::Fetch(failure) => failure.details(),
+            error => {
+                let problem = serde_json::to_value(error.problem()?).expect("a problem is JSON");
+                Some(json!({ "problem": problem }))
+            }
         }
     }
 
@@ -289,6 +312,8 @@ impl CliError {
             Self::BundleMaker(error) => error.log_error(),
             Self::Replay(error) => error.log_error(),
             Self::Publish(error) => error.log_error(),
+            #[cfg(unix)]
+            Self::Fetch(_) => None,
             Self::Usage { .. }
             | Self::NoLog
             | Self::NoLogKey

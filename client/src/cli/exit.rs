@@ -9,9 +9,13 @@ use std::process::ExitCode;
 
 use candor_core::bundle::{BundleError, PartProofError, ReceiptError};
 use candor_core::note::{CheckpointError, NoteError};
+#[cfg(unix)]
+use candor_fetch::{FetchError, PlanError, SourceError};
 use candor_oms::VerifyError;
 
 use super::error::CliError;
+#[cfg(unix)]
+use super::mirrors::{FetchFailure, all_lie};
 use crate::bundle_maker::BundleMakerError;
 use crate::log_client::LogError;
 use crate::memory::MemoryError;
@@ -78,6 +82,8 @@ impl Exit {
             CliError::Publish(error) => Self::of_publish(error),
             CliError::Replay(error) => Self::of_replay(error),
             CliError::Bundle { error, .. } => Self::of_bundle(error),
+            #[cfg(unix)]
+            CliError::Fetch(failure) => Self::of_fetch(failure),
             CliError::Receipt { error, .. } => Self::of_receipt(error),
             CliError::PartProof { error, .. } => Self::of_part_proof(error),
             CliError::Oms { error, .. } => Self::of_oms(error),
@@ -223,6 +229,39 @@ impl Exit {
             PartProofError::NotStated { .. }
             | PartProofError::Root { .. }
             | PartProofError::Manifest { .. } => Self::Refuted,
+        }
+    }
+
+    /// One mirror that may have had the right bytes, and was not to be had, leaves it open; so does what nobody could check.
+    #[cfg(unix)]
+    fn of_fetch(failure: &FetchFailure) -> Self {
+        match failure {
+            FetchFailure::Source(
+                SourceError::Scheme(_)
+                | SourceError::NotAUrl { .. }
+                | SourceError::Credentials { .. }
+                | SourceError::Query(_)
+                | SourceError::Repository(_)
+                | SourceError::Revision(_),
+            )
+            | FetchFailure::Plan(PlanError::NoSource | PlanError::Reserved(_)) => Self::BadInput,
+            FetchFailure::Plan(PlanError::Weak(_)) => Self::CouldNotTell,
+            FetchFailure::Plan(PlanError::ChunkList(_) | PlanError::ChunkListLonger) => {
+                Self::Refuted
+            }
+            FetchFailure::Stopped { stopped, .. } => match &stopped.error {
+                FetchError::NoMirror { mirrors, .. } if all_lie(mirrors) => Self::Refuted,
+                FetchError::NoMirror { .. } => Self::CouldNotTell,
+                FetchError::Contradiction { .. } => Self::Refuted,
+                FetchError::Target { .. }
+                | FetchError::Busy { .. }
+                | FetchError::OneName { .. }
+                | FetchError::InTheWay { .. }
+                | FetchError::Differs { .. }
+                | FetchError::NoRoom { .. }
+                | FetchError::Disk { .. }
+                | FetchError::Threads(_) => Self::BadInput,
+            },
         }
     }
 

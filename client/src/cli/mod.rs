@@ -12,6 +12,8 @@ pub mod commands;
 pub mod error;
 pub mod exit;
 pub mod files;
+#[cfg(unix)]
+pub mod mirrors;
 pub mod page;
 pub mod printer;
 pub mod progress;
@@ -184,6 +186,7 @@ fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> 
         Command::Verify(args) => commands::verify::run(args, session),
         Command::Oms(OmsCommand::Sign(args)) => commands::oms::sign(args, session),
         Command::Oms(OmsCommand::Verify(args)) => commands::verify::oms(args, session),
+        Command::Fetch(args) => commands::verify::fetch(args, session),
         Command::Diff(args) => commands::diff::run(args, session),
         Command::ProveFile(args) => commands::prove::file(args, session),
         Command::ProveChunk(args) => commands::prove::chunk(args, session),

@@ -143,8 +143,8 @@ impl Printer {
             if !hint.is_empty() {
                 object["hint"] = public(&hint).into();
             }
-            if let Some(problem) = error.problem() {
-                object["problem"] = serde_json::to_value(problem).expect("a problem is JSON");
+            if let Some(Value::Object(details)) = error.details() {
+                object.as_object_mut().expect("made above").extend(details);
             }
             self.json(&json!({ "verdict": exit.verdict(), "exit": exit.code(), "error": object }));
             return;

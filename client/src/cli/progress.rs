@@ -18,7 +18,7 @@ impl HashingBar {
             ProgressDrawTarget::hidden()
         };
         let style = ProgressStyle::with_template(
-            "{bar:30} {bytes} of {total_bytes}, {eta} left  {wide_msg}",
+            "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {wide_msg}",
         )
         .expect("the template is right");
         Self(ProgressBar::with_draw_target(Some(0), target).with_style(style))
@@ -29,6 +29,11 @@ impl HashingBar {
         self.0.set_length(progress.bytes_total);
         self.0.set_position(progress.bytes);
         self.0.set_message(progress.file.to_string());
+    }
+
+    /// Lets something be printed above it.
+    pub fn above(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
     }
 }
 

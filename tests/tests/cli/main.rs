@@ -4,6 +4,7 @@
 mod ci_examples;
 mod doubting;
 mod exporting;
+mod fetching;
 mod folders;
 mod following;
 mod hashing;

@@ -30,7 +30,7 @@ const COMMANDS: [&str; 20] = [
 fn all_help_fits_into_100_columns() {
     let log = TestLog::start();
     let reader = Person::new(&log, "reader");
-    for command in COMMANDS.into_iter().chain(["completions"]) {
+    for command in COMMANDS.into_iter().chain(["completions", "fetch"]) {
         for flag in ["--help", "-h"] {
             let help = reader
                 .candor(&log, &format!("{command} {flag}"))
@@ -168,6 +168,8 @@ fn every_command_answers_in_json() {
         ("verify example-lab/tiny@1.0.0", 3),
         ("export nowhere --format spdx", 2),
         ("export example-lab/tiny@1.0.0 --format spdx", 3),
+        ("fetch example-lab/tiny@1.0.0 --from file:///nowhere", 3),
+        ("fetch tiny-1.0.0.candor --from file:///nowhere", 3),
         ("show 1", 3),
         ("list", 3),
         ("log", 3),

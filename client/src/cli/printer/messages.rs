@@ -24,10 +24,10 @@ use crate::cli::exit::Exit;
 
 /// What is printed of an example of every variant.
 macro_rules! messages {
-    ($error:ident as $of:expr; $($pattern:pat => $example:expr,)*) => {{
-        let _ = |error: &$error| match error { $($pattern => (),)* };
+    ($error:ident as $of:expr; $($(#[$on:meta])? $pattern:pat => $example:expr,)*) => {{
+        let _ = |error: &$error| match error { $($(#[$on])? $pattern => (),)* };
         let mut printed = String::new();
-        $({
+        $($(#[$on])? {
             let (variant, example): (_, $error) = (stringify!($pattern), $example);
             assert!(matches!(&example, $pattern), "the row of {variant} shows {example:?}");
             printed += &$crate::cli::printer::messages::print(variant, &$of(example));
@@ -37,6 +37,8 @@ macro_rules! messages {
 }
 
 mod commands;
+#[cfg(unix)]
+mod fetching;
 mod files;
 mod log;
 mod proofs;

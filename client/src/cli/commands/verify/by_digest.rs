@@ -21,6 +21,7 @@ use candor_core::record::{Kind, ReleaseName};
 use candor_core::weights::{Manifest, ManifestFile};
 
 use super::folder::{How, judge_left_out, say_known, say_same};
+use super::lineage;
 use super::places::{FoundRelease, look_for_newer};
 use super::policy::{self, Gate};
 use super::release::{self, From};
@@ -93,7 +94,15 @@ pub(super) fn judge(
         });
     }
     let unseen = rows.len() - found.len();
-    let mut report = judge_found(folder, found, &files, (&client, &memory), gate, session)?;
+    let mut report = judge_found(
+        folder,
+        found,
+        &files,
+        (&client, &memory),
+        gate,
+        args,
+        session,
+    )?;
     report.leave_open_if_first(advance);
     if unseen > 0 {
         let more = if is_more { "over " } else { "" };
@@ -223,6 +232,7 @@ fn judge_found(
     files: &Files,
     (client, memory): (&LogClient, &Memory),
     gate: Option<&Gate>,
+    args: &VerifyArgs,
     session: &Session,
 ) -> Result<Report, CliError> {
     let first = found[0].release.publisher().clone();
@@ -251,6 +261,8 @@ fn judge_found(
         made,
         mut report,
     } = own.swap_remove(stands.unwrap_or(0));
+    lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
+    lineage::judge_base(&made.verified, args, session, &mut report)?;
     let from = From::log(client, made.others);
     policy::judge(gate, basis(&made, from, true), session, &mut report)?;
     report.note_accepted(&made.accepted);

@@ -18,6 +18,8 @@
 mod by_digest;
 mod chunks;
 mod evidence;
+#[cfg(unix)]
+mod fetch;
 mod folder;
 mod lineage;
 mod oms;
@@ -40,7 +42,7 @@ use candor_core::record::ReleaseName;
 
 use crate::bundle_maker::{MadeBundle, Wanted, make_bundle};
 use crate::cli::args::{
-    self, OmsVerifyArgs, VerifyArgs, VerifyChunkArgs, VerifyFileArgs, VerifyTensorArgs,
+    self, FetchArgs, OmsVerifyArgs, VerifyArgs, VerifyChunkArgs, VerifyFileArgs, VerifyTensorArgs,
 };
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
@@ -165,6 +167,22 @@ pub fn chunks(args: &VerifyChunkArgs, session: &mut Session) -> Result<Exit, Cli
     chunks::judge(args, session)?.finish(session)
 }
 
+/// Runs `candor fetch`.
+pub fn fetch(args: &FetchArgs, session: &mut Session) -> Result<Exit, CliError> {
+    #[cfg(unix)]
+    return fetch::judge(args, session)?.finish(session);
+    #[cfg(not(unix))]
+    return {
+        let _ = (args, session);
+        Err(CliError::Usage {
+            what: "this system is not one that `candor fetch` runs on, which are those of Unix"
+                .to_owned(),
+            hint: "download the files by other means, and check them with `candor verify DIR`"
+                .to_owned(),
+        })
+    };
+}
+
 /// Runs `candor verify-tensor`.
 pub fn tensors(args: &VerifyTensorArgs, session: &mut Session) -> Result<Exit, CliError> {
     tensors::judge(args, session)?.finish(session)
@@ -176,7 +194,10 @@ impl Target {
         if args.base.is_none() {
             return Ok(());
         }
-        let is_folder = matches!(self, Self::FolderOffline { .. } | Self::FolderOnline { .. });
+        let is_folder = matches!(
+            self,
+            Self::FolderOffline { .. } | Self::FolderOnline { .. } | Self::FolderByDigest(_)
+        );
         if is_folder && (args.base_bundle.is_some() || !args.offline) {
             return Ok(());
         }

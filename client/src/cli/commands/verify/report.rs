@@ -6,7 +6,7 @@ use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
 use candor_core::record::{PublisherName, ReleaseName};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::places::{FoundRelease, Logged, Superseded, logged_words};
 use crate::cli::error::CliError;
@@ -58,6 +58,8 @@ pub(super) struct Report {
     pub(super) lineage: Value,
     /// The base that it is an adapter for, as JSON; null, if none was verified with it.
     pub(super) base: Value,
+    /// What programs are told besides.
+    pub(super) more: Map<String, Value>,
 }
 
 /// A policy, and what it asks.
@@ -380,7 +382,7 @@ impl Report {
 
     fn to_json(&self) -> Value {
         let exit = self.exit();
-        json!({
+        let mut report = json!({
             "verdict": exit.verdict(),
             "exit": exit.code(),
             "target": self.target,
@@ -397,7 +399,10 @@ impl Report {
             "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
             "lineage": self.lineage,
             "base": self.base,
-        })
+        });
+        let fields = report.as_object_mut().expect("made above");
+        fields.extend(self.more.clone());
+        report
     }
 }
 

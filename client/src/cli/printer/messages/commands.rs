@@ -64,6 +64,8 @@ fn what_a_command_says() {
             path: path(),
             error: Box::new(PartProofError::TooLong { bytes: 1 << 30 }),
         },
+        #[cfg(unix)]
+        CliError::Fetch(_) => super::fetching::differs(),
         CliError::Receipt { .. } => CliError::Receipt {
             path: path(),
             error: Box::new(ReceiptError::TooLong { bytes: 1 << 20 }),
