@@ -271,6 +271,10 @@ fn run(
     let printer = &mut session.printer;
     let mut told = 0;
     let mut tell = |fault: &MirrorFault| {
+        // Programs find all of them in what is printed at the end.
+        if printer.is_json() {
+            return;
+        }
         told += 1;
         match told {
             ..=WARNINGS_MAX => printer.warning(AsItHappens(fault).to_string()),
