@@ -33,7 +33,7 @@ pub(super) fn check<'a>(
         let file = beside(path, relative)?;
         if manifest.file(&file).is_none() {
             return Err(format!(
-                "it has {} in {file}, which is not there",
+                "it places {} in {file}, which is not there",
                 named(mapped.iter().copied())
             ));
         }
@@ -46,11 +46,15 @@ pub(super) fn check<'a>(
         let held: BTreeSet<_> = tensors.chain(unlisted).collect();
         let mut wrong = mapped.difference(&held).copied().peekable();
         if wrong.peek().is_some() {
-            return Err(format!("it has {} in {file}, which does not", named(wrong)));
+            let names = named(wrong);
+            return Err(format!(
+                "it places {names} in {file}, which has no such tensor"
+            ));
         }
         let mut wrong = held.difference(&mapped).copied().peekable();
         if wrong.peek().is_some() {
-            return Err(format!("{file} has {}, and it does not", named(wrong)));
+            let names = named(wrong);
+            return Err(format!("{file} has {names}, which it does not place there"));
         }
         let ranges = contents.tensors.iter().map(|it| &it.range);
         bytes = ranges.fold(bytes, |bytes, it| bytes.saturating_add(it.end - it.start));

@@ -207,7 +207,7 @@ fn an_index_is_held_against_the_shards_that_it_is_about() {
     let map = |it: &mut Value, tensor: &str, file: &str| it["weight_map"][tensor] = json!(file);
     let first = "model-00001-of-00003.safetensors";
     refused(
-        "the tensor \"layer.1.weight\" in model-00001-of-00003.safetensors, which does not",
+        "the tensor \"layer.1.weight\" in model-00001-of-00003.safetensors, which has no such tensor",
         &|it| {
             map(it, "layer.1.weight", first);
         },
@@ -220,7 +220,7 @@ fn an_index_is_held_against_the_shards_that_it_is_about() {
     });
     refused("is absolute", &|it| map(it, "more", "/etc/passwd"));
     refused(
-        "model-00001-of-00003.safetensors has the tensor \"norm\", and it does not",
+        "model-00001-of-00003.safetensors has the tensor \"norm\", which it does not place there",
         &|it| {
             fs::write(
                 folder.join(first),
