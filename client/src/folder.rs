@@ -12,21 +12,25 @@
 //!
 //! Not here: the manifest, its root, and how two lists differ (`candor_core::weights`).
 
+mod error;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candor_core::Sha256;
 use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_core::record::{DigestSet, ReleaseName};
 use candor_core::weights::{
-    CHUNK_BYTES, FilePath, FilePathError, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
+    CHUNK_BYTES, FilePath, FoundFile, MANIFEST_FILES_MAX, Manifest, ManifestFile,
 };
 
 use crate::hashing::{
     self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files, is_computed,
 };
+
+pub use error::FolderError;
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -118,99 +122,6 @@ pub struct FolderListing {
     pub files: Vec<(FilePath, u64)>,
     /// As [`FolderFiles::ignored`].
     pub ignored: Vec<String>,
-}
-
-/// Why a folder can't be read as a release.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// Not a folder.
-    #[error("{} is not a folder", path.display())]
-    NotAFolder {
-        /// What was named.
-        path: PathBuf,
-    },
-    /// Nothing to release.
-    #[error("{} holds no files", path.display())]
-    Empty {
-        /// Which folder.
-        path: PathBuf,
-    },
-    /// More than a manifest can list.
-    #[error("{} holds over {MANIFEST_FILES_MAX} files, which is the most that a release can have", path.display())]
-    TooManyFiles {
-        /// Which folder.
-        path: PathBuf,
-    },
-    /// A symbolic link.
-    #[error("{} is a symbolic link, and links are not followed", path.display())]
-    Link {
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// A pipe, socket or device.
-    #[error("{} is neither a file nor a folder", path.display())]
-    Special {
-        /// Where it is.
-        path: PathBuf,
-    },
-    /// A name that is not UTF-8.
-    #[error("the name of {} is not UTF-8, and could not be listed", path.display())]
-    NotUtf8 {
-        /// Where it is, with the bad bytes replaced.
-        path: PathBuf,
-    },
-    /// A name that a manifest can't hold.
-    #[error("{}: {error}", path.display())]
-    Name {
-        /// Where it is.
-        path: PathBuf,
-        /// Which rule.
-        error: FilePathError,
-    },
-    /// Two names that are one where upper and lower case are the same.
-    #[error("{} and {} are the same on disks that don't tell upper from lower case", path.display(), other.display())]
-    Case {
-        /// One of them.
-        path: PathBuf,
-        /// The other.
-        other: PathBuf,
-    },
-    /// A file that could not be read, or not as one and the same.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The system refuses to list it.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// Which folder, or what in it.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-}
-
-impl FolderError {
-    /// What the reader can do next.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotAFolder { .. } => "name the folder that holds the release's files",
-            Self::Empty { .. } => {
-                "name the folder that holds the release's files; empty folders inside it don't count"
-            }
-            Self::TooManyFiles { .. } => {
-                "pack many small files into archives, or release them as several models"
-            }
-            Self::Link { .. } => {
-                "put the file itself there (`cp --dereference`); a Hugging Face cache is full of links, so download with `--local-dir`"
-            }
-            Self::Special { .. } => "remove it, or release a copy of the folder without it",
-            Self::NotUtf8 { .. } | Self::Name { .. } => "rename the file",
-            Self::Case { .. } => {
-                "rename one of them: half of the readers' disks would lose the other"
-            }
-            Self::File(error) => error.hint(),
-            Self::Io { .. } => "check that it is there and that you may read it",
-        }
-    }
 }
 
 /// Lists the files of `folder`, for which a release may stand that it is to be, without reading them.

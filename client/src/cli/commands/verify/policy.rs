@@ -11,9 +11,9 @@ use candor_core::bundle::VerifiedBundle;
 use candor_core::record::PublisherName;
 use candor_core::weights::FilePath;
 
-use super::Target;
 use super::release::From;
 use super::report::{AppliedPolicy, Doubt, Finding, Report};
+use super::target::Target;
 use crate::cli::args::VerifyArgs;
 use crate::cli::error::CliError;
 use crate::cli::text::counted;
