@@ -111,15 +111,7 @@ impl Pickles {
 
 /// Reads a file that is no zip archive.
 pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
-    if tar::is_one(source)? {
-        return tar::read(source);
-    }
     let head = read_bytes(source, 0, source.bytes().min(8), "the first bytes")?;
-    if let Some((_, method)) = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
-        let mut pickles = Pickles::default();
-        pickles.not_followed("it is compressed".to_owned());
-        return contents(pickles, format!("the file is compressed ({method})"));
-    }
     let mut found = BTreeSet::new();
     let first = pickle::walk(source, 0, Wanted::Imports, &mut found);
     if found.contains(WRAPPER) {
@@ -128,6 +120,14 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     let has_protocol = matches!(head[..], [PROTOCOL, ..=PROTOCOL_MAX, ..]);
     let is_said = has_protocol || found.iter().any(|name| is_like_name(name));
     let mut all = Pickles::default();
+    if tar::is_one(source)? {
+        // Some may read it as a pickle, too, if its first file is called so.
+        if is_said {
+            all.add(found);
+        }
+        return tar::read(source, all);
+    }
+    let compressed = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
     match &first {
         Err(Stopped::Protocol { at: 0, protocol }) => {
             return Err(FormatError::Version {
@@ -138,7 +138,13 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         }
         // Any file could begin with an operation of a pickle, and some with several.
         Err(Stopped::Broken { .. }) if !is_said => {
-            return Err(FormatError::Magic(Format::Pytorch));
+            let Some((_, method)) = compressed else {
+                return Err(FormatError::Magic(Format::Pytorch));
+            };
+            let why = format!(
+                "the file is compressed ({method}), and what a pickle in it would import is not checked"
+            );
+            return contents(all, why);
         }
         _ => all.add(found),
     }

@@ -44,8 +44,8 @@ pub(crate) fn is_one(source: &dyn Source) -> Result<bool, FormatError> {
     )?))
 }
 
-pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
-    let mut pickles = Pickles::default();
+/// Reads an archive; `pickles` has what was found in the whole of it before.
+pub(crate) fn read(source: &dyn Source, mut pickles: Pickles) -> Result<Contents, FormatError> {
     let mut at = 0;
     for count in 0.. {
         if at + BLOCK_BYTES > source.bytes() {

@@ -347,9 +347,7 @@ fn doubts(contents: &Contents) -> Option<String> {
         doubts.push(format!("it imports {names}, which weights don't need"));
     }
     if let Some(why) = &contents.not_followed {
-        doubts.push(format!(
-            "what a pickle in it does is not checked to its end, which is suspicious: {why}"
-        ));
+        doubts.push(format!("it may run more than could be checked: {why}"));
     }
     if !doubts.is_empty() {
         return Some(doubts.join("; "));
@@ -359,10 +357,12 @@ fn doubts(contents: &Contents) -> Option<String> {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Some(format!(
-        "not listed as tensors: {:?}, which {}{more}",
-        first.name, first.why
-    ))
+    // What has no name is the file itself.
+    let which = match first.name.as_str() {
+        "" => String::new(),
+        name => format!("{name:?}, which "),
+    };
+    Some(format!("not listed as tensors: {which}{}{more}", first.why))
 }
 
 /// The first of some imports, and how many there are. A name that is not a plain one is quoted.

@@ -319,7 +319,7 @@ fn what_may_be_right_and_looks_wrong_is_named() {
         (
             "m.pkl",
             b"\x80\x02cos\nsystem\n(S'true'\ntR\xff",
-            "who loads it runs os.system, which can do anything; what a pickle in it does is not checked to its end",
+            "who loads it runs os.system, which can do anything; it may run more than could be checked: byte",
         ),
         (
             "m.pickle",
@@ -329,9 +329,13 @@ fn what_may_be_right_and_looks_wrong_is_named() {
         (
             "m.joblib",
             b"\x80\x02Np99999999999999999999\n0cos\nsystem\n.",
-            "not checked to its end, which is suspicious: its pickle is not followed behind byte 3",
+            "it may run more than could be checked: its pickle is not followed behind byte 3",
         ),
-        ("m.pk", b"\x80\x02cnumpy\ndtype\n.", "not listed as tensors"),
+        (
+            "m.pk",
+            b"\x80\x02cnumpy\ndtype\n.",
+            "not listed as tensors: the file is no archive but a pickle",
+        ),
         ("m.pt.tar", b"\x80\x06N.", "of version 6 of pickles"),
         ("m.h5", b"x", "does not begin as an HDF5 file"),
         (
