@@ -14,7 +14,6 @@
 //! carries nothing here: an identifier is a name and proves nothing.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use sha1::{Digest as _, Sha1};
@@ -68,20 +67,16 @@ impl Uuid {
             "{format}\n{}\n{}\n{}\n{}\n{}\n",
             made.time, checkpoint.origin, head.size, head.root, release.name
         );
-        for logged in &release.records {
-            let digest = logged.record.statement().digest;
-            writeln!(name, "{}\n{digest}", logged.index)
-                .expect("a string takes all that is written to it");
-        }
-        if let Some(log) = &made.log {
-            name += &format!("log {log}\n");
-        }
-        if let Some(bundle) = &made.bundle {
-            name += &format!("bundle {} {}\n", bundle.sha256, bundle.name);
-        }
-        if let Some(released) = &made.released {
-            name += &format!("released {released}\n");
-        }
+        let records = release
+            .records
+            .iter()
+            .map(|it| format!("{}\n{}\n", it.index, it.record.statement().digest));
+        name.extend(records);
+        let log = made.log.as_ref().map(|it| format!("log {it}\n"));
+        let bundle = made.bundle.as_ref();
+        let bundle = bundle.map(|it| format!("bundle {} {}\n", it.sha256, it.name));
+        let released = made.released.as_ref().map(|it| format!("released {it}\n"));
+        name.extend(log.into_iter().chain(bundle).chain(released));
         URL_NAMESPACE.of_name("urn:candor:sbom:v1").of_name(&name)
     }
 }
