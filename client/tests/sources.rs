@@ -5,6 +5,8 @@
 
 #[path = "sources/checksum_lists.rs"]
 mod checksum_lists;
+#[path = "sources/downloads.rs"]
+mod downloads;
 #[path = "sources/evaluations.rs"]
 mod evaluations;
 #[path = "sources/folders.rs"]

@@ -23,17 +23,17 @@ fn tree_hash(leaves: &[LeafHash]) -> Hash {
 }
 
 /// `PATH(m, D[n])` of RFC 6962 section 2.1.1, as a proof writes it.
-fn audit_path(at: usize, leaves: &[LeafHash]) -> Vec<String> {
+fn inclusion_path(at: usize, leaves: &[LeafHash]) -> Vec<String> {
     if leaves.len() == 1 {
         return Vec::new();
     }
     let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
     let (mut path, last) = if at < left.len() {
         let sibling = format!(r#"{{"right":"{}"}}"#, tree_hash(right));
-        (audit_path(at, left), sibling)
+        (inclusion_path(at, left), sibling)
     } else {
         let sibling = format!(r#"{{"left":"{}"}}"#, tree_hash(left));
-        (audit_path(at - left.len(), right), sibling)
+        (inclusion_path(at - left.len(), right), sibling)
     };
     path.push(last);
     path
@@ -152,7 +152,7 @@ fn any_chunk_of_any_file_is_proven_as_rfc_6962_does() {
                 let siblings = serde_json::to_string(&proof.siblings).expect("JSON");
                 assert_eq!(
                     siblings,
-                    format!("[{}]", audit_path(n, &of_files).join(","))
+                    format!("[{}]", inclusion_path(n, &of_files).join(","))
                 );
             }
             let all: Vec<_> = (0..leaves[n].len()).collect();
