@@ -540,12 +540,12 @@ fn a_file_that_only_git_has_a_digest_of_makes_the_release_weak() {
         };
         let same = with_git(BLOB);
         assert!(!same.is_refuted() && !same.is_proven(), "{same:?}");
-        assert_eq!(same.only_weakly_same, [by_git.path.clone()]);
+        assert_eq!(same.only_weakly_same, std::slice::from_ref(&by_git.path));
         assert!(with_git(&BLOB.replace('e', "f")).is_refuted());
         // By SHA-256, the same blob has another name.
         let other = with_git(&"0".repeat(64));
         assert!(!other.is_refuted() && !other.is_proven(), "{other:?}");
-        assert_eq!(other.not_compared, [by_git.path.clone()]);
+        assert_eq!(other.not_compared, std::slice::from_ref(&by_git.path));
     }
     // It lends no strength, and takes none.
     let mixed = Manifest::new(vec![

@@ -49,7 +49,7 @@ impl Index {
     /// the name of a variant, as in `model.safetensors.index.fp16.json`.
     pub fn is_named(path: &str) -> bool {
         let path = path.to_ascii_lowercase();
-        path.ends_with(".json")
+        path.strip_suffix(".json").is_some()
             && [".safetensors.index.", ".bin.index."]
                 .iter()
                 .any(|part| path.contains(part))

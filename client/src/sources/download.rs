@@ -1,6 +1,6 @@
 //! What `hf download --local-dir` noted of a folder's files, held against the files.
 //!
-//! `.cache/huggingface/download/PATH.metadata` has three lines (huggingface_hub, `_local_folder.py`, "Download metadata
+//! `.cache/huggingface/download/PATH.metadata` has three lines (`huggingface_hub`, `_local_folder.py`, "Download metadata
 //! file structure"):
 //!
 //! ```text

@@ -15,7 +15,7 @@ pub(super) struct Fields<'a> {
     file: &'a str,
     /// Where it is (RFC 6901).
     pointer: String,
-    fields: &'a Map<String, Value>,
+    members: &'a Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
@@ -26,10 +26,10 @@ impl<'a> Fields<'a> {
         value: &'a Value,
     ) -> Result<Self, SourceError> {
         match value {
-            Value::Object(fields) => Ok(Self {
+            Value::Object(members) => Ok(Self {
                 file,
                 pointer,
-                fields,
+                members,
             }),
             other => Err(SourceError::Field {
                 file: file.to_owned(),
@@ -51,7 +51,7 @@ impl<'a> Fields<'a> {
 
     /// A field that may be absent, or null.
     pub(super) fn maybe(&self, name: &str) -> Option<&'a Value> {
-        self.fields.get(name).filter(|value| !value.is_null())
+        self.members.get(name).filter(|value| !value.is_null())
     }
 
     fn required(&self, name: &str) -> Result<&'a Value, SourceError> {

@@ -131,7 +131,7 @@ fn manifest(
     for (n, entry) in entries.iter().enumerate() {
         let entry = Fields::new(file, format!("{pointer}/{n}"), entry)?;
         match entry.maybe_text("type")? {
-            Some("directory") => continue,
+            Some("directory") => {}
             None | Some("file") => files.push(listed(&entry, names)?),
             Some(_) => return Err(entry.error("type", "is neither \"file\" nor \"directory\"")),
         }

@@ -1,4 +1,4 @@
-//! Models as OCI artifacts: the digests in the manifest of a ModelPack or a ModelKit.
+//! Models as OCI artifacts: the digests in the manifest of a `ModelPack` or a `ModelKit`.
 //!
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>,
 //! <https://github.com/modelpack/model-spec/blob/main/docs/spec.md> ("Image Manifest Extension Properties") and
@@ -33,7 +33,7 @@ const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The version of manifests, for Docker's sake.
 const SCHEMA_VERSION: u64 = 2;
 
-/// What models are packed as, by how the media types of manifest and config begin. ModelPack had another name first.
+/// What models are packed as, by how the media types of manifest and config begin. `ModelPack` had another name first.
 const FORMATS: [(&str, &str); 3] = [
     ("application/vnd.cncf.model.", "a ModelPack"),
     ("application/vnd.cnai.model.", "a ModelPack"),
@@ -43,7 +43,7 @@ const FORMATS: [(&str, &str); 3] = [
 /// The end of the media type of a layer that is a file as it is.
 const RAW: &str = ".raw";
 
-/// Annotations with the path of a layer's file: ModelPack's of today and of before, and that of OCI.
+/// Annotations with the path of a layer's file: those of `ModelPack` today and before, and that of OCI.
 const PATHS: [&str; 3] = [
     "org.cncf.model.filepath",
     "org.cnai.model.filepath",

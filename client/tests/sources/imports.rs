@@ -4,12 +4,12 @@ use std::path::Path;
 
 use candor_client::sources::{Drafts, SourceError, SourceKind, detect, hub, oci};
 use candor_core::Sha256;
-use candor_core::record::kinds::{Strength, Weights};
+use candor_core::record::kinds::{Source, Strength, Weights};
 use candor_core::record::{Algorithm, Kind, Predicate};
 use candor_core::weights::Manifest;
 use serde_json::{Value, json};
 
-use super::{folder, one, release};
+use super::{one, release};
 
 const BLOB: &str = "10c66461e4c109db5a2196bff4bb59be30396ed8";
 pub(super) const COMMIT: &str = "11c5a3d5811f50298f278a704980280950aedb10";
@@ -218,7 +218,7 @@ fn no_list_is_longer_than_a_manifest() {
     );
 }
 
-/// The example of ModelPack's specification (docs/spec.md, "Example Image Manifest For Model Artifacts").
+/// The example of `ModelPack`'s specification (docs/spec.md, "Example Image Manifest For Model Artifacts").
 fn model_pack() -> Value {
     let layer = |kind: &str, digest: &str, size: u64| {
         json!({

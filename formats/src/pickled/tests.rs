@@ -68,7 +68,12 @@ fn pickles_that_are_not_followed_are_said_with_what_they_import_before() {
         assert_eq!(imports(&contents), expected, "{words}");
     }
     // What begins as bzip2's files do may be a pickle, which begins with bytes.
-    let bytes = [b"BZh\0\0".as_slice(), &[0; 0x685a], b"cos\nsystem\n."].concat();
+    let bytes = [
+        b"BZh\0\0".as_slice(),
+        vec![0; 0x685a].as_slice(),
+        b"cos\nsystem\n.",
+    ]
+    .concat();
     assert_eq!(
         imports(&read(&bytes.as_slice()).expect("read")),
         ["os.system"]

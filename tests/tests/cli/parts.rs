@@ -302,7 +302,7 @@ fn a_proof_that_was_changed_is_refuted() {
         refuted(kind, 1, words, &|it| it["parts"] = other.clone());
         refuted(kind, 1, words, &|it| it["parts"]["hashes"] = json!([]));
         refuted(kind, 2, "unknown field", &|it| {
-            it["parts"]["more"] = json!(1)
+            it["parts"]["more"] = json!(1);
         });
         refuted(kind, 1, "the entry is not at index", &|it| {
             it["bundle"]["records"][1]["proof"][0] =
@@ -320,7 +320,7 @@ fn a_proof_that_was_changed_is_refuted() {
     });
     refuted("chunk", 1, "do not lead to the root", &|it| {
         it["parts"]["siblings"] =
-            json!([{ "left": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }])
+            json!([{ "left": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }]);
     });
     for (verb, proof, words) in [
         ("file", "a-chunk", "is a proof of chunks"),

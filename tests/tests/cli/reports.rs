@@ -10,7 +10,7 @@ use crate::verifying::Scene;
 const RELEASE: &str = "example-lab/tiny@1.0.0";
 const FILES: &str = "--sarif out.sarif --junit out.xml";
 
-/// Runs a command that writes both files, and returns the SARIF file's run, and the JUnit file.
+/// Runs a command that writes both files, and returns the SARIF file's run, and the `JUnit` file.
 fn reported(scene: &Scene, line: &str, code: i32) -> (Value, String) {
     scene.auditor(&format!("{line} {FILES}")).expect_code(code);
     let sarif: Value = serde_json::from_slice(&scene.auditor.read("out.sarif")).expect("JSON");

@@ -119,7 +119,7 @@ fn a_proof_that_was_changed_is_refuted() {
         it["parts"]["tensors"][0]["index"] = json!(1);
     });
     refuted(1, "do not lead to the root", &|it| {
-        it["parts"]["hashes"] = json!([])
+        it["parts"]["hashes"] = json!([]);
     });
     refuted(1, "the entry is not at index 1 of the log", &|it| {
         it["bundle"]["records"][1]["proof"][0] =

@@ -1,10 +1,5 @@
 //! What can be typed to publish records, and to take them back.
 
-#![expect(
-    clippy::doc_markdown,
-    reason = "these comments are the help text, where backticks would stand as they are"
-)]
-
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 

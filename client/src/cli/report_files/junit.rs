@@ -1,4 +1,4 @@
-//! JUnit XML, as Ant's task began it and CI servers read it: a test case for each thing that was checked, found or left
+//! `JUnit` XML, as Ant's task began it and CI servers read it: a test case for each thing that was checked, found or left
 //! out.
 //!
 //! What refutes is a failure, what leaves it open is an error, what was not checked is skipped, and what is worth knowing
@@ -63,11 +63,11 @@ fn testsuites(xml: &mut Xml<'_>, verification: &Verification) -> io::Result<()> 
     for outcome in &verification.outcomes {
         testcase(xml, outcome)?;
     }
-    let notes: Vec<_> = weighs(Weight::Note)
+    let remarks: Vec<_> = weighs(Weight::Note)
         .map(|it| format!("{}: {}", it.rule.name(), it.words))
         .collect();
-    if !notes.is_empty() {
-        with_text(xml, element("system-out", &[]), &notes.join("\n"))?;
+    if !remarks.is_empty() {
+        with_text(xml, element("system-out", &[]), &remarks.join("\n"))?;
     }
     xml.write_event(Event::End(BytesEnd::new("testsuite")))?;
     xml.write_event(Event::End(BytesEnd::new("testsuites")))

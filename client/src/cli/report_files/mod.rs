@@ -1,4 +1,4 @@
-//! What a verification came to, as files for the programs that run it: SARIF and JUnit.
+//! What a verification came to, as files for the programs that run it: SARIF and `JUnit`.
 //!
 //! ```text
 //! Report ──┬─► terminal, --json

@@ -6,6 +6,7 @@
 //! A result's place is a URI reference to the file as the folder was typed, so that a folder of the repository is found
 //! there; of a folder that was typed otherwise, relative to that folder. There are no times, and no paths of the machine.
 
+use std::fmt::Write as _;
 use std::path::{Component, Path};
 
 use serde_json::{Value, json};
@@ -154,7 +155,7 @@ fn percent_encoded(segment: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            write!(encoded, "%{byte:02X}").expect("a String takes any text");
         }
     }
     encoded

@@ -47,7 +47,7 @@ const LOOKED_AT_MAX: usize = 16;
 const BUNDLE_SUFFIX: &str = ".candor";
 
 /// A folder's files, as a release of them would list them.
-struct Files {
+struct FoundFolder {
     manifest: Manifest,
     /// The digest of that, which is what its weights record is about.
     digest: Sha256,
@@ -158,7 +158,7 @@ fn digests(
     args: &VerifyArgs,
     gate: Option<&Gate>,
     session: &Session,
-) -> Result<Files, CliError> {
+) -> Result<FoundFolder, CliError> {
     let FolderListing { files, ignored } = list_folder(folder, LeftOut::OfAnyRelease)?;
     let jobs = files.iter().map(|(path, size)| Job {
         path: folder.join(path.as_str()),
@@ -195,7 +195,7 @@ fn digests(
         file: folder.display().to_string(),
         error,
     })?;
-    Ok(Files {
+    Ok(FoundFolder {
         digest: Sha256::of(manifest.to_bytes()),
         manifest,
         known_files,
@@ -229,7 +229,7 @@ fn release_at(
 fn judge_found(
     folder: &Path,
     mut found: Vec<FoundRelease>,
-    files: &Files,
+    files: &FoundFolder,
     (client, memory): (&LogClient, &Memory),
     gate: Option<&Gate>,
     args: &VerifyArgs,
@@ -339,7 +339,7 @@ fn same_files_words(other: &FoundRelease, release: &ReleaseName) -> String {
     )
 }
 
-fn not_found(folder: &Path, files: &Files, client: &LogClient) -> CliError {
+fn not_found(folder: &Path, files: &FoundFolder, client: &LogClient) -> CliError {
     let count = counted(files.manifest.files().len() as u64, "file", "files");
     let says = if client.has_all_entries() {
         "no entry of the log is"

@@ -77,21 +77,18 @@ pub(super) fn judge_base(
     let Some(folder) = &args.base else {
         return Ok(());
     };
-    let (base, from) = match &args.base_bundle {
-        Some(path) => {
-            let bundle = read_bundle(path, session)?;
-            compare_offline(&bundle.checkpoint, session, report)?;
-            (bundle.verified, From::Bundle)
-        }
-        None => {
-            let Some(parent) = the_base(adapter, report) else {
-                return Ok(());
-            };
-            let client = session.settings.client()?;
-            let wanted = Wanted::own(&parent.release);
-            let made = make_bundle(&client, &session.settings.memory()?, &wanted)?;
-            (made.verified, From::log(&client, made.others))
-        }
+    let (base, from) = if let Some(path) = &args.base_bundle {
+        let bundle = read_bundle(path, session)?;
+        compare_offline(&bundle.checkpoint, session, report)?;
+        (bundle.verified, From::Bundle)
+    } else {
+        let Some(parent) = the_base(adapter, report) else {
+            return Ok(());
+        };
+        let client = session.settings.client()?;
+        let wanted = Wanted::own(&parent.release);
+        let made = make_bundle(&client, &session.settings.memory()?, &wanted)?;
+        (made.verified, From::log(&client, made.others))
     };
     let Some(parent) = named_base(adapter, &base, args.base_bundle.as_deref(), report) else {
         return Ok(());

@@ -219,8 +219,9 @@ impl Finding {
             Self::Changed { path, how } => {
                 json!({ "finding": finding, "path": path, "detail": how })
             }
-            Self::Missing { path } => json!({ "finding": finding, "path": path }),
-            Self::Extra { path, what: None } => json!({ "finding": finding, "path": path }),
+            Self::Missing { path } | Self::Extra { path, what: None } => {
+                json!({ "finding": finding, "path": path })
+            }
             Self::Extra { path, what } => {
                 json!({ "finding": finding, "path": path, "detail": what })
             }
@@ -240,8 +241,9 @@ impl Finding {
                 }
                 json
             }
-            Self::Fork { words } => json!({ "finding": finding, "detail": words }),
-            Self::Broken { words } => json!({ "finding": finding, "detail": words }),
+            Self::Fork { words } | Self::Broken { words } => {
+                json!({ "finding": finding, "detail": words })
+            }
         }
     }
 }
