@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use candor_core::note::{LogKey, NextLog, Origin, Retirement};
@@ -64,6 +65,7 @@ pub struct Settings {
     shows_progress: bool,
     /// The log to go on with, where the one that is meant is retired.
     went_on_in: Option<NextLog>,
+    known: OnceLock<Option<Known>>,
 }
 
 impl Surroundings {
@@ -101,6 +103,7 @@ impl Settings {
             around,
             shows_progress: false,
             went_on_in: None,
+            known: OnceLock::new(),
         })
     }
 
@@ -212,8 +215,9 @@ impl Settings {
     }
 
     /// The digests of files that were read before.
-    pub fn known_digests(&self) -> Option<Known> {
-        Some(Known::load(&self.state_dir()?.join("digests")))
+    pub fn known_digests(&self) -> Option<&Known> {
+        let load = || Some(Known::load(&self.state_dir()?.join("digests")));
+        self.known.get_or_init(load).as_ref()
     }
 
     fn state_dir(&self) -> Option<PathBuf> {

@@ -36,6 +36,7 @@ use candor_core::record::{Algorithm, DigestSet};
 use self::hashers::Hashers;
 pub(crate) use self::hashers::is_computed;
 pub use self::known::Known;
+use self::open_file::Folder;
 pub use self::open_file::{FileError, OpenFile};
 use self::ranges::RangeHashers;
 
@@ -140,6 +141,7 @@ pub fn hash_files<T: Send>(
         });
     };
     say(&state);
+    let folder = options.below.map(Folder::open).transpose()?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.map_or(0, NonZeroUsize::get))
         .thread_name(|n| format!("hashing-{n}"))
@@ -149,7 +151,7 @@ pub fn hash_files<T: Send>(
     let mut found: Vec<Option<Hashed<T>>> = iter::repeat_with(|| None).take(jobs.len()).collect();
     let mut errors: Vec<(usize, FileError)> = Vec::new();
     pool.in_place_scope(|scope| {
-        let (state, look) = (&state, &look);
+        let (state, look, folder) = (&state, &look, &folder);
         let next = AtomicUsize::new(0);
         // Each thread takes the next file until there is none, and says only then what it has found: to wake this one for
         // each small file takes longer than the file. Nobody listens only when this function has ended.
@@ -159,7 +161,9 @@ pub fn hash_files<T: Send>(
                 && !state.is_given_up.load(Ordering::Relaxed)
             {
                 state.begun.store(index, Ordering::Relaxed);
-                let result = hash_file(&jobs[index], options, state, |file| look(index, file));
+                let result = hash_file(&jobs[index], folder.as_ref(), options, state, |file| {
+                    look(index, file)
+                });
                 if result.is_err() {
                     state.is_given_up.store(true, Ordering::Relaxed);
                 }
@@ -203,12 +207,16 @@ struct State {
 /// Hashes one file; `None` if it was given up on the way.
 fn hash_file<T>(
     job: &Job,
+    folder: Option<&Folder>,
     options: Options<'_>,
     state: &State,
     look: impl FnOnce(&OpenFile) -> Result<Look<T>, FileError>,
 ) -> Result<Option<Hashed<T>>, FileError> {
     let begun = SystemTime::now();
-    let file = OpenFile::open(&job.path, options.below, job.size)?;
+    let file = match folder {
+        Some(folder) => OpenFile::open_in(folder, &job.path, job.size)?,
+        None => OpenFile::open(&job.path, None, job.size)?,
+    };
     let Look { seen, ranges } = look(&file)?;
     let known = options.known.zip(file.identity());
     if let Some((known, identity)) = &known

@@ -10,10 +10,25 @@ use super::known::Identity;
 use candor_mapped::{Window, read_ahead};
 #[cfg(unix)]
 use rustix::fs::{Mode, OFlags};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 
 /// Up to here, a copy costs less than a map.
 #[cfg(unix)]
 const COPIED_BYTES_MAX: u64 = 256 * 1024;
+
+/// How folders are opened. To go through one takes no right to list it.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(all(unix, not(target_os = "linux")))]
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
+/// How files are opened: neither what a link leads to nor, waiting, a pipe.
+#[cfg(unix)]
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
 
 /// A file that was opened to be read from its first to its last byte, and to be the same file all the time.
 #[derive(Debug)]
@@ -75,17 +90,33 @@ impl OpenFile {
     /// Opens the file at `path`, which must be a file and have `size` bytes. A link in its place is not followed, nor one
     /// in the place of a folder that is `below` another one, and a pipe is not waited for.
     pub(crate) fn open(path: &Path, below: Option<&Path>, size: u64) -> Result<Self, FileError> {
+        match below {
+            Some(folder) => Self::open_in(&Folder::open(folder)?, path, size),
+            None => Self::checked(open(path), path, None, size),
+        }
+    }
+
+    /// The same of a file in `folder`.
+    pub(super) fn open_in(folder: &Folder, path: &Path, size: u64) -> Result<Self, FileError> {
+        let file = match path.strip_prefix(&folder.path) {
+            Ok(inside) => folder.open_file(inside),
+            Err(_) => open(path),
+        };
+        Self::checked(file, path, Some(&folder.path), size)
+    }
+
+    fn checked(
+        opened: io::Result<File>,
+        path: &Path,
+        below: Option<&Path>,
+        size: u64,
+    ) -> Result<Self, FileError> {
         let changed = || FileError::Changed {
             path: path.to_owned(),
         };
         let io_error = |error| FileError::Io {
             path: path.to_owned(),
             error,
-        };
-        let opened = match below.and_then(|folder| Some((folder, path.strip_prefix(folder).ok()?)))
-        {
-            Some((folder, inside)) => open_below(folder, inside),
-            None => open(path),
         };
         let file = opened.map_err(|error| {
             // It was a file in a folder when it was listed, and a link has taken the place of one of them.
@@ -265,29 +296,77 @@ fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Opens the file at `inside` in `folder` in the same way, folder by folder: what was a folder when it was listed may be a
+/// A folder in which files are opened, and no link below it is followed: what was a folder when it was listed may be a
 /// link by now, and lead out of the release.
-#[cfg(unix)]
-fn open_below(folder: &Path, inside: &Path) -> io::Result<File> {
-    // To go through a folder takes no right to list it.
-    #[cfg(target_os = "linux")]
-    const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-    #[cfg(not(target_os = "linux"))]
-    const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
-    let mut at = rustix::fs::open(folder, FOLDER, Mode::empty())?;
-    let name = inside
-        .file_name()
-        .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-    for part in inside.parent().into_iter().flatten() {
-        at = rustix::fs::openat(&at, part, FOLDER | OFlags::NOFOLLOW, Mode::empty())?;
-    }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(&at, name, flags, Mode::empty())?.into())
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    #[cfg(unix)]
+    opened: OwnedFd,
 }
 
-#[cfg(not(unix))]
-fn open_below(folder: &Path, inside: &Path) -> io::Result<File> {
-    open(&folder.join(inside))
+impl Folder {
+    /// The folder that the user names may be a link.
+    #[cfg(unix)]
+    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
+        match rustix::fs::open(path, FOLDER, Mode::empty()) {
+            Ok(opened) => Ok(Self {
+                path: path.to_owned(),
+                opened,
+            }),
+            Err(error) => Err(FileError::Io {
+                path: path.to_owned(),
+                error: error.into(),
+            }),
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
+        let path = path.to_owned();
+        Ok(Self { path })
+    }
+
+    #[cfg(unix)]
+    fn open_file(&self, inside: &Path) -> io::Result<File> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{ResolveFlags, openat2};
+            use rustix::io::Errno;
+
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            match openat2(&self.opened, inside, FILE, Mode::empty(), resolve) {
+                // Linux has it since 5.6, and what keeps a container from calls may not know it.
+                Err(Errno::NOSYS | Errno::PERM) => {}
+                opened => return Ok(opened?.into()),
+            }
+        }
+        self.open_file_by_steps(inside)
+    }
+
+    #[cfg(not(unix))]
+    fn open_file(&self, inside: &Path) -> io::Result<File> {
+        open(&self.path.join(inside))
+    }
+
+    #[cfg(unix)]
+    fn open_file_by_steps(&self, inside: &Path) -> io::Result<File> {
+        let name = inside
+            .file_name()
+            .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+        let mut at = None;
+        for part in inside.parent().into_iter().flatten() {
+            let from = at.as_ref().unwrap_or(&self.opened);
+            at = Some(rustix::fs::openat(
+                from,
+                part,
+                FOLDER | OFlags::NOFOLLOW,
+                Mode::empty(),
+            )?);
+        }
+        let from = at.as_ref().unwrap_or(&self.opened);
+        Ok(rustix::fs::openat(from, name, FILE, Mode::empty())?.into())
+    }
 }
 
 /// Whether it is the same file, and nobody wrote to it: whoever writes can set the time of that, but not the time of the

@@ -24,6 +24,8 @@ async fn weights_of(
 
 pub(crate) async fn weights_are_found_by_their_whole_manifest_digest(bed: &dyn Bed) {
     let (storage, mut growing) = log_of(bed, 3).await;
+    growing.register("b-lab");
+    growing.register("c-lab");
     let first = growing.next();
     for (kind, lab, version) in [
         (Kind::Weights, "a-lab", 1),

@@ -118,7 +118,7 @@ fn operations_have_names_of_their_own_and_answers_are_described() {
             }
         }
     }
-    assert_eq!(ids.len(), 12);
+    assert_eq!(ids.len(), 13);
 }
 
 #[test]

@@ -65,7 +65,12 @@ fn a_checkout_of_pointers_is_released_when_asked_and_holds_where_the_files_are()
 
     let release = "release clone --as example-lab/tiny@1.0.0";
     let refused = scene.run(release).expect_code(2);
-    insta::assert_snapshot!(refused.transcript(), @"");
+    insta::assert_snapshot!(refused.transcript(), @"
+    $ candor release clone --as example-lab/tiny@1.0.0
+    --- stderr, exit 2
+    error: 1 of the 5 files in clone are Git LFS pointers, and not the files that these stand for: model.safetensors
+    hint: fetch the files (`git lfs pull`); or `--from-pointers` lists them by the digests in their pointers, and the record says so
+    ");
     scene.run("show example-lab/tiny@1.0.0").expect_code(3);
     let uri = "--source-uri https://huggingface.co/example-lab/tiny";
     scene

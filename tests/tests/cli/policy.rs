@@ -394,7 +394,7 @@ fn a_pinned_key_counts_for_what_it_signed_and_its_successor_only_where_it_is_pin
     scene
         .by(&retired, "example-lab/tiny@1.0.0")
         .expect_code(0)
-        .expect_words("the key counts no longer since entry 4");
+        .expect_words("the key counts no longer since");
     let refused = scene
         .by(&retired, "example-lab/tiny@2.0.0 --json")
         .expect_code(1)

@@ -152,10 +152,9 @@ fn read_drafts(
     session: &mut Session,
 ) -> Result<ReleaseDrafts, CliError> {
     let bar = HashingBar::new(&session.printer);
-    let known = session.settings.known_digests();
     let options = Options {
         threads: args.threads,
-        known: known.as_ref(),
+        known: session.settings.known_digests(),
         // What is signed is what is there now.
         reads_all: true,
         below: None,

@@ -167,10 +167,9 @@ fn digests(
         chunks: false,
     });
     let jobs: Vec<_> = jobs.collect();
-    let known = session.settings.known_digests();
     let options = Options {
         threads: args.threads,
-        known: known.as_ref(),
+        known: session.settings.known_digests(),
         reads_all,
         below: Some(folder),
     };

@@ -81,10 +81,9 @@ pub(super) fn judge(
         return Ok(());
     };
     let bar = HashingBar::new(&session.printer);
-    let known = session.settings.known_digests();
     let options = Options {
         threads: how.threads,
-        known: known.as_ref(),
+        known: session.settings.known_digests(),
         reads_all: how.reads_all,
         ..Options::default()
     };

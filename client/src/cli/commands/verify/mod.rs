@@ -68,6 +68,10 @@ pub fn run(args: &VerifyArgs, session: &mut Session) -> Result<Exit, CliError> {
             });
         }
         target.check_base(args)?;
+        if target.is_folder() {
+            // They are read while the release's records are verified.
+            session.settings.known_digests();
+        }
         let gate = Gate::open(&target, args, session)?;
         let mut report = verify(&target, args, gate.as_ref(), session)?;
         if gate.is_none() {

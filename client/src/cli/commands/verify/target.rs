@@ -54,10 +54,7 @@ impl Target {
         if args.base.is_none() {
             return Ok(());
         }
-        let is_folder = matches!(
-            self,
-            Self::FolderOffline { .. } | Self::FolderOnline { .. } | Self::FolderByDigest(_)
-        );
+        let is_folder = self.is_folder();
         if is_folder && (args.base_bundle.is_some() || !args.offline) {
             return Ok(());
         }
@@ -76,6 +73,14 @@ impl Target {
             what: what.to_owned(),
             hint: hint.to_owned(),
         })
+    }
+
+    /// Whether it is a folder that should be a release.
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(
+            self,
+            Self::FolderOffline { .. } | Self::FolderOnline { .. } | Self::FolderByDigest(_)
+        )
     }
 
     pub(super) fn needs_log(&self) -> bool {
