@@ -163,7 +163,7 @@ pub enum Command {
     /// A release that was withdrawn, or that no strong digests are known of, is not fetched. The exit code is 1 where all
     /// sources sent wrong bytes, and 3 where none of them had the right ones.
     ///
-    /// Example: candor fetch meta-ai/opt-125m@1.0.0 --from https://mirror.example.org/opt-125m/ --from hf://facebook/opt-125m
+    /// Example: candor fetch meta-ai/opt-125m@1.0.0 --from hf://facebook/opt-125m --from file:///mnt/mirror/opt-125m
     Fetch(FetchArgs),
     /// Say how two releases differ, file by file and tensor by tensor
     ///

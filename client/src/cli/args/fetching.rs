@@ -11,7 +11,7 @@ use clap::Args;
 pub struct FetchArgs {
     /// A release in the log, or a bundle
     pub release: String,
-    /// Where the files are: https://HOST/PATH/, hf://ORG/REPO[@REVISION] or file:///PATH (may be repeated)
+    /// Where the files are: https://HOST/PATH/, hf://ORG/REPO@REVISION or file:///PATH (may be repeated)
     #[arg(long, value_name = "SOURCE")]
     pub from: Vec<String>,
     /// A file that names sources, one a line, with # before comments (may be repeated)
