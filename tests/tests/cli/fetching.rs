@@ -295,7 +295,7 @@ fn an_interrupted_fetch_is_resumed() {
     scene
         .fetch(&[&good], "")
         .expect_code(0)
-        .expect_words("1 file resumed: model.dat from byte 8388608");
+        .expect_words("model.dat from byte 8388608");
     scene.assert_fetched();
 }
 
