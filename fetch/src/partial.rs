@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 use candor_core::Sha256;
 use rustix::fs::{Mode, OFlags};
@@ -62,12 +62,19 @@ impl<'a> Partial<'a> {
             file,
         };
         let metadata = partial.file.metadata();
-        if !metadata
-            .map_err(|it| partial.error("reading", 0, it))?
-            .is_file()
-        {
-            let error = io::Error::other("its unfinished file is not a file");
-            return Err(partial.error("opening its unfinished file", 0, error));
+        let metadata = metadata.map_err(|it| partial.error("reading", 0, it))?;
+        let refuse = |what: &str| {
+            let error = io::Error::other(what);
+            Err(partial.error("opening its unfinished file", 0, error))
+        };
+        if !metadata.is_file() {
+            return refuse("its unfinished file is not a file");
+        }
+        // Whoever brought the folder may have put a file of the user's there, which would be cut and overwritten.
+        if metadata.nlink() > 1 {
+            return refuse(
+                "its unfinished file has another name besides, as a hard link: remove it",
+            );
         }
         Ok(partial)
     }

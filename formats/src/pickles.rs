@@ -76,31 +76,41 @@ fn alone(source: &dyn Source, head: &[u8]) -> io::Result<Pickles> {
             Err(error) => unclear("it begins as a NumPy file does", error),
         };
     }
-    if is_pickle(source, head)? {
-        return Ok(Pickles::Found("it is a pickle".to_owned()));
+    match as_pickle(source, head)? {
+        Pickles::None => {}
+        found => return Ok(found),
     }
     let packed = packed(head).map(|how| format!("it is {how}, which is not looked into"));
     Ok(packed.map_or(Pickles::None, Pickles::Unclear))
 }
 
 /// Whether it can be followed as a pickle: to its end, or a step beyond the beginning that only pickles have.
-fn is_pickle(source: &dyn Source, head: &[u8]) -> io::Result<bool> {
+fn as_pickle(source: &dyn Source, head: &[u8]) -> io::Result<Pickles> {
     let has_protocol = matches!(head, [PROTOCOL, ..=PROTOCOL_MAX, ..]);
     let mut imports = BTreeSet::new();
-    match pickle::walk(source, 0, Wanted::Imports, &mut imports) {
+    let is_one = match pickle::walk(source, 0, Wanted::Imports, &mut imports) {
         // Of those without it, one that imports nothing must be all of the file: many a byte is an operation.
-        Ok(pickle) => Ok(has_protocol || !imports.is_empty() || pickle.end == source.bytes()),
+        Ok(pickle) => has_protocol || !imports.is_empty() || pickle.end == source.bytes(),
         // The first numbers of a safetensors file may be those of a pickle, and what follows never is. Lines of text may
         // be imports, and hardly those that run programs.
-        Err(Stopped::Broken { at, .. }) => {
+        Err(Stopped::Broken { at, .. } | Stopped::Protocol { at, .. }) => {
             let mut beyond = beyond_weights(&imports).into_iter();
             let runs = beyond.any(|import| import.risk == Risk::Dangerous);
-            Ok(has_protocol && at > PROTOCOL_BYTES || runs)
+            has_protocol && at > PROTOCOL_BYTES || runs
         }
-        Err(Stopped::Beyond { .. }) => Ok(has_protocol || !imports.is_empty()),
-        Err(Stopped::Protocol { at, .. }) => Ok(has_protocol && at > 0),
-        Err(Stopped::Io(error)) => Err(error),
-    }
+        Err(Stopped::Beyond { .. }) if has_protocol || !imports.is_empty() => true,
+        Err(stopped @ Stopped::Beyond { .. }) => {
+            return Ok(Pickles::Unclear(format!(
+                "it begins as a pickle may: {stopped}"
+            )));
+        }
+        Err(Stopped::Io(error)) => return Err(error),
+    };
+    Ok(if is_one {
+        Pickles::Found("it is a pickle".to_owned())
+    } else {
+        Pickles::None
+    })
 }
 
 fn in_archive(source: &dyn Source) -> io::Result<Pickles> {
@@ -234,6 +244,10 @@ mod tests {
                 "of the first protocols, damaged behind its call",
                 b"cos\nsystem\n(S'id'\ntR\xff".to_vec(),
             ),
+            (
+                "that goes on in a protocol to come",
+                b"cos\nsystem\n(S'id'\ntR\x80\x06.".to_vec(),
+            ),
             ("cut", b"\x80\x04\x95\x02\0\0\0\0\0\0\0".to_vec()),
             (
                 "damaged behind its call",
@@ -291,6 +305,7 @@ mod tests {
     fn what_is_not_looked_into_is_said() {
         let mut tar = vec![0; 512];
         tar[257..262].copy_from_slice(b"ustar");
+        let frames = [&b"\x95\x0a\0\0\0\0\0\0\0\x95\x14\0\0\0\0\0\0\0"[..], CALL].concat();
         let nested = archive(&[item("inner.zip", &archive(&[item("data.pkl", CALL)]))]);
         let cut = archive(&[item("data.pkl", CALL)]);
         for (bytes, words) in [
@@ -302,6 +317,7 @@ mod tests {
             (b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07".to_vec(), "zlib"),
             (b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), "an archive"),
             (tar, "tar"),
+            (frames, "it begins as a pickle may"),
             (nested, "\"inner.zip\": it is a zip archive itself"),
             (
                 cut[..cut.len() - 1].to_vec(),

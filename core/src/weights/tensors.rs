@@ -350,8 +350,14 @@ impl TensorList {
 }
 
 impl TensorsProof {
-    /// Whether these tensors are among those that a `weights` statement says, at their indices.
+    /// Whether these tensors are among those that a `weights` statement says, at their indices, and each has places as a
+    /// list has them: in their order, each once. No more of them are proven, and to look into each takes a while.
     pub fn verify(&self, stated: &TensorSet) -> bool {
+        let places = self.tensors.iter().map(|proven| proven.places.as_slice());
+        let are_sorted = |places: &[Place]| places.windows(2).all(|pair| pair[0] < pair[1]);
+        if !places.clone().all(are_sorted) || places.map(<[_]>::len).sum::<usize>() > PLACES_MAX {
+            return false;
+        }
         let leaf = |proven: &ProvenTensor| (proven.index, proven.tensor.leaf());
         let leaves = self.tensors.iter().map(leaf);
         self.hashes.leads_to(&stated.root.0, stated.count, leaves)

@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::Sha256;
+use candor_core::bundle::VerifiedBundle;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ReleaseName};
 use candor_core::weights::{Manifest, ManifestFile};
@@ -247,6 +248,7 @@ fn judge_found(
         )?;
         let mut report = Report::new(target_words(folder, &it.release));
         release::judge(&made.verified, From::log(client, made.others), &mut report);
+        judge_weights(it, files, &made.verified, &mut report)?;
         it.withdrawn_by = withdrawn_by(&report);
         own.push(Own {
             release: it.release.clone(),
@@ -267,7 +269,9 @@ fn judge_found(
     report.note_accepted(&made.accepted);
     let index = found.iter().find(|it| it.release == release);
     let index = index.map_or(found[0].index, |it| it.index);
-    say_same(&files.manifest, index, files.known_files, &mut report);
+    if made.verified.weights().is_some() {
+        say_same(&files.manifest, index, files.known_files, &mut report);
+    }
     report.checked.push(format!(
         "the log finds {release} by these files: their manifest's digest is {}",
         files.digest
@@ -291,6 +295,38 @@ fn judge_found(
     look_for_newer(&release, client, memory, &mut report)?;
     report.found = found;
     Ok(report)
+}
+
+/// Holds the entry by which a release was found against the release's own records: of the entry nothing was checked but that
+/// the log has it.
+fn judge_weights(
+    found: &FoundRelease,
+    files: &FoundFolder,
+    bundle: &VerifiedBundle,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let FoundRelease { release, index, .. } = found;
+    match bundle.weights() {
+        Some((at, weights)) if at == *index && weights.manifest.digest.sha256 == files.digest => {}
+        Some((at, _)) => {
+            return Err(CliError::Refuted {
+                what: format!(
+                    "the log lists entry {index} as the weights of {release}, whose weights record is entry {at}"
+                ),
+                context: Vec::new(),
+                hint: "the log broke its own rules: keep the output, and tell its operator and a witness"
+                    .to_owned(),
+            });
+        }
+        None => report.doubts.push(Doubt {
+            words: format!(
+                "the log finds {release} by entry {index}, which is not among the records that it lists of it"
+            ),
+            hint: "`candor log` walks through all entries, and shows what the log leaves out".to_owned(),
+            is_of_weak_digests: false,
+        }),
+    }
+    Ok(())
 }
 
 /// The withdrawal that refutes it, if one does.
@@ -361,5 +397,61 @@ fn not_found(folder: &Path, files: &FoundFolder, client: &LogClient) -> CliError
             files.digest
         ),
         hint,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{FakeLog, manifest, weights_record};
+
+    const RELEASE: &str = "meta-ai/opt-125m@1.0.0";
+
+    /// What becomes of a folder with these files, which the log finds at `index`.
+    fn judged(log: &FakeLog, content: &str, index: LeafIndex) -> Result<Report, CliError> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let release: ReleaseName = RELEASE.parse().expect("a name");
+        let memory = Memory::new(dir.path());
+        let made = make_bundle(&log.client(), &memory, &Wanted::all(&release));
+        let manifest = manifest(content);
+        let files = FoundFolder {
+            digest: Sha256::of(manifest.to_bytes()),
+            manifest,
+            known_files: 0,
+            left_out: Vec::new(),
+        };
+        let found = FoundRelease {
+            release,
+            index,
+            withdrawn_by: None,
+        };
+        let mut report = Report::new(RELEASE.to_owned());
+        let bundle = made.expect("the log has it").verified;
+        judge_weights(&found, &files, &bundle, &mut report).map(|()| report)
+    }
+
+    #[test]
+    fn files_are_a_releases_only_by_the_record_that_it_has() {
+        let log = FakeLog::new();
+        log.register("meta-ai", 1);
+        let own = log.add(&weights_record(RELEASE, "weights", 1));
+        let bytes = manifest("weights").to_bytes();
+        let sha256 = Sha256::of(&bytes);
+        log.state().attachments.insert(sha256, bytes);
+        // A lying log may have any entry, which nobody signed who may, and leave it out of the release's list.
+        let forged = LeafIndex::new(99);
+        assert!(
+            judged(&log, "weights", own)
+                .expect("it is")
+                .doubts
+                .is_empty()
+        );
+        for (content, index) in [("others", forged), ("weights", forged), ("others", own)] {
+            let refused = judged(&log, content, index);
+            assert!(
+                matches!(refused, Err(CliError::Refuted { .. })),
+                "{content} at {index}"
+            );
+        }
     }
 }

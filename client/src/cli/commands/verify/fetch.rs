@@ -88,6 +88,12 @@ pub(super) fn judge(args: &FetchArgs, session: &mut Session) -> Result<Report, C
     } else {
         format!("candor verify {folder} --bundle {}", args.release)
     };
+    if let Some(policy) = session.settings.policy() {
+        report.not_checked.push(format!(
+            "the policy {}, which `{again}` holds it against",
+            policy.display()
+        ));
+    }
     report.not_checked.push(format!(
         "whether the disk gives back what was written to it: `{again}` reads all files again"
     ));

@@ -67,8 +67,24 @@ pub(super) fn judge(bundle: &VerifiedBundle, ancestors: Option<&Ancestors>, repo
     report.warnings.extend(withdrawn);
 }
 
-/// Holds the folder that `--base` names against the release that this one is an adapter for.
+/// Holds the folder that `--base` names against the release that this one is an adapter for. What was found of the adapter
+/// stands, whatever becomes of that.
 pub(super) fn judge_base(
+    adapter: &VerifiedBundle,
+    args: &VerifyArgs,
+    session: &Session,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    match try_base(adapter, args, session, report) {
+        Err(error) if !report.findings.is_empty() => {
+            report.not_checked.push(format!("the base: {error}"));
+            Ok(())
+        }
+        judged => judged,
+    }
+}
+
+fn try_base(
     adapter: &VerifiedBundle,
     args: &VerifyArgs,
     session: &Session,

@@ -118,6 +118,9 @@ fn check_reports(args: &VerifyArgs) -> Result<(), CliError> {
         args.base_bundle.as_deref(),
     ];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().collect();
+    if args.base.is_some() {
+        args.reports.check(args.base.as_deref(), &inputs)?;
+    }
     args.reports.check(folder, &inputs)
 }
 

@@ -48,7 +48,9 @@ pub(super) fn look_for_newer(
     memory: &Memory,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    match newer(release, client, memory) {
+    // By its entries, which were proven, and not by what the log says of the release.
+    let own = report.logged.iter().map(|it| it.index).min();
+    match newer(release, own, client, memory) {
         Ok(superseded) => report.superseded = superseded,
         Err(error) if Exit::of_error(&error) == Exit::Refuted => return Err(error),
         Err(error) => report.not_checked.push(format!(
@@ -61,16 +63,17 @@ pub(super) fn look_for_newer(
 
 fn newer(
     release: &ReleaseName,
+    own: Option<LeafIndex>,
     client: &LogClient,
     memory: &Memory,
 ) -> Result<Option<Superseded>, CliError> {
-    let releases = client.model(release.model())?.releases;
-    let Some(own) = releases.iter().find(|row| row.name == *release) else {
+    let Some(own) = own else {
         return Ok(None);
     };
+    let releases = client.model(release.model())?.releases;
     // Anybody may evaluate a version that nobody released.
     let later = releases.iter().filter(|row| {
-        row.first_index > own.first_index
+        row.first_index > own
             && row.withdrawn_by.is_none()
             && row.name.model() == release.model()
             && row.kinds.iter().any(|kind| kind.is_once_per_release())
@@ -82,7 +85,8 @@ fn newer(
     let publisher = by.publisher();
     let rows = client.records_by(&by, publisher)?;
     let is_of_it = |row: &&RecordView| row.kind.is_once_per_release();
-    let Some(first) = rows.iter().filter(is_of_it).min_by_key(|row| row.index) else {
+    let first = rows.iter().filter(is_of_it).min_by_key(|row| row.index);
+    let Some(first) = first.filter(|first| first.index > own) else {
         return Ok(None);
     };
     let (checkpoint, _) = memory.fetch(client)?;

@@ -48,6 +48,9 @@ impl Gate {
         {
             refuse_inside(&path, folder)?;
         }
+        if let Some(base) = &args.base {
+            refuse_inside(&path, base)?;
+        }
         let bytes = files::read(&path, POLICY_BYTES_MAX)?;
         let form = |what: String| CliError::Form {
             path: path.clone(),
