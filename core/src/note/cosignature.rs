@@ -125,7 +125,7 @@ pub enum QuorumError {
     #[error("a quorum of 0 asks nothing")]
     Zero,
     /// More than there are.
-    #[error("the quorum is {required}, and there are {} here", witnesses_in_words(*.witnesses))]
+    #[error("the quorum is {required}, and there {} here", witnesses_in_words(*.witnesses))]
     TooFewWitnesses {
         /// How many have to sign.
         required: usize,
@@ -144,8 +144,8 @@ pub enum QuorumError {
 
 fn witnesses_in_words(count: usize) -> String {
     match count {
-        1 => "1 witness".to_owned(),
-        count => format!("{count} witnesses"),
+        1 => "is 1 witness".to_owned(),
+        count => format!("are {count} witnesses"),
     }
 }
 

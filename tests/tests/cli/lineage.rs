@@ -352,6 +352,12 @@ fn an_adapter_is_verified_together_with_its_base() {
         .reader(&with_bundle)
         .expect_error(1, "changed: model.bin");
     fs::remove_dir_all(scene.reader.home.join("base")).expect("the folder goes");
+    // What was found of the adapter stands, whatever becomes of its base.
+    scene
+        .reader(&with_bundle)
+        .expect_error(1, "changed: model.bin")
+        .expect_words("the base: ");
+    flip_last_byte(&scene.reader.home.join("adapter/model.bin"));
     scene.reader(&with_bundle).expect_code(2);
 }
 

@@ -126,7 +126,7 @@ fn what_is_wrong_with_weights_licences_and_witnesses_is_said_with_its_line() {
         (&witness("quorum = 0"), "line 6: a quorum of 0 asks nothing"),
         (
             &witness("quorum = 2"),
-            "line 6: the quorum is 2, and there are 1 witness here",
+            "line 6: the quorum is 2, and there is 1 witness here",
         ),
         (&witness("quorum = -1"), "line 6: "),
         (&witness(""), "line 2: missing field `quorum`"),
