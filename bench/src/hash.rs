@@ -184,7 +184,7 @@ fn make(model: &Path, options: &Options) -> anyhow::Result<Vec<PathBuf>> {
     let mut buffer = vec![0_u8; 1 << 20];
     let mut paths = Vec::new();
     for n in 0..options.files {
-        let path = model.join(format!("{n:06}.bin"));
+        let path = model.join(format!("{n:06}.dat"));
         let mut file = File::create(&path)?;
         let mut left = options.bytes;
         while left > 0 {
