@@ -22,6 +22,9 @@ use candor_formats::{
 use super::shards;
 use crate::hashing::{FileError, Look, OpenFile};
 
+/// How many files are named that are odd and not known to be dangerous; a folder of other programs' files has thousands.
+const WARNED_OF_MAX: usize = 50;
+
 /// How much of any file is looked at.
 const MAGIC_BYTES: usize = 48;
 
@@ -219,17 +222,37 @@ impl Heads {
         let files = manifest.files().iter();
         let of_files = files.filter_map(|file| {
             let (head, _) = self.files.get(&file.path)?;
-            Some((&file.path, head.doubtful(&file.path)?))
+            let what = head.doubtful(&file.path)?;
+            Some((head.is_dangerous(), format!("{}: {what}", file.path)))
         });
+        let (dangerous, others): (Vec<_>, Vec<_>) =
+            of_files.partition(|(is_dangerous, _)| *is_dangerous);
+        let more = others.len().saturating_sub(WARNED_OF_MAX);
+        let others = others.into_iter().take(WARNED_OF_MAX);
+        let mut warnings: Vec<_> = dangerous.into_iter().chain(others).map(|it| it.1).collect();
+        if more > 0 {
+            warnings.push(format!(
+                "{more} more files are not what such files are as a rule; none of them is known to run programs"
+            ));
+        }
         let of_indexes = self
             .indexes(manifest)
-            .filter_map(|(path, checked)| Some((path, checked.ok()??)));
-        let warning = |(path, what)| format!("{path}: {what}");
-        of_files.chain(of_indexes).map(warning).collect()
+            .filter_map(|(path, checked)| Some(format!("{path}: {}", checked.ok()??)));
+        warnings.extend(of_indexes);
+        warnings
     }
 }
 
 impl Head {
+    /// Whether it is known to run programs, or to get at what does.
+    fn is_dangerous(&self) -> bool {
+        let imports = match &self.contents {
+            Some(Ok(contents)) => contents.imports.as_slice(),
+            Some(Err(_)) | None => &[],
+        };
+        imports.iter().any(|import| import.risk == Risk::Dangerous)
+    }
+
     /// Looks at the beginning of the file at `path`: at its header too, unless it is to be taken as bytes alone.
     pub(super) fn read(
         path: &FilePath,

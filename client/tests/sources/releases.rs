@@ -469,3 +469,24 @@ fn a_tensor_may_be_in_another_file_than_the_one_that_tells_of_it() {
         assert!(error.to_string().contains(words), "{error}");
     }
 }
+
+#[test]
+fn of_many_odd_files_some_are_named_and_the_dangerous_ones_always() {
+    let names: Vec<_> = (0..60).map(|n| format!("{n:02}.pkl")).collect();
+    let odd = names
+        .iter()
+        .map(|name| (name.as_str(), &b"csome\nthing\n."[..]));
+    let dangerous = ("z.pkl", &b"cos\nsystem\n(S'id'\ntR."[..]);
+    let files: Vec<_> = odd.chain([dangerous]).collect();
+    let warnings = drafts_of(&folder(&files), None)
+        .expect("a release")
+        .warnings;
+    let of_files: Vec<_> = warnings.iter().filter(|it| it.contains(".pkl")).collect();
+    assert_eq!(of_files.len(), 51, "{warnings:?}");
+    assert!(of_files[0].starts_with("z.pkl"), "{warnings:?}");
+    let rest = "10 more files are not what such files are as a rule";
+    assert!(
+        warnings.iter().any(|it| it.starts_with(rest)),
+        "{warnings:?}"
+    );
+}
