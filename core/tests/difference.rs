@@ -114,6 +114,18 @@ fn a_release_does_not_differ_from_itself() {
 }
 
 #[test]
+fn an_index_of_shards_is_about_weight_files_and_other_json_is_not() {
+    for (name, aspect) in [
+        ("model.safetensors.index.json", Aspect::Headers),
+        ("model.safetensors.index.fp16.json", Aspect::Headers),
+        ("pytorch_model.bin.index.json", Aspect::Headers),
+        ("search.index.json", Aspect::Config),
+    ] {
+        assert_eq!(aspects(&with(&[(name, b"{}")])), [aspect], "{name}");
+    }
+}
+
+#[test]
 fn other_shards_are_sharding_only() {
     let [a, b, c] = DATA;
     let sharded = Release::new(

@@ -63,8 +63,8 @@ pub enum SourceError {
         /// Whose it is.
         host: String,
     },
-    /// A query or a fragment.
-    #[error("{0:?} has a ? or a #, behind which no file's path can be added")]
+    /// A query or a fragment. What stands in it may be a signature that lets whoever has it in.
+    #[error("{0:?} is followed by a ? or a #, behind which no file's path can be added")]
     Query(String),
     /// A repository that there can't be.
     #[error("{0:?} is not a repository's name, which is ORG/REPO of letters, digits, and . _ -")]
@@ -138,8 +138,8 @@ impl Source {
                 host: shortened(host),
             });
         }
-        if text.contains(['?', '#']) {
-            return Err(SourceError::Query(shortened(text)));
+        if let Some((address, _)) = text.split_once(['?', '#']) {
+            return Err(SourceError::Query(shortened(address)));
         }
         let mut url = text.to_owned();
         if !url.ends_with('/') {
@@ -248,14 +248,14 @@ mod tests {
         let repository =
             "is not a repository's name, which is ORG/REPO of letters, digits, and . _ -";
         let revision = "is not a revision, which is a branch, a tag or a commit";
-        let query = "has a ? or a #, behind which no file's path can be added";
+        let query = "is followed by a ? or a #, behind which no file's path can be added";
         for (text, expected) in [
             ("", format!("\"\" {scheme}")),
             ("mirror.example/x", format!("\"mirror.example/x\" {scheme}")),
             ("ftp://a.example/", format!("\"ftp://a.example/\" {scheme}")),
             ("file://a.example/x", format!("\"file://a.example/x\" {scheme}")),
-            ("https://a.example/?sig=1", format!("\"https://a.example/?sig=1\" {query}")),
-            ("https://a.example/#x", format!("\"https://a.example/#x\" {query}")),
+            ("https://a.example/?sig=1", format!("\"https://a.example/\" {query}")),
+            ("https://a.example/#x", format!("\"https://a.example/\" {query}")),
             ("hf://", format!("\"\" {repository}")),
             ("hf://a/b/c", format!("\"a/b/c\" {repository}")),
             ("hf://../repo", format!("\"../repo\" {repository}")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{
-    CardDataset, CardMetric, CardResult, DataSource, Evaluation, EvaluationResult, Parent, Relation,
+    CardDataset, CardMetric, CardResult, DataSource, Evaluation, EvaluationResult,
 };
 use candor_core::record::{DigestSet, PublisherName};
 use serde_json::{Map, Value};
@@ -215,16 +215,4 @@ pub(crate) fn digest_words(digests: &DigestSet) -> String {
         .map(|(algorithm, digest)| format!("{algorithm} {digest}"))
         .collect();
     words.join(", ")
-}
-
-/// How a release was made from its parent, in the record's word.
-pub(crate) fn relation(parent: &Parent) -> &'static str {
-    match parent.relation {
-        Relation::FineTuneOf => "fine-tune-of",
-        Relation::QuantizedFrom => "quantized-from",
-        Relation::MergedFrom => "merged-from",
-        Relation::DistilledFrom => "distilled-from",
-        Relation::AdapterFor => "adapter-for",
-        Relation::ConvertedFrom => "converted-from",
-    }
 }

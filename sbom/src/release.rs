@@ -16,7 +16,7 @@ use candor_core::bundle::{
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
 use candor_core::record::kinds::{
-    Evaluation, ModelCard, Publisher, Strength, TrainingConfig, Weights,
+    Evaluation, ModelCard, Publisher, Relation, Strength, TrainingConfig, Weights,
 };
 use candor_core::record::{Algorithm, Predicate, PublisherName, ReleaseName};
 use candor_core::weights::Manifest;
@@ -50,6 +50,15 @@ pub struct Release<'a> {
 pub(crate) struct Evaluated<'a> {
     pub(crate) index: LeafIndex,
     pub(crate) evaluation: &'a Evaluation,
+}
+
+/// A release that this one was made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ancestor<'a> {
+    pub(crate) release: &'a ReleaseName,
+    pub(crate) relation: Relation,
+    /// The statement digest of the record that is meant, where that is named.
+    pub(crate) statement: Option<Sha256>,
 }
 
 /// Records that describe no model.
@@ -103,6 +112,31 @@ impl<'a> Release<'a> {
             });
         }
         Ok(release)
+    }
+
+    /// What it was made from: by its weights record, which names records, and what its training config names besides.
+    pub(crate) fn ancestors(&self) -> Vec<Ancestor<'a>> {
+        let of_weights = self.weights.map_or(&[][..], |weights| &weights.parents);
+        let mut ancestors: Vec<_> = of_weights
+            .iter()
+            .map(|parent| Ancestor {
+                release: &parent.release,
+                relation: parent.relation,
+                statement: Some(parent.statement),
+            })
+            .collect();
+        for parent in self.config.map_or(&[][..], |config| &config.parents) {
+            let is_it =
+                |it: &Ancestor<'_>| *it.release == parent.release && it.relation == parent.relation;
+            if !ancestors.iter().any(is_it) {
+                ancestors.push(Ancestor {
+                    release: &parent.release,
+                    relation: parent.relation,
+                    statement: parent.statement,
+                });
+            }
+        }
+        ancestors
     }
 
     /// The withdrawal that the release falls with, if it does; the documents say so.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use candor_core::Sha256;
 use candor_sbom::{CycloneDxVersion, FILES_LISTED_MAX, Made, Release, Uuid, cyclonedx, spdx};
 use common::{
-    RELEASE, Story, both, by_id, element, elements, full, keyid, lab, made, manifest, many_files,
-    minimal, properties, related, weak, well_known,
+    RELEASE, Story, both, by_id, element, elements, full, full_training, keyid, lab, made,
+    manifest, many_files, minimal, properties, related, weak, well_known,
 };
 use serde_json::{Value, json};
 
@@ -221,6 +221,42 @@ fn evaluations_say_who_assessed_and_what_it_bears_out() {
     );
     let older = cyclonedx(&release, CycloneDxVersion::V1_6, &made());
     assert!(older["citations"].is_null());
+}
+
+#[test]
+fn parents_are_those_of_the_weights_record_and_what_the_training_config_names_besides() {
+    let mut story = Story::begin();
+    let statement = Sha256::of("a record");
+    let parent = |relation: &str| {
+        json!({ "relation": relation, "release": "meta-ai/opt-125m@1.0.0", "index": 0,
+            "statement": statement })
+    };
+    let parents = json!({ "parents": [parent("adapter-for"), parent("merged-from")] });
+    story.weights(&manifest(), &parents, true);
+    // It names the first of these, too, by its name alone, and one more.
+    story.training(&full_training());
+    let [cdx, spdx] = both(&story);
+    let ancestors = cdx["metadata"]["component"]["pedigree"]["ancestors"].clone();
+    let named: Vec<_> = ancestors
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| (it["name"].as_str(), it["properties"][0]["value"].as_str()))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            (Some("opt-125m"), Some("adapter-for")),
+            (Some("opt-125m"), Some("merged-from")),
+            (Some("opt-350m"), Some("distilled-from")),
+        ]
+    );
+    assert_eq!(
+        ancestors[0]["properties"][1]["value"],
+        format!("sha256:{statement}")
+    );
+    assert_eq!(cdx["dependencies"][0]["dependsOn"], json!(["parent/1"]));
+    assert_eq!(related(&spdx, "descendantOf").len(), 3);
 }
 
 #[test]

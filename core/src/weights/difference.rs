@@ -344,9 +344,11 @@ fn files_of(list: &TensorList) -> BTreeSet<&FilePath> {
     places.map(|place| &place.path).collect()
 }
 
-/// Whether a file says which of others has which tensors.
+/// Whether a file says which of others has which tensors: `model.safetensors.index.json`, also of a variant, as in
+/// `model.safetensors.index.fp16.json`.
 fn is_index(path: &str) -> bool {
-    path.ends_with(".safetensors.index.json") || path.ends_with(".bin.index.json")
+    let parts = [".safetensors.index.", ".bin.index."];
+    path.strip_suffix(".json").is_some() && parts.iter().any(|part| path.contains(part))
 }
 
 /// Whether a file is one of weights by its name.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
-use std::marker::PhantomData;
 
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 
 use super::FilePath;
 use super::chunks::{ChunkList, ChunkListError};
+use super::long_json::{self, Unread, at_most};
 use super::tensors::{TensorList, TensorListError};
 use super::tree::{self, MultiProof};
 use crate::Sha256;
@@ -157,47 +156,6 @@ fn few_enough_files<'de, D: Deserializer<'de>>(
     at_most(MANIFEST_FILES_MAX, "files", deserializer)
 }
 
-/// Reads the items of a list one by one and stops behind the last that there may be: text from strangers would fill the
-/// memory if it became JSON values first.
-pub(super) fn at_most<'de, T, D>(
-    max: usize,
-    what: &'static str,
-    deserializer: D,
-) -> Result<Vec<T>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct Items<T> {
-        max: usize,
-        what: &'static str,
-        of: PhantomData<T>,
-    }
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
-        type Value = Vec<T>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a sequence")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
-            let mut items = Vec::new();
-            while let Some(item) = sequence.next_element()? {
-                if items.len() == self.max {
-                    let Self { max, what, .. } = self;
-                    return Err(A::Error::custom(format!("it lists more than {max} {what}")));
-                }
-                items.push(item);
-            }
-            Ok(items)
-        }
-    }
-
-    let of = PhantomData;
-    deserializer.deserialize_seq(Items { max, what, of })
-}
-
 impl Manifest {
     /// Sorts and checks a list of files.
     pub fn new(mut files: Vec<ManifestFile>) -> Result<Self, ManifestError> {
@@ -230,14 +188,9 @@ impl Manifest {
     /// Reads a manifest, which must be in canonical form. That form has no key twice and no number that loses
     /// digits, so nothing but a comparison with it is needed to know that the JSON was strict.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        let text = str::from_utf8(bytes).map_err(|e| JsonError::NotUtf8 {
-            valid_up_to: e.valid_up_to(),
-        })?;
-        let json: ManifestJson = serde_json::from_str(text).map_err(|e| match e.classify() {
-            Category::Data => ManifestError::Form(without_place(&e)),
-            Category::Syntax | Category::Eof | Category::Io => {
-                ManifestError::Json(JsonError::Syntax(e.to_string()))
-            }
+        let json: ManifestJson = long_json::read(bytes).map_err(|unread| match unread {
+            Unread::Json(error) => ManifestError::Json(error),
+            Unread::Form(what) => ManifestError::Form(what),
         })?;
         if json.manifest != MANIFEST_TYPE {
             return Err(ManifestError::Form(format!(
@@ -539,13 +492,6 @@ fn is_by_git_alone(file: &ManifestFile) -> bool {
     file.digest
         .iter()
         .all(|(algorithm, _)| !algorithm.is_of_bytes())
-}
-
-/// What is wrong with a manifest that is JSON. Where, in a document that is one line, helps nobody.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let text = error.to_string();
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 /// As it stands in the statement.

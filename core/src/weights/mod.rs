@@ -21,6 +21,7 @@
 mod chunks;
 mod comparison;
 mod difference;
+mod long_json;
 mod manifest;
 mod path;
 mod tensors;

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::error::Category;
 
-use super::manifest::at_most;
+use super::long_json::{self, Unread, at_most};
 use super::tree::{self, MultiProof};
 use super::{FilePath, Manifest};
 use crate::Sha256;
@@ -233,14 +232,9 @@ impl TensorList {
         if bytes.len() > TENSOR_LIST_BYTES_MAX {
             return Err(TensorListError::TooLong(bytes.len()));
         }
-        let text = str::from_utf8(bytes).map_err(|e| JsonError::NotUtf8 {
-            valid_up_to: e.valid_up_to(),
-        })?;
-        let json: ListJson = serde_json::from_str(text).map_err(|e| match e.classify() {
-            Category::Data => TensorListError::Form(super::manifest::without_place(&e)),
-            Category::Syntax | Category::Eof | Category::Io => {
-                TensorListError::Json(JsonError::Syntax(e.to_string()))
-            }
+        let json: ListJson = long_json::read(bytes).map_err(|unread| match unread {
+            Unread::Json(error) => TensorListError::Json(error),
+            Unread::Form(what) => TensorListError::Form(what),
         })?;
         if json.list != TENSORS_TYPE {
             return Err(TensorListError::Form(format!(

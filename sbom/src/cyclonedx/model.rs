@@ -5,7 +5,7 @@ use candor_core::record::kinds::{Attachment, Relation};
 use serde_json::{Value, json};
 
 use super::{organization, parts, properties};
-use crate::facts::{datasets, relation, values};
+use crate::facts::{datasets, values};
 use crate::license::License;
 use crate::made::Made;
 use crate::object::Object;
@@ -44,8 +44,8 @@ pub(super) fn component(release: &Release<'_>, made: &Made) -> Object {
 
 /// What an adapter is for, it does not work without.
 pub(super) fn dependencies(release: &Release<'_>) -> Vec<Value> {
-    let parents = release.config.map_or(&[][..], |config| &config.parents);
-    let needed: Vec<_> = parents
+    let needed: Vec<_> = release
+        .ancestors()
         .iter()
         .enumerate()
         .filter(|(_, parent)| parent.relation == Relation::AdapterFor)
@@ -94,11 +94,11 @@ fn ancestors(release: &Release<'_>) -> Vec<Value> {
             .with("bom-ref", reference)
             .with("name", name)
     };
-    let parents = release.config.map_or(&[][..], |config| &config.parents);
-    let parents = parents.iter().enumerate().map(|(at, parent)| {
-        let name = &parent.release;
+    let parents = release.ancestors().into_iter().enumerate();
+    let parents = parents.map(|(at, parent)| {
+        let name = parent.release;
         let mut extra = Properties::new();
-        extra.add("parent:relation", relation(parent));
+        extra.add("parent:relation", parent.relation.name());
         extra.maybe(
             "parent:statement",
             parent.statement.map(|it| format!("sha256:{it}")),

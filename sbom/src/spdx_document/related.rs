@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::graph::Graph;
 use super::{extension, external_ref, has_hash_name, hash, hashes};
-use crate::facts::{Dataset, dataset_words, datasets, digest_words, relation};
+use crate::facts::{Dataset, dataset_words, datasets, digest_words};
 use crate::made::Made;
 use crate::object::Object;
 use crate::properties::{Properties, attachment_words, listed_files, of_file};
@@ -92,8 +92,7 @@ fn parents(release: &Release<'_>, model: &str, graph: &mut Graph) {
             .with("name", name)
             .with("software_primaryPurpose", "model")
     };
-    let parents = release.config.map_or(&[][..], |config| &config.parents);
-    for (at, parent) in parents.iter().enumerate() {
+    for (at, parent) in release.ancestors().into_iter().enumerate() {
         let mut extra = Properties::new();
         extra.maybe(
             "parent:statement",
@@ -103,7 +102,7 @@ fn parents(release: &Release<'_>, model: &str, graph: &mut Graph) {
             .with("software_packageVersion", parent.release.version().as_str())
             .list("extension", extension(extra.done()));
         let id = graph.add("software_Package", &format!("parent-{}", at + 1), element);
-        graph.relate(model, "descendantOf", &[id], Some(relation(parent)));
+        graph.relate(model, "descendantOf", &[id], Some(parent.relation.name()));
     }
     let bases = release.card.map_or(&[][..], |card| &card.base_models);
     for (at, base) in bases.iter().enumerate() {
