@@ -228,7 +228,6 @@ fn what_is_said_of_weights() {
         ManifestError::Count(_) => ManifestError::Count(0),
         ManifestError::Duplicate(_) => ManifestError::Duplicate(path()),
         ManifestError::FileAndFolder(_) => ManifestError::FileAndFolder(path()),
-        ManifestError::SizeMissing(_) => ManifestError::SizeMissing(path()),
         ManifestError::FileTooLarge(_) => ManifestError::FileTooLarge(path()),
         ManifestError::NoCommonAlgorithm => ManifestError::NoCommonAlgorithm,
         ManifestError::Chunks(_) => ManifestError::Chunks(ChunkListError::TooLong(1 << 30)),

@@ -196,24 +196,19 @@ fn a_path_is_a_file_or_a_folder() {
 }
 
 #[test]
-fn whoever_computed_a_strong_digest_knows_the_size() {
-    manifest(vec![with_digests("a", None, &[(Algorithm::Md5, MD5)])]);
-    let mut sizeless = file("a", b"");
-    sizeless.size = None;
+fn lists_of_digests_alone_have_no_total_and_are_as_strong_as_their_digests() {
+    let digest = Sha256::of("").to_string();
+    let sha256 = [(Algorithm::Sha256, digest.as_str())];
+    let of = |files: Vec<ManifestFile>| manifest(files).to_weights();
+    let stated = of(vec![with_digests("a", None, &sha256)]);
+    assert_eq!((stated.bytes, stated.strength), (None, Strength::Strong));
+    // One file without a size is enough for the total to be unknown.
     assert_eq!(
-        refused(vec![sizeless.clone()]),
-        "a has a strong digest and no size: whoever computed the digest knows the size"
+        of(vec![file("a", b""), with_digests("b", None, &sha256)]).bytes,
+        None
     );
-    // For one file among many as well, and beside a weak digest.
-    let both = with_digests(
-        "b",
-        None,
-        &[(Algorithm::Md5, MD5), (Algorithm::Sha512, &"0".repeat(128))],
-    );
-    assert_eq!(
-        Manifest::new(vec![file("a", b""), both]),
-        Err(ManifestError::SizeMissing(path("b")))
-    );
+    let stated = of(vec![with_digests("a", None, &[(Algorithm::Md5, MD5)])]);
+    assert_eq!((stated.bytes, stated.strength), (None, Strength::Weak));
 }
 
 #[test]

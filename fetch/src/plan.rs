@@ -39,6 +39,11 @@ pub enum PlanError {
         "{0} has no strong digest in the manifest, so nobody can tell whether what a mirror sends is the right file"
     )]
     Weak(FilePath),
+    /// A file that may be of any size.
+    #[error(
+        "{0} has no size in the manifest, so a mirror could send without end before its digest says that it is wrong"
+    )]
+    SizeUnknown(FilePath),
     /// A file in the folder where unfinished files are kept.
     #[error("{0} would be in {WORK_FOLDER}, where unfinished files are kept")]
     Reserved(FilePath),
@@ -55,6 +60,9 @@ impl PlanError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoSource => "name one, as https://mirror.example/llama/ or hf://ORG/REPO",
+            Self::SizeUnknown(_) => {
+                "fetch it by other means, and check it with `candor verify FOLDER`"
+            }
             Self::Weak(_) => {
                 "fetch it by other means: what it should be was never said with a strong digest such as sha256"
             }
@@ -86,7 +94,8 @@ impl Plan {
         for file in manifest.files() {
             let weak = || PlanError::Weak(file.path.clone());
             let expected = Expected::of(&file.digest).ok_or_else(weak)?;
-            let size = file.size.ok_or_else(weak)?;
+            let size = file.size;
+            let size = size.ok_or_else(|| PlanError::SizeUnknown(file.path.clone()))?;
             let first = file.path.as_str().split('/').next().unwrap_or_default();
             if first.to_lowercase() == WORK_FOLDER {
                 return Err(PlanError::Reserved(file.path.clone()));
@@ -224,9 +233,16 @@ mod tests {
     fn messages() {
         let weak = DigestSet::new([(Algorithm::Sha1, "0".repeat(40))]).expect("a digest");
         let big = manifest(&[("a", 20 << 20, strong()), ("b", 20 << 20, strong())]);
+        let without_size = Manifest::new(vec![ManifestFile {
+            path: "a".parse().expect("a path"),
+            size: None,
+            digest: strong(),
+        }]);
+        let without_size = without_size.expect("a manifest");
         let errors = [
             Plan::new(&big, None, Vec::new(), PathBuf::from("x")).map(|_| ()),
             plan(&manifest(&[("old.bin", 3, weak)]), None).map(|_| ()),
+            plan(&without_size, None).map(|_| ()),
             plan(&manifest(&[(".Candor-Fetch/x", 0, strong())]), None).map(|_| ()),
             plan(
                 &big,
@@ -241,6 +257,7 @@ mod tests {
         let expected = [
             "no source is named to fetch from",
             "old.bin has no strong digest in the manifest, so nobody can tell whether what a mirror sends is the right file",
+            "a has no size in the manifest, so a mirror could send without end before its digest says that it is wrong",
             ".Candor-Fetch/x would be in .candor-fetch, where unfinished files are kept",
             "the chunk list is not the manifest's: it says other things of b",
             "the chunk list is not the manifest's: it has chunks of files that are not listed",

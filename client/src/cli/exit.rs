@@ -245,7 +245,9 @@ impl Exit {
                 | SourceError::Revision(_),
             )
             | FetchFailure::Plan(PlanError::NoSource | PlanError::Reserved(_)) => Self::BadInput,
-            FetchFailure::Plan(PlanError::Weak(_)) => Self::CouldNotTell,
+            FetchFailure::Plan(PlanError::Weak(_) | PlanError::SizeUnknown(_)) => {
+                Self::CouldNotTell
+            }
             FetchFailure::Plan(PlanError::ChunkList(_) | PlanError::ChunkListLonger) => {
                 Self::Refuted
             }

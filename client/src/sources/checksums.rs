@@ -50,8 +50,8 @@ pub(super) fn is_checksums(contents: &str) -> bool {
 /// Reads a list into a manifest and a record about it. `file` is its name or path, for messages; `source` says
 /// where the list was published.
 ///
-/// Sizes are known only where a CSV has them, so lists of strong digests without sizes are refused: whoever has
-/// the files makes a better manifest from them.
+/// Sizes are known only where a CSV has them. Whoever has the files makes a better manifest from them, with sizes and
+/// chunks.
 pub fn draft(
     file: &str,
     bytes: &[u8],
@@ -229,12 +229,6 @@ fn listed(file: &str, line: &Line) -> Result<ManifestFile, SourceError> {
     };
     let digest = DigestSet::new([(algorithm, line.digest.to_ascii_lowercase())])
         .map_err(|e| line_error(file, line.number, e.to_string()))?;
-    if algorithm.is_strong() && line.size.is_none() {
-        return Err(SourceError::SizesMissing {
-            file: file.to_owned(),
-            algorithm: algorithm.name(),
-        });
-    }
     Ok(ManifestFile {
         path,
         size: line.size,

@@ -164,16 +164,6 @@ pub enum SourceError {
         /// Which folder.
         folder: PathBuf,
     },
-    /// Strong digests without sizes, which no manifest holds.
-    #[error(
-        "{file}: it lists {algorithm} digests without the files' sizes, and a manifest with {algorithm} needs both"
-    )]
-    SizesMissing {
-        /// Which file.
-        file: String,
-        /// The algorithm.
-        algorithm: &'static str,
-    },
     /// Not a manifest.
     #[error("{file}: {error}")]
     Manifest {
@@ -280,7 +270,6 @@ impl SourceError {
             | Self::Pointer { .. }
             | Self::Pointers { .. }
             | Self::NoPointers { .. }
-            | Self::SizesMissing { .. }
             | Self::Manifest { .. }
             | Self::Contents { .. }
             | Self::NoSuchFile { .. }
@@ -330,9 +319,6 @@ impl SourceError {
             }
             Self::NoPointers { .. } => {
                 "leave out `--from-pointers`: the files themselves are there"
-            }
-            Self::SizesMissing { .. } => {
-                "use `candor release FOLDER` on the files themselves, or add a size column in a .csv"
             }
             Self::Manifest { .. } => {
                 "correct the list; each file is listed once, by a path inside the release"

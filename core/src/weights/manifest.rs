@@ -54,7 +54,7 @@ struct Sums {
 pub struct ManifestFile {
     /// Where it is in the release's folder.
     pub path: FilePath,
-    /// Its size in bytes. Only lists that others made long ago, without strong digests, may lack it.
+    /// Its size in bytes. Lists of digests that others made may lack it; who hashes a folder always knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// Its digests.
@@ -110,9 +110,6 @@ pub enum ManifestError {
     /// A path that is a file and a folder.
     #[error("{0} is listed as a file, and other files are listed inside it")]
     FileAndFolder(FilePath),
-    /// A size is missing where it must be known.
-    #[error("{0} has a strong digest and no size: whoever computed the digest knows the size")]
-    SizeMissing(FilePath),
     /// A size that not every JSON reader keeps.
     #[error(
         "{0} is larger than {FILE_BYTES_MAX} bytes, the largest number that JSON keeps exactly"
@@ -170,9 +167,6 @@ impl Manifest {
             return Err(ManifestError::FileAndFolder(path.clone()));
         }
         for file in &files {
-            if file.size.is_none() && file.digest.is_strong() {
-                return Err(ManifestError::SizeMissing(file.path.clone()));
-            }
             if file.size.is_some_and(|size| size > FILE_BYTES_MAX) {
                 return Err(ManifestError::FileTooLarge(file.path.clone()));
             }

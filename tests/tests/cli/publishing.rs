@@ -239,7 +239,6 @@ fn a_bundle_never_overwrites_anything_else() {
 fn each_sort_of_file_becomes_its_kind_of_record() {
     let log = TestLog::start();
     let lab = lab_with_release(&log);
-    lab.write("SHA256SUMS", format!("{}  model.bin\n", "ab".repeat(32)));
     lab.write("MD5SUMS", format!("{}  model.bin\n", "ab".repeat(16)));
     let publish = |what: &str, kind: &str| {
         let json = lab
@@ -274,9 +273,34 @@ fn each_sort_of_file_becomes_its_kind_of_record() {
     publish("statement.json", "api-version");
     lab.write_json("envelope.json", &elsewhere.api_version("tiny-api", "3", ""));
     publish("envelope.json", "api-version");
-    // Sizes are not in lists of checksums, and strong digests without sizes are half a claim.
+}
+
+#[test]
+fn a_list_by_sha256sum_says_which_files_are_meant() {
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    lab.write("w/model.bin", "weights");
+    lab.write("w/vocab.txt", "words");
+    let digest = |bytes: &str| candor_core::Sha256::of(bytes);
+    let list = format!(
+        "{}  model.bin\n{} *vocab.txt\n",
+        digest("weights"),
+        digest("words")
+    );
+    lab.write("SHA256SUMS", list);
     lab.candor(&log, "publish SHA256SUMS --as example-lab/tiny@2")
-        .expect_error(2, "SHA256SUMS");
+        .expect_code(0);
+    lab.candor(&log, "verify w --as example-lab/tiny@2")
+        .expect_code(0);
+    // No size is known to stop a mirror by that sends without end.
+    lab.candor(
+        &log,
+        "fetch example-lab/tiny@2 --from file:///nowhere -o fetched",
+    )
+    .expect_error(3, "model.bin has no size");
+    lab.write("w/model.bin", "Weights");
+    lab.candor(&log, "verify w --as example-lab/tiny@2")
+        .expect_error(1, "model.bin");
 }
 
 #[test]

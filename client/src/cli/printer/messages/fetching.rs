@@ -74,6 +74,7 @@ fn what_is_said_of_releases_that_can_not_be_fetched() {
     let printed = messages! { PlanError as |error: PlanError| CliError::Fetch(Box::new(error.into()));
         PlanError::NoSource => PlanError::NoSource,
         PlanError::Weak(_) => PlanError::Weak(file()),
+        PlanError::SizeUnknown(_) => PlanError::SizeUnknown(file()),
         PlanError::Reserved(_) => PlanError::Reserved(".candor-fetch/x".parse().expect("a path")),
         PlanError::ChunkList(_) => PlanError::ChunkList(file()),
         PlanError::ChunkListLonger => PlanError::ChunkListLonger,

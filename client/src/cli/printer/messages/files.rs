@@ -138,10 +138,6 @@ fn what_is_said_of_files_that_should_become_records() {
             of: 9,
         },
         SourceError::NoPointers { .. } => SourceError::NoPointers { folder: "opt-125m".into() },
-        SourceError::SizesMissing { .. } => SourceError::SizesMissing {
-            file: "SHA256SUMS".to_owned(),
-            algorithm: "sha256",
-        },
         SourceError::Contents { .. } => SourceError::Contents {
             file: "model.safetensors".parse().expect("a path"),
             error: "its header says to have 9223372036854775808 bytes, and at most 100000000 are read"
