@@ -7,9 +7,10 @@
 //!        └────── the next wave ◄───── the keys of that publisher ───────────────┘
 //! ```
 //!
-//! Always: breadth first and each release once, so that it ends whatever the records name; and no further than its
-//! [`Reach`]. An ancestor never decides about the release: what the log does not list or explain is left out and named.
-//! Only what is proven against the log is an error.
+//! Always: breadth first and each release once, so that it ends whatever the records name; no further than its [`Reach`]; and
+//! no ancestor takes the room of those that are named behind it, so that nobody hides a withdrawn parent behind fat ones.
+//! An ancestor never decides about the release: what the log does not list or explain is left out and named. Only what is
+//! proven against the log is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,8 @@ pub struct Reach {
     pub releases: usize,
     /// How many bytes of entries, those of their publishers' keys among them.
     pub bytes: usize,
+    /// How many bytes of one of them.
+    pub bytes_of_one: usize,
 }
 
 /// What became of the ancestors.
@@ -58,13 +61,15 @@ impl Reach {
         depth: 0,
         releases: 0,
         bytes: 0,
+        bytes_of_one: 0,
     };
 
-    /// What a bundle has room for beside its release: a hundred ancestors, at some 64 KiB each.
+    /// What a bundle has room for beside its release: a hundred ancestors, at some 80 KiB each.
     pub const OF_A_BUNDLE: Self = Self {
         depth: usize::MAX,
         releases: 100,
         bytes: 8 << 20,
+        bytes_of_one: 1 << 20,
     };
 
     /// What is asked of a log at most: some thousands of questions, and 64 MiB of memory with their proofs.
@@ -72,6 +77,7 @@ impl Reach {
         depth: usize::MAX,
         releases: 1_000,
         bytes: 32 << 20,
+        bytes_of_one: 2 << 20,
     };
 }
 
@@ -111,6 +117,17 @@ impl Wave {
     }
 }
 
+/// How many bytes of entries there is room for.
+struct Room(usize);
+
+/// What came along of one ancestor.
+struct Taken {
+    /// How many bytes of entries, without those that were here already.
+    bytes: usize,
+    /// What its publisher says of it.
+    statements: Vec<Statement>,
+}
+
 impl Parts<'_> {
     /// Takes in what the publishers of the release's ancestors say of them.
     pub(super) fn take_ancestors(&mut self, reach: Reach) -> Result<Ancestors, BundleMakerError> {
@@ -120,10 +137,14 @@ impl Parts<'_> {
         }
         let mut seen = BTreeSet::from([self.release.clone()]);
         let (mut releases, mut room) = (reach.releases, reach.bytes);
-        let mut wave = self.wave_of(&seen)?;
+        let mut wave = self.parents()?;
         for _ in 0..reach.depth {
-            let mut next = BTreeSet::new();
+            let mut next = Wave::default();
+            let mut waiting = wave.order.len();
             for release in wave.order {
+                // What one leaves of its share is for those behind it.
+                let share = reach.bytes_of_one.min(room / waiting);
+                waiting -= 1;
                 let named = &wave.named[&release];
                 let is_new = seen.insert(release.clone());
                 if !is_new && named.iter().all(|index| self.entries.contains_key(index)) {
@@ -134,30 +155,37 @@ impl Parts<'_> {
                     continue;
                 }
                 releases -= 1;
-                let taken =
-                    self.take_ancestor(&release, named, &mut room, &mut ancestors.strangers)?;
+                let taken = self.take_ancestor(
+                    &release,
+                    named,
+                    &mut Room(share),
+                    &mut ancestors.strangers,
+                )?;
                 match taken {
-                    Ok(()) if is_new => drop(next.insert(release)),
-                    Ok(()) => {}
+                    Ok(taken) => {
+                        room -= taken.bytes;
+                        if is_new {
+                            taken.statements.iter().for_each(|it| next.take(it));
+                        }
+                    }
                     Err(why) => drop(ancestors.missing.insert(release, why)),
                 }
             }
-            if next.is_empty() {
+            if next.order.is_empty() {
                 break;
             }
-            wave = self.wave_of(&next)?;
+            wave = next;
         }
         Ok(ancestors)
     }
 
-    /// The parents that the records about `releases` name, of those that are here.
-    fn wave_of(&self, releases: &BTreeSet<ReleaseName>) -> Result<Wave, BundleMakerError> {
+    /// The parents that the records about the release name.
+    fn parents(&self) -> Result<Wave, BundleMakerError> {
         let mut wave = Wave::default();
         for (entry, _) in self.entries.values() {
             let signed = parse(entry)?;
-            let statement = signed.statement();
-            if statement.release().is_some_and(|it| releases.contains(it)) {
-                wave.take(statement);
+            if signed.statement().release() == Some(self.release) {
+                wave.take(signed.statement());
             }
         }
         Ok(wave)
@@ -168,27 +196,31 @@ impl Parts<'_> {
         &mut self,
         release: &ReleaseName,
         named: &BTreeSet<LeafIndex>,
-        room: &mut usize,
+        room: &mut Room,
         strangers: &mut BTreeMap<LeafIndex, FoundRecord>,
-    ) -> Result<Result<(), Missing>, BundleMakerError> {
-        let Some(records) = self.records_of(release, named, strangers)? else {
-            return Ok(Err(Missing::Unlisted));
+    ) -> Result<Result<Taken, Missing>, BundleMakerError> {
+        let Some(mut records) = self.records_of(release, named, room, strangers)? else {
+            return Ok(Err(Missing::Bounded));
         };
-        let Some(mut indexes) = self.history(release.publisher())? else {
+        if records.is_empty() {
+            return Ok(Err(Missing::Unlisted));
+        }
+        let Some(history) = self.history(release.publisher())? else {
             let words = format!("the log has no publisher {}", release.publisher());
             return Ok(Err(Missing::Unexplained(words)));
         };
-        indexes.extend(records);
-        indexes.sort_unstable();
-        indexes.dedup();
-        let (mut found, mut bytes, mut replay) = (Vec::new(), 0, Replay::default());
-        for index in indexes {
-            let proven = self.proven(index)?;
-            bytes += proven.0.entry.as_bytes().len();
-            if bytes > *room {
+        for index in history {
+            if !self.take_within(index, room, &mut records)? {
                 return Ok(Err(Missing::Bounded));
             }
-            match replay.check(&proven.0) {
+        }
+        let mut replay = Replay::default();
+        let mut statements = Vec::new();
+        for (entry, _) in records.values() {
+            match replay.check(entry) {
+                Ok(logged) if logged.record.statement().release() == Some(release) => {
+                    statements.push(logged.record.statement().clone());
+                }
                 Ok(_) => {}
                 Err(ReplayError::Authority { index, error })
                     if error.may_want_for_earlier_records() =>
@@ -200,39 +232,44 @@ impl Parts<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            found.push(proven);
         }
-        *room -= bytes;
-        for proven in found {
-            self.add(proven)?;
+        let mut bytes = 0;
+        for (index, proven) in records {
+            if !self.entries.contains_key(&index) {
+                bytes += proven.0.entry.as_bytes().len();
+                self.add(proven)?;
+            }
         }
-        Ok(Ok(()))
+        Ok(Ok(Taken { bytes, statements }))
     }
 
-    /// Where the records stand that say what an ancestor is, and what became of it: those that are `named`, and those
-    /// that the log lists. None, if there are none.
+    /// The records that say what an ancestor is, and what became of it: those that are `named`, and those that the log
+    /// lists. Nothing, if there is no room for them.
     fn records_of(
         &self,
         release: &ReleaseName,
         named: &BTreeSet<LeafIndex>,
+        room: &mut Room,
         strangers: &mut BTreeMap<LeafIndex, FoundRecord>,
-    ) -> Result<Option<BTreeSet<LeafIndex>>, BundleMakerError> {
+    ) -> Result<Option<BTreeMap<LeafIndex, Proven>>, BundleMakerError> {
         let is_theirs = |signed: &SignedRecord| {
             let statement = signed.statement();
             statement.release() == Some(release) && statement.publisher() == release.publisher()
         };
-        let mut records = BTreeSet::new();
+        let mut records = BTreeMap::new();
         for index in named {
             // One beyond the tree can't stand before the record that names it, which is in the tree.
             if self.checkpoint.size().leaf(*index).is_none() {
                 continue;
             }
-            let signed = parse(&self.proven(*index)?.0)?;
-            if is_theirs(&signed) {
-                records.insert(*index);
-                continue;
+            if !self.take_within(*index, room, &mut records)? {
+                return Ok(None);
             }
-            strangers.insert(*index, FoundRecord::of(*index, signed.statement()));
+            let signed = parse(&records[index].0)?;
+            if !is_theirs(&signed) {
+                records.remove(index);
+                strangers.insert(*index, FoundRecord::of(*index, signed.statement()));
+            }
         }
         let listed = match self.client.records_by(release, release.publisher()) {
             Ok(listed) => listed,
@@ -245,23 +282,42 @@ impl Parts<'_> {
             if is_newer || row.kind == Kind::Evaluation {
                 continue;
             }
-            if !is_theirs(&parse(&self.proven(row.index)?.0)?) {
+            if !self.take_within(row.index, room, &mut records)? {
+                return Ok(None);
+            }
+            if !is_theirs(&parse(&records[&row.index].0)?) {
                 return Err(BundleMakerError::OtherRecord {
                     index: row.index,
                     publisher: release.publisher().clone(),
                     release: release.clone(),
                 });
             }
-            records.insert(row.index);
         }
-        Ok((!records.is_empty()).then_some(records))
+        Ok(Some(records))
     }
 
-    /// An entry that is here already, or is fetched.
-    fn proven(&self, index: LeafIndex) -> Result<Proven, BundleMakerError> {
-        match self.entries.get(&index) {
-            Some(proven) => Ok(proven.clone()),
-            None => Ok(self.client.listed_entry(index, self.checkpoint)?),
+    /// Puts an entry among `records`. False, if there is no room for it. Those that came along already take none.
+    fn take_within(
+        &self,
+        index: LeafIndex,
+        room: &mut Room,
+        records: &mut BTreeMap<LeafIndex, Proven>,
+    ) -> Result<bool, BundleMakerError> {
+        if records.contains_key(&index) {
+            return Ok(true);
         }
+        let proven = if let Some(proven) = self.entries.get(&index) {
+            proven.clone()
+        } else {
+            let proven = self.client.listed_entry(index, self.checkpoint)?;
+            let bytes = proven.0.entry.as_bytes().len();
+            let Some(left) = room.0.checked_sub(bytes) else {
+                return Ok(false);
+            };
+            room.0 = left;
+            proven
+        };
+        records.insert(index, proven);
+        Ok(true)
     }
 }

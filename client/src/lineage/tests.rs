@@ -289,6 +289,41 @@ fn more_ancestors_than_are_looked_at_are_said_to_be() {
 }
 
 #[test]
+fn fat_parents_do_not_hide_a_withdrawn_one_behind_them() {
+    const FAT: &str = "small-lab/fat@1";
+    let log = log();
+    let base = publish(&log, BASE, vec![], 1);
+    let fat = publish(&log, FAT, vec![], 3);
+    let names: Vec<_> = (0..32)
+        .map(|n| format!("nobody/{:0>90}@{n:0>60}", ""))
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    config(&log, FAT, &names, 3);
+    log.add(&withdrawal_record(BASE, base.statement, "release", 1));
+    publish(&log, SMALL, vec![fat, base], 3);
+    // Room for all that is said of the fat one, and for nothing else.
+    let alone = try_make(&log, FAT, Reach::NOWHERE).expect("the log answers");
+    let bytes = alone
+        .bundle
+        .records
+        .iter()
+        .map(|it| it.entry.to_string().len())
+        .sum();
+    let reach = Reach {
+        bytes,
+        ..Reach::FAR
+    };
+    let made = try_make(&log, SMALL, reach).expect("the log answers");
+    let lineage = lineage(&made);
+    let withdrawn: Vec<_> = lineage
+        .withdrawn()
+        .map(|(node, _)| node.release.to_string())
+        .collect();
+    assert_eq!(withdrawn, [BASE]);
+    assert!(lineage.is_cut);
+}
+
+#[test]
 fn a_depth_that_was_asked_for_leaves_nothing_open() {
     let log = log();
     chain(&log);
