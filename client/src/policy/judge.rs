@@ -34,10 +34,30 @@ pub struct Facts<'a> {
     pub has_all_entries: bool,
     /// Whether some of what others say of the release was left out of the bundle, be there ever so much.
     pub has_left_out_others: bool,
-    /// What was seen of the release's files, if they were there.
-    pub files: Option<&'a BTreeMap<FilePath, Seen>>,
+    /// What is known of the release's files.
+    pub files: Files<'a>,
     /// What time it is.
     pub now: SystemTime,
+}
+
+/// What is known of a release's files, beside what its records say.
+#[derive(Clone, Copy)]
+pub enum Files<'a> {
+    /// What was seen of each.
+    Seen(&'a BTreeMap<FilePath, Seen>),
+    /// Nothing, and nobody brings them.
+    NotHere,
+    /// Nothing yet: who judges now does so again when they are here.
+    Awaited,
+}
+
+impl<'a> Files<'a> {
+    fn seen(self) -> Option<&'a BTreeMap<FilePath, Seen>> {
+        match self {
+            Self::Seen(seen) => Some(seen),
+            Self::NotHere | Self::Awaited => None,
+        }
+    }
 }
 
 /// What a policy makes of a release.
@@ -282,7 +302,7 @@ fn judge_pickles(rule: PickleRule, manifest: &Manifest, facts: Facts<'_>, verdic
             verdict.broken_by(Rule::Pickle, path, words);
         }
     }
-    if let Some(files) = facts.files {
+    if let Some(files) = facts.files.seen() {
         for (path, seen) in files {
             match &seen.pickles {
                 Pickles::Found(what) => verdict.broken_by(Rule::Pickle, path, what.clone()),
@@ -295,6 +315,8 @@ fn judge_pickles(rule: PickleRule, manifest: &Manifest, facts: Facts<'_>, verdic
                 Pickles::None => {}
             }
         }
+    }
+    if !matches!(facts.files, Files::NotHere) {
         return;
     }
     match rule {
@@ -343,13 +365,13 @@ fn judge_formats(
             verdict.broken_by(Rule::Formats, path, words);
             continue;
         }
-        let seen = facts.files.and_then(|files| files.get(path));
+        let seen = facts.files.seen().and_then(|files| files.get(path));
         if let Some(why) = seen.and_then(|seen| seen.misnamed.as_ref()) {
             let words = format!("it is not in the format that its name says: {why}");
             verdict.broken_by(Rule::Formats, path, words);
         }
     }
-    if facts.files.is_none() {
+    if matches!(facts.files, Files::NotHere) {
         verdict.not_checked.push(
             "whether the files are in the formats that their names say: only the folder shows it"
                 .to_owned(),

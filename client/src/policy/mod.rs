@@ -29,7 +29,7 @@ use candor_formats::Format;
 use serde::Deserialize;
 
 pub use files::{FilesSeen, Seen};
-pub use judge::{Broken, Facts, Open, Verdict};
+pub use judge::{Broken, Facts, Files, Open, Verdict};
 pub use parse::PolicyError;
 
 /// The most bytes of a policy file.

@@ -11,6 +11,7 @@ use candor_tests::cli::{Person, Ran, copy_folder, write_release};
 use candor_tests::mirror::{Mirror, Question, Reply};
 use serde_json::json;
 
+mod gate;
 mod large;
 
 /// A chunk.

@@ -295,6 +295,8 @@ fn a_withdrawn_release_is_refuted_with_the_entry_that_says_so() {
                    [time], as the log says, which nothing proves
       checkpoint   example.org/candor-test, 5 entries, root l9RAPMaShqJsKMHtXSW1tDeG/kc4LeKrnRgDlWHVamE=
       not checked  whether the log's lists leave records out: `candor log` walks through all entries
+                   whether any copy of 5 files is as listed: `candor verify FOLDER --as
+                   example-lab/tiny@1.0.0` reads one
     --- stderr, exit 1
     error: example-lab/tiny@1.0.0 is in the log, and was withdrawn
       example-lab/tiny@1.0.0 is withdrawn by entry 4 (error): The weights are those of another run. Use example-lab/tiny@1.0.1 instead.

@@ -26,6 +26,10 @@ pub struct FetchArgs {
     /// The release that a bundle should be of
     #[arg(long = "as", value_name = "RELEASE")]
     pub wanted: Option<ReleaseName>,
+    /// Hold the release against this policy, too: before anybody is asked for files, and when they are here
+    /// [env: CANDOR_POLICY]
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// Replace files that are there and are others than the release's
     #[arg(long)]
     pub replace: bool,

@@ -103,7 +103,7 @@ fn judged_at(
         log: &log_key(),
         has_all_entries,
         has_left_out_others: made.others.taken < made.others.listed,
-        files: files.as_ref(),
+        files: files.as_ref().map_or(Files::NotHere, Files::Seen),
         now: std::time::UNIX_EPOCH + now,
     });
     let path = |it: &Broken| {
@@ -399,7 +399,7 @@ fn cosignatures_count_as_long_as_the_policy_says() {
             log: &log_key(),
             has_all_entries: false,
             has_left_out_others: false,
-            files: None,
+            files: Files::NotHere,
             now: std::time::UNIX_EPOCH + Duration::from_secs(NOW),
         });
         assert_eq!(

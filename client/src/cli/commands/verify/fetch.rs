@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! release in the log ─► make_bundle ───┐
-//! bundle ─────────────► Bundle::verify ┴─► release::judge ─► refuted, unclear: nobody is asked for a file
-//!                                               │ holds
-//! --from, --mirrors, --from-record ─► Source… ──┴─► Plan ─► candor_fetch::fetch ─► Report
+//! bundle ─────────────► Bundle::verify ┴─► release::judge ─► policy ─► refuted, unclear: nobody is asked for a file
+//!                                                             │ holds
+//! --from, --mirrors, --from-record ─► Source… ────────────────┴─► Plan ─► candor_fetch::fetch ─► policy ─► Report
 //! ```
 //!
 //! Always: whoever is asked for files is named by the user, or with `--from-record` by the publisher; never silently.
@@ -21,10 +21,11 @@ use candor_core::bundle::VerifiedBundle;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 use candor_core::record::kinds::Weights;
-use candor_core::weights::{CHUNK_BYTES, Manifest};
+use candor_core::weights::{CHUNK_BYTES, Manifest, ManifestFile};
 use candor_fetch::{MirrorFault, Options, Outcome, Patience, Plan, Source, fetch};
 use serde_json::Value;
 
+use super::policy::{self, Basis, Gate};
 use super::report::{Doubt, Report};
 use super::{compare_offline, judge_name, lineage, read_bundle, release, target_words};
 use crate::bundle_maker::{Wanted, make_bundle};
@@ -37,7 +38,8 @@ use crate::cli::mirrors::{
 use crate::cli::progress::HashingBar;
 use crate::cli::text::{bytes, counted, grouped, one_line};
 use crate::cli::{Session, files, mirrors};
-use crate::folder::{Progress, not_listed};
+use crate::folder::{FolderError, Progress, not_listed};
+use crate::hashing::OpenFile;
 use crate::transport;
 
 /// The most bytes of a list of mirrors.
@@ -55,7 +57,26 @@ const URI_CHARS_MAX: usize = 200;
 /// Fetches, and says what that came to.
 pub(super) fn judge(args: &FetchArgs, session: &mut Session) -> Result<Report, CliError> {
     let named = sources(args)?;
-    let (bundle, mut report) = records(args, session)?;
+    let gate = Gate::of_fetch(args, session)?;
+    let Records {
+        bundle,
+        checkpoint,
+        from,
+        mut report,
+    } = records(args, gate.as_ref(), session)?;
+    let folder = args.out.clone();
+    let folder = folder.unwrap_or_else(|| folder_of(&bundle.release));
+    if let Some(gate) = &gate {
+        gate.refuse_inside(&folder)?;
+    }
+    let basis = |files| Basis {
+        bundle: &bundle,
+        checkpoint: &checkpoint,
+        from,
+        files,
+    };
+    let before = basis(policy::Files::Awaited);
+    policy::judge_before(gate.as_ref(), before, session, &mut report)?;
     let weights = weights(&bundle, &mut report);
     let Some((index, weights, manifest)) = weights.filter(|_| report.exit() == Exit::Holds) else {
         let words = "nothing was fetched, and nobody was asked for files";
@@ -63,10 +84,6 @@ pub(super) fn judge(args: &FetchArgs, session: &mut Session) -> Result<Report, C
         return Ok(report);
     };
     let sources = with_record(named, weights, &bundle.release, args)?;
-    let folder = args
-        .out
-        .clone()
-        .unwrap_or_else(|| folder_of(&bundle.release));
     let chunks = bundle.chunk_lists.get(&index);
     let plan = Plan::new(manifest, chunks, sources.clone(), folder.clone())
         .map_err(|error| failed(error.into()))?;
@@ -82,18 +99,17 @@ pub(super) fn judge(args: &FetchArgs, session: &mut Session) -> Result<Report, C
     report.remarks.extend(given_up(&outcome.faults));
     judge_chunks(manifest, chunks.is_some(), &mut report);
     judge_others(&folder, &bundle.release, manifest, &mut report);
+    if let Some(gate) = &gate {
+        look(gate, &folder, manifest)?;
+        let after = basis(policy::Files::Looked);
+        policy::judge(Some(gate), after, session, &mut report)?;
+    }
     let (folder, name) = (folder.display(), &bundle.release);
     let again = if args.release.parse::<ReleaseName>().is_ok() {
         format!("candor verify {folder} --as {name}")
     } else {
         format!("candor verify {folder} --bundle {}", args.release)
     };
-    if let Some(policy) = session.settings.policy() {
-        report.not_checked.push(format!(
-            "the policy {}, which `{again}` holds it against",
-            policy.display()
-        ));
-    }
     report.not_checked.push(format!(
         "whether the disk gives back what was written to it: `{again}` reads all files again"
     ));
@@ -103,11 +119,29 @@ pub(super) fn judge(args: &FetchArgs, session: &mut Session) -> Result<Report, C
     Ok(report)
 }
 
-/// The records of the release, and what they come to.
-fn records(
-    args: &FetchArgs,
-    session: &Session,
-) -> Result<(Verified<VerifiedBundle>, Report), CliError> {
+/// Shows the policy the files that came.
+fn look(gate: &Gate, folder: &Path, manifest: &Manifest) -> Result<(), CliError> {
+    let opened_below = |file: &ManifestFile| {
+        let size = file.size.unwrap_or_default();
+        OpenFile::open(&folder.join(file.path.as_str()), Some(folder), size)
+    };
+    for file in manifest.files() {
+        let looked = opened_below(file).and_then(|opened| gate.look(&file.path, &opened));
+        looked.map_err(FolderError::from)?;
+    }
+    Ok(())
+}
+
+/// The records of the release, where they are from, and what they come to.
+struct Records {
+    bundle: Verified<VerifiedBundle>,
+    /// The signed checkpoint, as it was received.
+    checkpoint: String,
+    from: release::From,
+    report: Report,
+}
+
+fn records(args: &FetchArgs, gate: Option<&Gate>, session: &Session) -> Result<Records, CliError> {
     let path = Path::new(&args.release);
     let settings = &session.settings;
     if let Ok(name) = ReleaseName::from_str(&args.release) {
@@ -129,13 +163,19 @@ fn records(
             });
         }
         let client = settings.client()?;
-        let made = make_bundle(&client, &settings.memory()?, &Wanted::all(&name))?;
+        let wanted = Wanted::all(&name).with(policy::authors(gate));
+        let made = make_bundle(&client, &settings.memory()?, &wanted)?;
         let mut report = Report::new(name.to_string());
         report.leave_open_if_first(made.advance);
         let from = release::From::log(&client, made.others);
         release::judge(&made.verified, from, &mut report);
         lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
-        return Ok((made.verified, report));
+        return Ok(Records {
+            bundle: made.verified,
+            checkpoint: made.bundle.checkpoint,
+            from,
+            report,
+        });
     }
     if !path.is_file() {
         return Err(CliError::Usage {
@@ -151,7 +191,12 @@ fn records(
     lineage::judge(&bundle.verified, None, &mut report);
     judge_name(path, name, wanted, false, &mut report);
     compare_offline(&bundle.checkpoint, session, &mut report)?;
-    Ok((bundle.verified, report))
+    Ok(Records {
+        bundle: bundle.verified,
+        checkpoint: bundle.checkpoint.text,
+        from: release::From::Bundle,
+        report,
+    })
 }
 
 /// What says which files the release has; a doubt, if nothing does.

@@ -174,9 +174,15 @@ fn verify(
             let release = &bundle.verified.release;
             let mut report = Report::new(wanted.unwrap_or(release).to_string());
             release::judge(&bundle.verified, From::Bundle, &mut report);
+            release::leave_files_open(&bundle.verified, &mut report);
             lineage::judge(&bundle.verified, None, &mut report);
             judge_name(path, release, wanted, false, &mut report);
-            policy::judge(gate, bundle.basis(false), session, &mut report)?;
+            policy::judge(
+                gate,
+                bundle.basis(policy::Files::NotHere),
+                session,
+                &mut report,
+            )?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
@@ -201,7 +207,12 @@ fn verify(
                     path.display()
                 ));
             }
-            policy::judge(gate, bundle.basis(true), session, &mut report)?;
+            policy::judge(
+                gate,
+                bundle.basis(policy::Files::Looked),
+                session,
+                &mut report,
+            )?;
             compare_offline(&bundle.checkpoint, session, &mut report)?;
             Ok(report)
         }
@@ -252,13 +263,11 @@ fn online(
     if let Some(folder) = folder {
         let how = How::new(args, None, gate);
         folder::judge(&made.verified, folder, how, session, &mut report)?;
+    } else {
+        release::leave_files_open(&made.verified, &mut report);
     }
-    policy::judge(
-        gate,
-        basis(&made, from, folder.is_some()),
-        session,
-        &mut report,
-    )?;
+    let files = folder.map_or(policy::Files::NotHere, |_| policy::Files::Looked);
+    policy::judge(gate, basis(&made, from, files), session, &mut report)?;
     report.note_accepted(&made.accepted);
     look_for_newer(release, &client, &memory, &mut report)?;
     lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
@@ -301,22 +310,22 @@ struct ReadBundle {
 }
 
 impl ReadBundle {
-    fn basis(&self, has_folder: bool) -> Basis<'_> {
+    fn basis(&self, files: policy::Files) -> Basis<'_> {
         Basis {
             bundle: &self.verified,
             checkpoint: &self.checkpoint.text,
             from: From::Bundle,
-            has_folder,
+            files,
         }
     }
 }
 
-fn basis(made: &MadeBundle, from: From, has_folder: bool) -> Basis<'_> {
+fn basis(made: &MadeBundle, from: From, files: policy::Files) -> Basis<'_> {
     Basis {
         bundle: &made.verified,
         checkpoint: &made.bundle.checkpoint,
         from,
-        has_folder,
+        files,
     }
 }
 

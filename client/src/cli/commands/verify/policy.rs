@@ -14,12 +14,12 @@ use candor_core::weights::FilePath;
 use super::release::From;
 use super::report::{AppliedPolicy, Doubt, Finding, Report};
 use super::target::Target;
-use crate::cli::args::VerifyArgs;
+use crate::cli::args::{FetchArgs, VerifyArgs};
 use crate::cli::error::CliError;
 use crate::cli::text::counted;
 use crate::cli::{Session, files};
 use crate::hashing::{FileError, OpenFile};
-use crate::policy::{Facts, FilesSeen, POLICY_BYTES_MAX, Policy, Rule, Verdict};
+use crate::policy::{self, Facts, FilesSeen, POLICY_BYTES_MAX, Policy, Rule, Verdict};
 
 /// What can be done about a policy that can't be read.
 const HINT: &str = "docs/policy.md says what a policy is, and has one to begin with";
@@ -42,15 +42,32 @@ impl Gate {
         let Some(path) = path.filter(|_| target.is_release()) else {
             return Ok(None);
         };
+        let mut folders = Vec::new();
         if let Target::FolderOffline { folder, .. }
         | Target::FolderOnline { folder, .. }
         | Target::FolderByDigest(folder) = target
         {
+            folders.push(folder.as_path());
+        }
+        folders.extend(args.base.as_deref());
+        for folder in folders {
             refuse_inside(&path, folder)?;
         }
-        if let Some(base) = &args.base {
-            refuse_inside(&path, base)?;
-        }
+        Self::read(path).map(Some)
+    }
+
+    /// The same for what is about to be fetched.
+    pub(super) fn of_fetch(args: &FetchArgs, session: &Session) -> Result<Option<Self>, CliError> {
+        let path = args.policy.clone().or_else(|| session.settings.policy());
+        path.map(Self::read).transpose()
+    }
+
+    /// Refuses a policy that lies where the files of a release are to be.
+    pub(super) fn refuse_inside(&self, folder: &Path) -> Result<(), CliError> {
+        refuse_inside(&self.path, folder)
+    }
+
+    fn read(path: PathBuf) -> Result<Self, CliError> {
         let bytes = files::read(&path, POLICY_BYTES_MAX)?;
         let form = |what: String| CliError::Form {
             path: path.clone(),
@@ -64,16 +81,37 @@ impl Gate {
             ))
         })?;
         let policy = Policy::parse(text).map_err(|error| form(error.to_string()))?;
-        Ok(Some(Self {
+        Ok(Self {
             path,
             policy,
             seen: FilesSeen::default(),
-        }))
+        })
     }
 
     /// Looks at a file of the folder that is about to be hashed.
     pub(super) fn look(&self, path: &FilePath, file: &OpenFile) -> Result<(), FileError> {
         self.seen.look(&self.policy, path, file)
+    }
+
+    fn judge(&self, basis: Basis<'_>, session: &Session) -> Result<Verdict, CliError> {
+        let seen = self.seen.take();
+        let others = match basis.from {
+            From::Bundle => None,
+            From::Log(others) | From::Entries(others) => Some(others),
+        };
+        Ok(self.policy.judge(Facts {
+            bundle: basis.bundle,
+            checkpoint: basis.checkpoint,
+            log: &session.settings.log_key()?,
+            has_all_entries: matches!(basis.from, From::Entries(_)),
+            has_left_out_others: others.is_none_or(|it| it.is_more || it.taken < it.listed),
+            files: match basis.files {
+                Files::Looked => policy::Files::Seen(&seen),
+                Files::NotHere => policy::Files::NotHere,
+                Files::Awaited => policy::Files::Awaited,
+            },
+            now: SystemTime::now(),
+        }))
     }
 }
 
@@ -119,8 +157,18 @@ pub(super) struct Basis<'a> {
     /// The signed checkpoint, as it was received.
     pub(super) checkpoint: &'a str,
     pub(super) from: From,
-    /// Whether the release's files were there to be looked at.
-    pub(super) has_folder: bool,
+    pub(super) files: Files,
+}
+
+/// The release's files, as the policy finds them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Files {
+    /// The gate looked at each.
+    Looked,
+    /// There is no folder.
+    NotHere,
+    /// They are to be fetched.
+    Awaited,
 }
 
 /// Holds a release that was judged against the policy, if there is one.
@@ -130,24 +178,26 @@ pub(super) fn judge(
     session: &Session,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let Some(gate) = gate else {
-        return Ok(());
-    };
-    let seen = gate.seen.take();
-    let others = match basis.from {
-        From::Bundle => None,
-        From::Log(others) | From::Entries(others) => Some(others),
-    };
-    let verdict = gate.policy.judge(Facts {
-        bundle: basis.bundle,
-        checkpoint: basis.checkpoint,
-        log: &session.settings.log_key()?,
-        has_all_entries: matches!(basis.from, From::Entries(_)),
-        has_left_out_others: others.is_none_or(|it| it.is_more || it.taken < it.listed),
-        files: basis.has_folder.then_some(&seen),
-        now: SystemTime::now(),
-    });
-    report_on(gate, verdict, report);
+    if let Some(gate) = gate {
+        report_on(gate, gate.judge(basis, session)?, report);
+    }
+    Ok(())
+}
+
+/// Holds a release against the policy, if there is one, before its files are fetched. What lets it pass is not reported:
+/// the policy judges again when they are here.
+pub(super) fn judge_before(
+    gate: Option<&Gate>,
+    basis: Basis<'_>,
+    session: &Session,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    if let Some(gate) = gate {
+        let verdict = gate.judge(basis, session)?;
+        if !(verdict.broken.is_empty() && verdict.open.is_empty()) {
+            report_on(gate, verdict, report);
+        }
+    }
     Ok(())
 }
 

@@ -101,6 +101,17 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
     }
 }
 
+/// Says that the records were all that was looked at.
+pub(super) fn leave_files_open(bundle: &VerifiedBundle, report: &mut Report) {
+    if let Some((_, weights)) = bundle.weights() {
+        report.not_checked.push(format!(
+            "whether any copy of {} is as listed: `candor verify FOLDER --as {}` reads one",
+            counted(weights.files, "file", "files"),
+            bundle.release
+        ));
+    }
+}
+
 /// What its own publisher says the release is, which is what makes it one; and whether the evaluations are about that.
 fn judge_subject(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut Report) {
     let release = &bundle.release;

@@ -369,6 +369,11 @@ impl Report {
         rows("superseded", &superseded.collect::<Vec<_>>());
         let policy = self.policy.iter().filter_map(AppliedPolicy::words);
         rows("policy", &policy.collect::<Vec<_>>());
+        // Otherwise they are the error that is told last.
+        if self.exit() == Exit::Refuted {
+            let doubts = self.doubts.iter().map(|doubt| doubt.words.clone());
+            rows("unclear", &doubts.collect::<Vec<_>>());
+        }
         rows("remarks", &self.remarks);
         let head = self.checkpoint.as_ref().map(|it| {
             format!(
