@@ -146,6 +146,26 @@ impl Memory {
         Ok(Some(size))
     }
 
+    /// Holds two checkpoints against each other that were shown at once: `client` proves that they are of one history, and
+    /// without it, that takes that they are of one size. Returns whether there was telling.
+    pub fn compare_two(
+        &self,
+        key: &LogKey,
+        client: Option<&LogClient>,
+        [one, other]: [&SignedCheckpoint; 2],
+    ) -> Result<bool, MemoryError> {
+        let compared = match client {
+            Some(client) => compare(client, Some(one), other),
+            None if one.size() != other.size() => return Ok(false),
+            None if one.head() == other.head() => return Ok(true),
+            None => Compared::Misfits(Accusation::of_two_roots(one.clone())),
+        };
+        match compared {
+            Compared::Fits(_) | Compared::Older { .. } => Ok(true),
+            Compared::Misfits(accusation) => Err(self.accuse(key, accusation, other)),
+        }
+    }
+
     /// Fetches the newest checkpoint, and holds it against what was seen before.
     ///
     /// It is stale if it is older than what was seen before it was asked for, and the log says the same

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use candor_tests::TestLog;
-use candor_tests::cli::{Person, Ran, flip_last_byte};
+use candor_tests::cli::{Person, Ran, copy_folder, flip_last_byte};
 use candor_tests::lying::{Lie, answers_for};
 use serde_json::json;
 
@@ -81,7 +81,7 @@ impl Scene {
     /// Gives the reader the release's folder and bundle.
     fn give(&self, who: &Person, release: &str) {
         let model = model(release);
-        candor_tests::cli::copy_folder(&who.home.join(model), &self.reader.home.join(model));
+        copy_folder(&who.home.join(model), &self.reader.home.join(model));
         let bundle = format!("{model}-1.0.0.candor");
         self.reader.write(&bundle, who.read(&bundle));
     }
@@ -292,6 +292,42 @@ fn a_parent_is_looked_up_before_it_is_named() {
     release(&format!("--parent fine-tune-of:{BASE} --allow-withdrawn"))
         .expect_code(0)
         .expect_words(&format!("warning: the parent {BASE} is withdrawn"));
+}
+
+#[test]
+fn a_log_that_shows_an_adapter_and_its_base_in_two_histories_is_caught() {
+    let mut scene = Scene::new();
+    let adapter = "example-lab/adapter@1.0.0";
+    let copy = scene.log.scratch().join("copy");
+    assert!(scene.log.stop().success());
+    copy_folder(&scene.log.data(), &copy);
+    scene.log.restart();
+    // Two entries in the one history, and two others in the other.
+    let flags = format!("--parent adapter-for:{BASE}");
+    scene.release(&scene.lab, adapter, &flags).expect_code(0);
+    scene.give(&scene.lab, adapter);
+    assert!(scene.log.stop().success());
+    fs::remove_dir_all(scene.log.data()).expect("the log's folder can be removed");
+    copy_folder(&copy, &scene.log.data());
+    scene.log.restart();
+    let lab = &scene.base_lab;
+    scene
+        .release(lab, "base-lab/other@1.0.0", "")
+        .expect_code(0);
+    // Its bundle again, as of now.
+    scene.release(lab, BASE, "").expect_code(0);
+    scene.give(lab, BASE);
+    let verify = "verify adapter --bundle adapter-1.0.0.candor --base base";
+    // Nothing was seen of the log before; each of the two would do for itself.
+    scene
+        .reader(&format!(
+            "{verify} --base-bundle base-1.0.0.candor --offline"
+        ))
+        .expect_error(1, "two histories");
+    assert_eq!(scene.reader.evidence().len(), 1);
+    // With the log at hand, it proves that they are of one history, or does not.
+    fs::remove_dir_all(scene.reader.home.join(".local/state")).expect("forgotten");
+    scene.reader(verify).expect_error(1, "two histories");
 }
 
 #[test]

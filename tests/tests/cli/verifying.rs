@@ -68,8 +68,9 @@ fn a_release_verifies_offline_with_the_server_gone() {
                    (entry 1), model-card (entry 2), training-config (entry 3)
       logged       as entries 1, 2, 3: the log's order; no time is proven
       checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
-      not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
-                   entries: `candor verify example-lab/tiny@1.0.0` asks the log
+      not checked  whether anything was withdrawn, or a key taken off its list: whoever made the bundle may
+                   have left it out, and it has nothing that came after the checkpoint's 4 entries; `candor
+                   verify example-lab/tiny@1.0.0` asks the log
                    whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
                    whether this is the history that others see: no checkpoint of this log was seen here
                    before
@@ -105,8 +106,9 @@ fn a_folder_that_differs_is_refuted_file_by_file() {
                    (entry 1), model-card (entry 2), training-config (entry 3)
       logged       as entries 1, 2, 3: the log's order; no time is proven
       checkpoint   example.org/candor-test, 4 entries, root lyUGIfDuAHQe/8N5VPDpotPNH0xh2KQFkBYnojoOy9w=
-      not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 4
-                   entries: `candor verify example-lab/tiny@1.0.0` asks the log
+      not checked  whether anything was withdrawn, or a key taken off its list: whoever made the bundle may
+                   have left it out, and it has nothing that came after the checkpoint's 4 entries; `candor
+                   verify example-lab/tiny@1.0.0` asks the log
                    whether example-lab/tiny@1.0.0 is the release that you want: name that with `--as`
     --- stderr, exit 1
     error: tiny as example-lab/tiny@1.0.0 does not hold
@@ -393,8 +395,9 @@ fn files_that_only_weak_digests_name_are_left_open() {
       remarks      the weights record (entry 4) has only digests by MD5, which are weak: a file that has them
                    may be another one
       checkpoint   example.org/candor-test, 5 entries, root opcU075/Ov0CehLkkAPjCGxAvf8NUu6pDk8YvaIzKJU=
-      not checked  whether anything was withdrawn, or a key taken off its list, after the checkpoint's 5
-                   entries: `candor verify example-lab/old@1` asks the log
+      not checked  whether anything was withdrawn, or a key taken off its list: whoever made the bundle may
+                   have left it out, and it has nothing that came after the checkpoint's 5 entries; `candor
+                   verify example-lab/old@1` asks the log
                    whether example-lab/old@1 is the release that you want: name that with `--as`
                    whether this is the history that others see: no checkpoint of this log was seen here
                    before

@@ -43,6 +43,7 @@ pub fn run(args: &LineageArgs, session: &mut Session) -> Result<Exit, CliError> 
     let mut object = lineage_json(&lineage);
     object["verdict"] = json!(exit.verdict());
     object["exit"] = json!(exit.code());
+    object["source"] = json!(if ancestors.is_some() { "log" } else { "bundle" });
     object["checkpoint"] = page::checkpoint_json(&bundle.checkpoint);
     session.printer.json(&object);
     if session.printer.is_json() {
@@ -61,7 +62,7 @@ pub fn run(args: &LineageArgs, session: &mut Session) -> Result<Exit, CliError> 
     }
     if ancestors.is_none() {
         let words = format!(
-            "whether anything was withdrawn after the checkpoint of {} is not known: `candor lineage {}` asks the log",
+            "whether anything was withdrawn is not known: whoever made the bundle may have left it out, and it has nothing that came after the checkpoint's {}; `candor lineage {}` asks the log",
             counted(bundle.checkpoint.head.size.get(), "entry", "entries"),
             bundle.release
         );

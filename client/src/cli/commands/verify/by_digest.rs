@@ -263,14 +263,10 @@ fn judge_found(
         mut report,
     } = own.swap_remove(stands.unwrap_or(0));
     lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
-    lineage::judge_base(&made.verified, args, session, &mut report)?;
     let from = From::log(client, made.others);
-    policy::judge(
-        gate,
-        basis(&made, from, policy::Files::Looked),
-        session,
-        &mut report,
-    )?;
+    let basis = basis(&made, from, policy::Files::Looked);
+    lineage::judge_base(basis, args, session, &mut report)?;
+    policy::judge(gate, basis, session, &mut report)?;
     report.note_accepted(&made.accepted);
     let index = found.iter().find(|it| it.release == release);
     let index = index.map_or(found[0].index, |it| it.index);

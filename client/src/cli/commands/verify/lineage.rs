@@ -18,6 +18,7 @@ use candor_core::record::lineage::FoundRecord;
 use serde_json::json;
 
 use super::folder::{self, How};
+use super::policy::{self, Basis};
 use super::release::{self, From};
 use super::report::{Doubt, Finding, Report};
 use super::{compare_offline, read_bundle, target_words};
@@ -28,6 +29,7 @@ use crate::cli::error::CliError;
 use crate::cli::page::lineage::{edge_words, lineage_gist_json, withdrawn_ancestors};
 use crate::cli::text::counted;
 use crate::lineage::{Edge, Lineage, State};
+use crate::log_client::SignedCheckpoint;
 
 /// How many edges are told one by one.
 const EDGES_NAMED_MAX: usize = 10;
@@ -70,7 +72,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, ancestors: Option<&Ancestors>, repo
 /// Holds the folder that `--base` names against the release that this one is an adapter for. What was found of the adapter
 /// stands, whatever becomes of that.
 pub(super) fn judge_base(
-    adapter: &VerifiedBundle,
+    adapter: Basis<'_>,
     args: &VerifyArgs,
     session: &Session,
     report: &mut Report,
@@ -85,7 +87,7 @@ pub(super) fn judge_base(
 }
 
 fn try_base(
-    adapter: &VerifiedBundle,
+    of_adapter: Basis<'_>,
     args: &VerifyArgs,
     session: &Session,
     report: &mut Report,
@@ -93,10 +95,11 @@ fn try_base(
     let Some(folder) = &args.base else {
         return Ok(());
     };
-    let (base, from) = if let Some(path) = &args.base_bundle {
+    let adapter = of_adapter.bundle;
+    let (base, checkpoint, from) = if let Some(path) = &args.base_bundle {
         let bundle = read_bundle(path, session)?;
         compare_offline(&bundle.checkpoint, session, report)?;
-        (bundle.verified, From::Bundle)
+        (bundle.verified, bundle.checkpoint.text, From::Bundle)
     } else {
         let Some(parent) = the_base(adapter, report) else {
             return Ok(());
@@ -104,8 +107,16 @@ fn try_base(
         let client = session.settings.client()?;
         let wanted = Wanted::own(&parent.release);
         let made = make_bundle(&client, &session.settings.memory()?, &wanted)?;
-        (made.verified, From::log(&client, made.others))
+        let from = From::log(&client, made.others);
+        (made.verified, made.bundle.checkpoint, from)
     };
+    let of_base = Basis {
+        bundle: &base,
+        checkpoint: &checkpoint,
+        from,
+        files: policy::Files::Looked,
+    };
+    judge_history([of_adapter, of_base], session, report)?;
     let Some(parent) = named_base(adapter, &base, args.base_bundle.as_deref(), report) else {
         return Ok(());
     };
@@ -126,6 +137,46 @@ fn try_base(
         "exit": of_base.exit().code(),
     });
     take_in(of_base, folder, &base, report);
+    Ok(())
+}
+
+/// Holds the checkpoints of an adapter and of its base against each other: a log that shows each of them in a history of its
+/// own signed two. What was asked of the log was held against what was seen of it, so that two such checkpoints are of one.
+fn judge_history(
+    both: [Basis<'_>; 2],
+    session: &Session,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let is_offline = |it: &Basis<'_>| matches!(it.from, From::Bundle);
+    let client = match both.iter().filter(|it| is_offline(it)).count() {
+        0 => return Ok(()),
+        1 => Some(session.settings.client()?),
+        _ => None,
+    };
+    let key = session.settings.log_key()?;
+    let [one, other] = both.map(|it| {
+        let signed = SignedCheckpoint::verify(it.checkpoint.to_owned(), &key);
+        signed.expect("it was verified with what it is the checkpoint of")
+    });
+    let both = [&one, &other];
+    let Ok(memory) = session.settings.memory() else {
+        if both[0].size() == both[1].size() && both[0].head() != both[1].head() {
+            report.findings.push(Finding::Fork {
+                words: format!(
+                    "the log signed two different trees of {} entries, one for the adapter and one for its base",
+                    both[0].size()
+                ),
+            });
+        }
+        return Ok(());
+    };
+    if !memory.compare_two(&key, client.as_ref(), both)? {
+        report.not_checked.push(format!(
+            "whether the checkpoints of {} and of {} entries, of the adapter and of its base, are of one history",
+            both[0].size(),
+            both[1].size()
+        ));
+    }
     Ok(())
 }
 

@@ -199,7 +199,8 @@ fn verify(
             folder::judge(&bundle.verified, folder, how, session, &mut report)?;
             lineage::judge(&bundle.verified, None, &mut report);
             let fits = report.findings.is_empty() && report.doubts.is_empty();
-            lineage::judge_base(&bundle.verified, args, session, &mut report)?;
+            let basis = bundle.basis(policy::Files::Looked);
+            lineage::judge_base(basis, args, session, &mut report)?;
             judge_name(folder, release, wanted, fits, &mut report);
             if *is_inside {
                 report.not_checked.push(format!(
@@ -267,11 +268,12 @@ fn online(
         release::leave_files_open(&made.verified, &mut report);
     }
     let files = folder.map_or(policy::Files::NotHere, |_| policy::Files::Looked);
-    policy::judge(gate, basis(&made, from, files), session, &mut report)?;
+    let basis = basis(&made, from, files);
+    policy::judge(gate, basis, session, &mut report)?;
     report.note_accepted(&made.accepted);
     look_for_newer(release, &client, &memory, &mut report)?;
     lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
-    lineage::judge_base(&made.verified, args, session, &mut report)?;
+    lineage::judge_base(basis, args, session, &mut report)?;
     Ok(report)
 }
 

@@ -29,6 +29,15 @@ pub(super) enum From {
 }
 
 impl From {
+    /// Its name in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle",
+            Self::Log(_) => "log",
+            Self::Entries(_) => "entries",
+        }
+    }
+
     /// What was asked of `client`, and is answered.
     pub(super) fn log(client: &LogClient, others: Others) -> Self {
         if client.has_all_entries() {
@@ -61,6 +70,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
     });
     report.logged = logged.collect();
     report.checkpoint = Some((*bundle.checkpoint).clone());
+    report.source = Some(from.name());
     if let Some((index, weights)) = bundle
         .weights()
         .filter(|(_, it)| it.strength == Strength::Weak)
@@ -78,7 +88,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
     let size = bundle.checkpoint.head.size;
     match from {
         From::Bundle => report.not_checked.push(format!(
-            "whether anything was withdrawn, or a key taken off its list, after the checkpoint's {size} entries: `candor verify {}` asks the log",
+            "whether anything was withdrawn, or a key taken off its list: whoever made the bundle may have left it out, and it has nothing that came after the checkpoint's {size} entries; `candor verify {}` asks the log",
             bundle.release
         )),
         From::Log(others) | From::Entries(others) => {

@@ -40,6 +40,8 @@ pub(super) struct Report {
     pub(super) found: Vec<FoundRelease>,
     /// The newest release of the model, where it is another one.
     pub(super) superseded: Option<Superseded>,
+    /// Of a release: who said which records there are.
+    pub(super) source: Option<&'static str>,
     /// The tree that proofs led to.
     pub(super) checkpoint: Option<Checkpoint>,
     /// What speaks against it.
@@ -403,6 +405,7 @@ impl Report {
             "remarks": self.remarks,
             "notChecked": self.not_checked,
             "policy": self.policy.as_ref().map(AppliedPolicy::to_json),
+            "source": self.source,
             "checkpoint": self.checkpoint.as_ref().map(page::checkpoint_json),
             "lineage": self.lineage,
             "base": self.base,
