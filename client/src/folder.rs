@@ -31,7 +31,7 @@ use crate::hashing::{
     self, FileError, Hashed, Job, Look, OpenFile, Options, hash_files, is_computed,
 };
 
-pub use error::FolderError;
+pub use error::{FolderError, LINK_HINT};
 
 /// Where the history of a git checkout is kept, which is no part of a release.
 const GIT: &str = ".git";
@@ -117,6 +117,8 @@ pub struct Unlistable {
     pub path: String,
     /// In a few words.
     pub what: String,
+    /// Whether it is a symbolic link.
+    pub is_link: bool,
 }
 
 /// The files of a folder, not read yet.
@@ -296,6 +298,7 @@ fn list_beside(
     };
     let mut unlistable = Vec::new();
     let listing = list(folder, release.into(), &is_listed, &mut |path, error| {
+        let is_link = matches!(error, FolderError::Link { .. });
         let what = match error {
             FolderError::Link { .. } => "a symbolic link, and links are not followed".to_owned(),
             FolderError::Special { .. } => "neither a file nor a folder".to_owned(),
@@ -303,7 +306,11 @@ fn list_beside(
             FolderError::Name { error, .. } => error.to_string(),
             error => return Err(error),
         };
-        unlistable.push(Unlistable { path, what });
+        unlistable.push(Unlistable {
+            path,
+            what,
+            is_link,
+        });
         Ok(())
     })?;
     unlistable.sort_by(|a, b| a.path.cmp(&b.path));

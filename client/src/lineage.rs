@@ -304,7 +304,9 @@ fn state(
 ) -> State {
     let Some(parent) = named.record else {
         let is_it = |logged: &&&LoggedRecord| {
-            Some(logged.record.statement().digest) == named.statement
+            let statement = logged.record.statement();
+            Some(statement.digest) == named.statement
+                && statement.kind().says_what_a_release_is()
                 && logged.index < named.by.index
         };
         return match about.iter().find(is_it) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use candor_core::weights::FilePath;
 
 use crate::folder::WORK_FOLDER;
-use crate::{MirrorFault, Outcome};
+use crate::{Fault, MirrorFault, Outcome};
 
 /// A fetch that did not end well, and what was done until then.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,12 @@ pub enum Obstacle {
 }
 
 impl FetchError {
+    /// Whether it is that all sources were asked for a file, and none has it.
+    pub(crate) fn is_lacking(&self) -> bool {
+        matches!(self, Self::NoMirror { mirrors, .. }
+            if mirrors.iter().all(|it| matches!(it.fault, Fault::Missing { .. })))
+    }
+
     /// What the reader can do next.
     pub fn hint(&self) -> String {
         match self {

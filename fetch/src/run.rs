@@ -15,6 +15,9 @@ use crate::{
     Fault, FetchError, FileOutcome, MirrorFault, Options, Outcome, Plan, Progress, Stopped,
 };
 
+/// How many files may be ones that no source has before the others are given up, too: the addresses are wrong, then.
+const LACKING_MAX: usize = 10;
+
 /// How often it is said how far it has come.
 const PROGRESS: Duration = Duration::from_millis(50);
 
@@ -29,6 +32,8 @@ pub(crate) struct Shared<'a> {
     begun: AtomicUsize,
     /// A file can't be fetched, and the others wait for the next time.
     is_given_up: AtomicBool,
+    /// Files that no source has.
+    lacking: AtomicUsize,
     /// How often each source failed. Whoever begins a file asks the one first that did so least.
     strikes: Vec<AtomicU32>,
     faults: Mutex<Vec<MirrorFault>>,
@@ -39,8 +44,9 @@ pub(crate) struct Shared<'a> {
 /// `agent` says whose certificates are believed, through which proxy requests go, and what the program calls itself; its
 /// limits on time and redirects are not used. `progress` is told at the beginning, many times a second, and at the end.
 ///
-/// Whatever fails for one file ends all: what was fetched of the others is kept in [`WORK_FOLDER`](crate::WORK_FOLDER), and
-/// the next fetch goes on from there. So does one after a crash.
+/// Whatever fails for one file ends all, save that no source has it, which a few files may be before all is ended. What was
+/// fetched of the others is kept in [`WORK_FOLDER`](crate::WORK_FOLDER), and the next fetch goes on from there. So does one
+/// after a crash.
 pub fn fetch(
     plan: &Plan,
     agent: &Agent,
@@ -112,6 +118,7 @@ fn fetch_into(
         bytes: AtomicU64::new(0),
         begun: AtomicUsize::new(order.first().copied().unwrap_or(0)),
         is_given_up: AtomicBool::new(false),
+        lacking: AtomicUsize::new(0),
         strikes: plan.sources.iter().map(|_| AtomicU32::new(0)).collect(),
         faults: Mutex::new(Vec::new()),
     };
@@ -149,8 +156,11 @@ fn fetch_into(
         loop {
             match results.recv_timeout(PROGRESS) {
                 Ok(Ok(file)) => outcome.files.push(file),
-                // What failed first made the others stop.
-                Ok(Err(error)) => first_error = first_error.take().or(Some(error)),
+                // What failed first made the others stop, unless that was nothing worse than a file that nobody has.
+                Ok(Err(error)) => match &first_error {
+                    Some(first) if error.is_lacking() || !first.is_lacking() => {}
+                    Some(_) | None => first_error = Some(error),
+                },
                 Err(RecvTimeoutError::Timeout) => say(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -165,7 +175,7 @@ fn fetch_into(
     }
 }
 
-/// Fetches one file after the other until there is none, or one failed.
+/// Fetches one file after the other until there is none, or one failed as others may.
 fn work(
     shared: &Shared<'_>,
     next: &AtomicUsize,
@@ -180,7 +190,10 @@ fn work(
         // `None` was given up on the way, for another file's error.
         if let Some(result) = fetch_file(shared, &shared.plan.jobs[index], &mut buffer).transpose()
         {
-            if result.is_err() {
+            if let Err(error) = &result
+                && (!error.is_lacking()
+                    || shared.lacking.fetch_add(1, Ordering::Relaxed) >= LACKING_MAX)
+            {
                 shared.give_up();
             }
             // Somebody listens as long as there are threads.

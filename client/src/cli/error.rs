@@ -197,7 +197,7 @@ impl CliError {
             Self::Output(_) => "make room where it goes, and run the command again".to_owned(),
             Self::Config(error) => error.hint().to_owned(),
             Self::Key(error) => error.hint(),
-            Self::File { .. } => "check the path, its permissions, and that there is room for what is written".to_owned(),
+            Self::File { error, .. } => io_hint(error).to_owned(),
             Self::FileExists { .. } => "name another file, or move this one away".to_owned(),
             Self::FileTooLong { .. } => "check that this is the file that you mean".to_owned(),
             Self::Form { hint, .. } => (*hint).to_owned(),
@@ -438,6 +438,20 @@ fn part_proof_hint(error: &PartProofError) -> String {
         PartProofError::Manifest { .. } => {
             "the release's own record is broken: ask its publisher for another release".to_owned()
         }
+    }
+}
+
+/// What can be done about a file that can't be read or written.
+pub fn io_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "check the path: nothing is there, or its folder is not",
+        io::ErrorKind::PermissionDenied => "check its permissions, and those of its folder",
+        io::ErrorKind::IsADirectory => "name a file; this is a folder",
+        io::ErrorKind::NotADirectory => "check the path: a part of it is a file, and no folder",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room for what is written, and run the command again"
+        }
+        _ => "check the path, its permissions, and that there is room for what is written",
     }
 }
 

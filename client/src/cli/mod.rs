@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, Common, OmsCommand, PublisherCommand};
+use args::{Cli, Command, Common, OmsCommand, PublisherCommand, ReportArgs};
 use error::CliError;
 use exit::Exit;
 use printer::Printer;
@@ -76,6 +76,7 @@ pub fn run_with(
             .usage(&error);
             // Help and version go to stdout and are no errors; the rest is wrong usage.
             if error.use_stderr() {
+                ReportArgs::write_wrong_usage(&args, &error);
                 Exit::BadInput
             } else {
                 Exit::Holds

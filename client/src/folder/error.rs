@@ -75,6 +75,9 @@ pub enum FolderError {
     },
 }
 
+/// What can be done about symbolic links.
+pub const LINK_HINT: &str = "put the file itself there (`cp --dereference`); a Hugging Face cache is full of links, so download with `--local-dir`";
+
 impl FolderError {
     /// What the reader can do next.
     pub fn hint(&self) -> &'static str {
@@ -86,9 +89,7 @@ impl FolderError {
             Self::TooManyFiles { .. } => {
                 "pack many small files into archives, or release them as several models"
             }
-            Self::Link { .. } => {
-                "put the file itself there (`cp --dereference`); a Hugging Face cache is full of links, so download with `--local-dir`"
-            }
+            Self::Link { .. } => LINK_HINT,
             Self::Special { .. } => "remove it, or release a copy of the folder without it",
             Self::NotUtf8 { .. } | Self::Name { .. } => "rename the file",
             Self::Case { .. } => {

@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub checkpoint: &'a str,
     /// Whose it is.
     pub log: &'a LogKey,
+    /// Whether the log was not asked, and all that there is comes from a bundle.
+    pub is_offline: bool,
     /// Whether all entries of the log were read, so that what its publisher, or an author whom the policy names, did
     /// not say there was never said.
     pub has_all_entries: bool,
@@ -168,9 +170,14 @@ impl Verdict {
 
 fn ask_again(facts: Facts<'_>) -> String {
     let release = &facts.bundle.release;
+    let publisher = release.publisher();
+    if facts.is_offline {
+        return format!(
+            "ask the log for all of it, with `candor verify {release}`, or {publisher} to publish it"
+        );
+    }
     format!(
-        "ask the log for all of it, with `candor verify {release}`, or {} to publish it",
-        release.publisher()
+        "ask {publisher} to publish it; `candor log` walks through all entries, should the log have left it out"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candor_core::record::{Kind, Statement, parse_strict};
+use candor_core::record::{Kind, Statement};
 use serde_json::Value;
 
 use super::checksums::is_checksums;
@@ -11,7 +11,7 @@ use super::hub::is_listing;
 use super::oci::is_manifest;
 use super::training_config::is_training_config;
 use super::yaml::parse_json_like;
-use super::{SourceError, text};
+use super::{SourceError, foreign_json, text};
 
 /// What a file can be read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn detect(path: &Path, bytes: &[u8]) -> Result<SourceKind, SourceError> {
         "yml" | "yaml" => is_training_config(&named, bytes).then_some(SourceKind::TrainingConfig),
         _ if is_checksums(contents) => Some(SourceKind::Checksums),
         // What tools print has whatever name it was saved under.
-        _ => parse_strict(bytes).ok().and_then(|json| published(&json)),
+        _ => foreign_json(bytes).ok().and_then(|json| published(&json)),
     };
     found.ok_or(SourceError::NotUnderstood { file })
 }

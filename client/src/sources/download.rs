@@ -100,7 +100,9 @@ pub(super) fn noted(folder: &Path, manifest: &Manifest) -> Result<Option<Noted>,
         let words = "the files were downloaded from several commits, so that none is named";
         noted.warnings.push(words.to_owned());
     }
-    noted.commit = commits.pop_first().filter(|_| is_one && differ.is_empty());
+    noted.commit = commits
+        .pop_first()
+        .filter(|_| is_one && differ.is_empty() && noted.files > 0);
     Ok((noted.commit.is_some() || !noted.warnings.is_empty()).then_some(noted))
 }
 

@@ -11,13 +11,13 @@
 //! git's blob is the pointer, and its name says nothing of the file.
 
 use candor_core::record::kinds::{Source, Weights};
-use candor_core::record::{Algorithm, ReleaseName, parse_strict};
+use candor_core::record::{Algorithm, ReleaseName};
 use candor_core::weights::{FilePath, Manifest, ManifestFile};
 use serde_json::Value;
 
 use super::fields::Fields;
 use super::yaml::type_name;
-use super::{Drafts, SourceError, weights};
+use super::{Drafts, SourceError, foreign_json, weights};
 
 /// How many entries the hub puts into one answer, with a link to the next one.
 const PAGE_ENTRIES: usize = 1000;
@@ -61,7 +61,7 @@ pub fn draft(
     release: &ReleaseName,
     source: Option<&Source>,
 ) -> Result<Drafts, SourceError> {
-    let json = parse_strict(bytes).map_err(|error| SourceError::Json {
+    let json = foreign_json(bytes).map_err(|error| SourceError::Json {
         file: file.to_owned(),
         error,
     })?;

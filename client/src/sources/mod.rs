@@ -41,8 +41,8 @@ mod yaml;
 use candor_core::Sha256;
 use candor_core::merkle::ENTRY_BYTES_MAX;
 use candor_core::record::{
-    Attachment, PAYLOAD_TYPE, Predicate, ReleaseName, Statement, SubjectName, check_schema,
-    parse_strict,
+    Attachment, JsonError, PAYLOAD_TYPE, Predicate, ReleaseName, Statement, SubjectName,
+    check_schema, parse_strict, parse_strict_bounded,
 };
 use candor_core::weights::Manifest;
 
@@ -86,6 +86,14 @@ pub struct Drafts {
     pub drafts: Vec<Draft>,
     /// Sentences that say what was left out, and why.
     pub warnings: Vec<String>,
+}
+
+/// The most values of a JSON document of somebody else's: of a list of 100,000 files, or 200 MB of memory.
+const JSON_VALUES_MAX: usize = 1_000_000;
+
+/// Reads a JSON document that somebody else wrote.
+fn foreign_json(bytes: &[u8]) -> Result<serde_json::Value, JsonError> {
+    parse_strict_bounded(bytes, JSON_VALUES_MAX)
 }
 
 impl Draft {

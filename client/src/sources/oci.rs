@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 
 use candor_core::Sha256;
 use candor_core::record::kinds::{Source, Weights};
-use candor_core::record::{Algorithm, DigestSet, ReleaseName, parse_strict};
+use candor_core::record::{Algorithm, DigestSet, ReleaseName};
 use candor_core::weights::{FilePath, Manifest, ManifestFile};
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{Drafts, SourceError, weights};
+use super::{Drafts, SourceError, foreign_json, weights};
 
 const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -64,7 +64,7 @@ pub fn draft(
     release: &ReleaseName,
     source: Option<&Source>,
 ) -> Result<Drafts, SourceError> {
-    let json = parse_strict(bytes).map_err(|error| SourceError::Json {
+    let json = foreign_json(bytes).map_err(|error| SourceError::Json {
         file: file.to_owned(),
         error,
     })?;

@@ -3,11 +3,11 @@
 use candor_core::Sha256;
 use candor_core::record::kinds::Attachment;
 use candor_core::record::{
-    Kind, STATEMENT_TYPE, Statement, SubjectName, check_schema, parse_strict, to_canonical_json,
+    Kind, STATEMENT_TYPE, Statement, SubjectName, check_schema, to_canonical_json,
 };
 use serde_json::{Value, json};
 
-use super::{Draft, DraftAttachment, Drafts, SourceError, document_name};
+use super::{Draft, DraftAttachment, Drafts, SourceError, document_name, foreign_json};
 
 /// A file that a statement may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub fn draft_of_predicate(
 }
 
 fn json(file: &str, bytes: &[u8]) -> Result<Value, SourceError> {
-    parse_strict(bytes).map_err(|error| SourceError::Json {
+    foreign_json(bytes).map_err(|error| SourceError::Json {
         file: file.to_owned(),
         error,
     })

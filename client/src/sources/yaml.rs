@@ -1,10 +1,9 @@
 //! YAML and JSON from others, read into JSON values that survive RFC 8785.
 
-use candor_core::record::parse_strict;
 use serde_json::Value;
 use serde_saphyr::{Error, NonFiniteFloatPolicy};
 
-use super::{SourceError, text};
+use super::{SourceError, foreign_json, text};
 
 /// How deep a document may be nested. Strict JSON ends at 32, and a statement adds three levels of its own.
 pub(super) const DEPTH_MAX: usize = 24;
@@ -74,7 +73,7 @@ pub(super) fn parse_json_like(file: &str, bytes: &[u8]) -> Result<JsonLike, Sour
         file,
         what: "the file",
     };
-    match parse_strict(bytes) {
+    match foreign_json(bytes) {
         Ok(value) if depth(&value) <= DEPTH_MAX => Ok(JsonLike {
             value,
             is_strict: true,

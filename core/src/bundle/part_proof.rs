@@ -153,7 +153,16 @@ impl PartProof {
         }
     }
 
-    /// Reads a proof from strict JSON.
+    /// Whether `bytes` look like one: JSON with its name on it. Nothing is kept of what they hold.
+    pub fn looks_like_one(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            proof: String,
+        }
+        serde_json::from_slice::<Named>(bytes).is_ok_and(|it| it.proof == PART_PROOF_TYPE)
+    }
+
+    /// Reads a proof from strict JSON. proof from strict JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self, PartProofError> {
         if bytes.len() > PART_PROOF_BYTES_MAX {
             return Err(PartProofError::TooLong { bytes: bytes.len() });

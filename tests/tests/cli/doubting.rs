@@ -156,6 +156,14 @@ fn what_no_release_lists_is_found_in_a_folder() {
     std::os::unix::fs::symlink("/etc/passwd", folder.join("notes")).expect("a link");
     verify("").expect_error(1, "not listed: notes (a symbolic link");
     std::fs::remove_file(folder.join("notes")).expect("the link goes");
+    // As a cache of downloads has them: not followed, and not taken for other files either.
+    let (config, blob) = (folder.join("config.json"), scene.auditor.home.join("blob"));
+    std::fs::rename(&config, &blob).expect("moved");
+    std::os::unix::fs::symlink(&blob, &config).expect("a link");
+    verify("")
+        .expect_error(1, "has links in place of files")
+        .expect_words("cp --dereference");
+    std::fs::rename(&blob, &config).expect("moved back");
 
     scene.auditor.write("tiny/.git/hooks/post-checkout", "x");
     scene.auditor.write("tiny/.cache/huggingface/x", "x");

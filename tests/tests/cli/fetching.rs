@@ -321,7 +321,8 @@ fn a_mirror_that_is_out_of_reach_or_lacks_a_file_leaves_it_open() {
     scene
         .fetch(&[&lacking], "")
         .expect_error(3, "config.json can't be fetched")
-        .expect_words("it has no such file (HTTP status 404)");
+        .expect_words("it has no such file (HTTP status 404)")
+        .expect_words("5 of 6 files are there");
     // Two that lack something have all together.
     fs::remove_file(scene.folder().join("README.md")).expect("there");
     let other = Mirror::good(&scene.folder());

@@ -130,6 +130,27 @@ fn there_is_a_file_too_where_there_is_no_verdict() {
 }
 
 #[test]
+fn words_that_are_no_command_leave_no_verdict_of_the_run_before() {
+    let scene = Scene::new();
+    reported(&scene, "verify tiny --bundle tiny.candor", 0);
+    // A release without a version.
+    let (run, _) = reported(&scene, "verify tiny --as example-lab/tiny", 2);
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+    reported(&scene, "verify tiny --bundle tiny.candor", 0);
+    let equals = "verify tiny --as example-lab/tiny --sarif=out.sarif --junit=out.xml";
+    scene.auditor(equals).expect_code(2);
+    let sarif: Value = serde_json::from_slice(&scene.auditor.read("out.sarif")).expect("JSON");
+    assert_eq!(sarif["runs"][0]["invocations"][0]["exitCode"], 2);
+    // Weights whose path was typed in a report's place stay.
+    scene
+        .auditor("verify tiny --as example-lab/tiny --sarif tiny/model.safetensors")
+        .expect_code(2);
+    scene
+        .auditor("verify tiny --bundle tiny.candor")
+        .expect_code(0);
+}
+
+#[test]
 fn a_report_goes_over_nothing_but_a_report() {
     let scene = Scene::new();
     let verify = "verify tiny --bundle tiny.candor";

@@ -45,7 +45,7 @@ pub fn drawing(lineage: &Lineage<'_>) -> Vec<Text> {
         let line = Text::of(Tone::Dim, format!("{before}{branch}"))
             .plain(format!("{} ", edge.relation.name()))
             .with(Tone::Strong, node.release.to_string());
-        let line = state_piece(line, edge);
+        let line = state_piece(line, edge).plain(named_otherwise(edge, node));
         let before = format!("{before}{next}");
         if !shown.insert(edge.parent) {
             lines.push(line.with(Tone::Dim, "  (see above)"));
@@ -279,6 +279,14 @@ fn state_piece(line: Text, edge: &Edge<'_>) -> Text {
         State::Open(_) => line
             .with(Tone::Warning, "  unclear")
             .plain(format!(": {}", state_words(edge))),
+    }
+}
+
+/// ` (by entry 4)`, where that is another record than the one that is told of the release.
+fn named_otherwise(edge: &Edge<'_>, node: &Node<'_>) -> String {
+    match (edge.index, &node.known) {
+        (Some(index), Some(known)) if known.record.index != index => format!(" (by entry {index})"),
+        _ => String::new(),
     }
 }
 

@@ -17,6 +17,7 @@ mod junit;
 mod rule;
 mod sarif;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -117,6 +118,35 @@ impl Verification {
 }
 
 impl ReportArgs {
+    /// Writes files about words that are no command, where those say that somebody waits for files. A verdict of the run
+    /// before would be taken for this one's.
+    pub fn write_wrong_usage(words: &[OsString], error: &clap::Error) {
+        let is_verify = words.iter().any(|word| word == "verify");
+        let named = |flag: &str| {
+            let mut found = words.windows(2).filter(|pair| pair[0] == flag);
+            let beside = found.next().map(|pair| PathBuf::from(&pair[1]));
+            beside.or_else(|| {
+                let mut texts = words.iter().filter_map(|word| word.to_str());
+                texts.find_map(|word| Some(word.strip_prefix(flag)?.strip_prefix('=')?.into()))
+            })
+        };
+        let reports = Self {
+            sarif: named("--sarif"),
+            junit: named("--junit"),
+        };
+        let words = without_private_keys(&error.to_string()).into_owned();
+        let verification = Verification {
+            target: "a command that was not understood".to_owned(),
+            typed: String::new(),
+            exit: Exit::BadInput,
+            outcomes: vec![Outcome::new(Rule::Error, words)],
+        };
+        if is_verify && reports.check(None, &[]).is_ok() {
+            // The error itself is told whatever becomes of the files.
+            let _ = reports.write(&verification);
+        }
+    }
+
     /// Checks that files can go where they are to go, before anything is verified: not over anything but an earlier
     /// report, and not into what is verified. `inputs` are the files that the command reads.
     pub fn check(&self, folder: Option<&Path>, inputs: &[&Path]) -> Result<(), CliError> {

@@ -108,7 +108,12 @@ pub(super) fn judge(
         say_same(manifest, index, found.known_files, report);
     }
     say_known(found.known_files, report);
-    for Unlistable { path, what } in found.unlistable {
+    for Unlistable {
+        path,
+        what,
+        is_link,
+    } in found.unlistable
+    {
         let listed = comparison
             .missing
             .iter()
@@ -117,7 +122,11 @@ pub(super) fn judge(
             // It is there, and not as a file.
             Some(at) => {
                 comparison.missing.remove(at);
-                Finding::Changed { path, how: what }
+                if is_link {
+                    Finding::Linked { path }
+                } else {
+                    Finding::Changed { path, how: what }
+                }
             }
             None => Finding::Extra {
                 path,

@@ -295,6 +295,7 @@ fn take_in(base: Report, folder: &Path, bundle: &VerifiedBundle, report: &mut Re
                 path: at(path),
                 how,
             },
+            Finding::Linked { path } => Finding::Linked { path: at(path) },
             Finding::Missing { path } => Finding::Missing { path: at(path) },
             Finding::Extra { path, what } => Finding::Extra {
                 path: at(path),

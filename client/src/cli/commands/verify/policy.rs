@@ -103,6 +103,7 @@ impl Gate {
             bundle: basis.bundle,
             checkpoint: basis.checkpoint,
             log: &session.settings.log_key()?,
+            is_offline: matches!(basis.from, From::Bundle),
             has_all_entries: matches!(basis.from, From::Entries(_)),
             has_left_out_others: others.is_none_or(|it| it.is_more || it.taken < it.listed),
             files: match basis.files {

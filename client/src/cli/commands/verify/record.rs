@@ -39,9 +39,14 @@ pub(super) fn read(path: &Path) -> Result<InFile, CliError> {
     let form = |what: &str| CliError::Form {
         path: path.to_owned(),
         what: what.to_owned(),
-        hint: "name an envelope (DSSE) or a statement (in-toto), as JSON; `candor proof INDEX --entry FILE` writes one",
+        hint: "name an envelope (DSSE) or a statement (in-toto), as JSON; a file of a release is verified with its folder: `candor verify DIR`",
     };
-    let bytes = files::read(path, RECORD_BYTES_MAX)?;
+    let bytes = match files::read(path, RECORD_BYTES_MAX) {
+        Err(CliError::FileTooLong { .. }) => {
+            return Err(form("is no record: it is longer than any"));
+        }
+        read => read?,
+    };
     let json = parse_strict(&bytes).map_err(|e| form(&format!("is no record: {e}")))?;
     if json.get("payloadType").is_some() {
         let envelope =

@@ -84,7 +84,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
         ));
     }
     judge_standing(bundle, &records, report);
-    judge_subject(bundle, &records, report);
+    judge_subject(bundle, &records, from, report);
     let size = bundle.checkpoint.head.size;
     match from {
         From::Bundle => report.not_checked.push(format!(
@@ -123,7 +123,12 @@ pub(super) fn leave_files_open(bundle: &VerifiedBundle, report: &mut Report) {
 }
 
 /// What its own publisher says the release is, which is what makes it one; and whether the evaluations are about that.
-fn judge_subject(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut Report) {
+fn judge_subject(
+    bundle: &VerifiedBundle,
+    records: &[LoggedRecord],
+    from: From,
+    report: &mut Report,
+) {
     let release = &bundle.release;
     let statements = || records.iter().map(|logged| logged.record.statement());
     let said: Vec<Sha256> = statements()
@@ -136,10 +141,15 @@ fn judge_subject(bundle: &VerifiedBundle, records: &[LoggedRecord], report: &mut
                 "no record by {} says what {release} is: others may say of any name what they like",
                 release.publisher()
             ),
-            hint: format!(
-                "ask the log for all of it: `candor verify {release}`; or ask {} for a bundle",
-                release.publisher()
-            ),
+            hint: match from {
+                From::Bundle => format!(
+                    "ask the log for all of it: `candor verify {release}`; or ask {} for a bundle",
+                    release.publisher()
+                ),
+                From::Log(_) | From::Entries(_) => {
+                    format!("ask {} to publish what it is", release.publisher())
+                }
+            },
             is_of_weak_digests: false,
         });
     }

@@ -14,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::report_files::{Outcome, Rule, Verification};
 use crate::cli::text::{Text, Tone, counted, wrapped};
 use crate::cli::{Session, page};
+use crate::folder::LINK_HINT;
 use crate::memory::Advance;
 
 /// How wide a sentence gets.
@@ -24,6 +25,9 @@ const FINDINGS_MAX: usize = 50;
 
 /// Why something is not listed.
 const LEFT_OUT_WORDS: &str = "a release never lists it";
+
+/// What is in the place of a file.
+const LINKED_WORDS: &str = "a symbolic link, and links are not followed";
 
 /// A verification, being made.
 #[derive(Default)]
@@ -100,6 +104,8 @@ pub(super) struct Signer {
 pub(super) enum Finding {
     /// A file is not as listed.
     Changed { path: String, how: String },
+    /// A symbolic link is in the place of a file, whatever it leads to.
+    Linked { path: String },
     /// A listed file is not there.
     Missing { path: String },
     /// A file is there and not listed; `what` says why nothing could list it.
@@ -154,6 +160,7 @@ impl Finding {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Changed { path, how } => format!("changed: {path} ({how})"),
+            Self::Linked { path } => format!("changed: {path} ({LINKED_WORDS})"),
             Self::Missing { path } => format!("missing: {path}"),
             Self::Extra { path, what: None } => format!("not listed: {path}"),
             Self::Extra {
@@ -181,7 +188,7 @@ impl Finding {
     /// What sort of finding it is.
     fn rule(&self) -> Rule {
         match self {
-            Self::Changed { .. } => Rule::Changed,
+            Self::Changed { .. } | Self::Linked { .. } => Rule::Changed,
             Self::Missing { .. } => Rule::Missing,
             Self::Extra { .. } | Self::LeftOut { .. } => Rule::NotListed,
             Self::OtherRelease(_) => Rule::OtherRelease,
@@ -196,6 +203,7 @@ impl Finding {
     fn path(&self) -> Option<&str> {
         match self {
             Self::Changed { path, .. }
+            | Self::Linked { path }
             | Self::Missing { path }
             | Self::Extra { path, .. }
             | Self::LeftOut { path } => Some(path),
@@ -220,6 +228,9 @@ impl Finding {
         match self {
             Self::Changed { path, how } => {
                 json!({ "finding": finding, "path": path, "detail": how })
+            }
+            Self::Linked { path } => {
+                json!({ "finding": finding, "path": path, "detail": LINKED_WORDS })
             }
             Self::Missing { path } | Self::Extra { path, what: None } => {
                 json!({ "finding": finding, "path": path })
@@ -463,6 +474,13 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
         (
             what,
             "don't use it; the withdrawal says why, and what to use instead",
+        )
+    } else if all(|finding| matches!(finding, Finding::Linked { .. })) {
+        (
+            format!(
+                "{target} has links in place of files, and what they lead to was not looked at"
+            ),
+            LINK_HINT,
         )
     } else if all(|finding| matches!(finding, Finding::Policy { .. })) {
         (

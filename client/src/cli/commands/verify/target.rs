@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use candor_core::Sha256;
-use candor_core::bundle::Bundle;
+use candor_core::bundle::{Bundle, PartProof};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::ReleaseName;
 
@@ -245,6 +245,15 @@ fn file_target(path: PathBuf, args: &VerifyArgs) -> Result<Target, CliError> {
             ],
         )?;
         return Ok(Target::Evidence(path));
+    }
+    if PartProof::looks_like_one(&bytes) {
+        return Err(CliError::Usage {
+            what: format!(
+                "{} is a proof of tensors, files or chunks, which says nothing by itself",
+                path.display()
+            ),
+            hint: "hold files against it: `candor verify-tensor`, `verify-file` or `verify-chunk`, with `--proof FILE`".to_owned(),
+        });
     }
     if Bundle::looks_like_one(&bytes) || has_extension("candor") {
         args.refuse("a bundle", &[Flag::Proof, Flag::Record])?;
