@@ -22,7 +22,7 @@ mod parts;
 mod publishing;
 mod reports;
 
-pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs};
+pub use contents::{DiffArgs, OmsCommand, OmsSignArgs, OmsVerifyArgs, TensorsArgs};
 pub use export::{BomFormat, ExportArgs};
 pub use fetching::FetchArgs;
 pub use lineage::{Format, LineageArgs, ParentArg};
@@ -172,6 +172,12 @@ pub enum Command {
     ///
     /// Example: candor diff opt-125m-1.0.0.candor ./opt-125m-sharded
     Diff(DiffArgs),
+    /// List the tensors of a release: name, type, shape, place and digest
+    ///
+    /// They are as the headers of its files say; of a folder, files are read. To prove some of them, use prove-tensor.
+    ///
+    /// Example: candor tensors opt-125m-1.0.0.candor
+    Tensors(TensorsArgs),
     /// Prove some files of a release without the others
     ///
     /// Example: candor prove-file opt-125m-1.0.0.candor config.json -o config.proof.json

@@ -189,6 +189,7 @@ fn dispatch(command: &Command, session: &mut Session) -> Result<Exit, CliError> 
         Command::Oms(OmsCommand::Verify(args)) => commands::verify::oms(args, session),
         Command::Fetch(args) => commands::verify::fetch(args, session),
         Command::Diff(args) => commands::diff::run(args, session),
+        Command::Tensors(args) => commands::tensors::run(args, session),
         Command::ProveFile(args) => commands::prove::file(args, session),
         Command::ProveChunk(args) => commands::prove::chunk(args, session),
         Command::ProveTensor(args) => commands::prove::tensor(args, session),

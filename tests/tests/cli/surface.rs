@@ -3,7 +3,7 @@
 use candor_tests::TestLog;
 use candor_tests::cli::{Person, write_release};
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "",
     "keygen",
     "publisher",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 29] = [
     "verify",
     "fetch",
     "diff",
+    "tensors",
     "prove-file",
     "prove-chunk",
     "prove-tensor",

@@ -63,6 +63,32 @@ fn released() -> (TestLog, Person) {
 }
 
 #[test]
+fn tensors_are_listed_from_a_bundle_and_from_a_folder() {
+    let (log, lab) = released();
+    let listed = lab.candor(&log, "tensors tiny-1.0.0.candor").expect_code(0);
+    insta::assert_snapshot!(listed.transcript());
+    let of = |what: &str| {
+        lab.candor(&log, &format!("tensors {what} --json"))
+            .expect_code(0)
+            .json()
+    };
+    let (bundle, folder) = (of("tiny-1.0.0.candor"), of("tiny"));
+    assert_eq!(bundle["tensors"], folder["tensors"]);
+    assert_eq!(bundle["tensors"][1]["tensor"]["name"], A.0);
+    // In other files they are the same, elsewhere.
+    fs::create_dir(lab.home.join("shards")).expect("made");
+    write_shards(&lab.home.join("shards"));
+    let shards = of("shards");
+    assert_eq!(shards["root"], bundle["root"]);
+    assert_ne!(shards["tensors"], bundle["tensors"]);
+    lab.write("notes/a.txt", "no tensor");
+    lab.candor(&log, "tensors notes")
+        .expect_code(0)
+        .expect_words("no tensors are listed");
+    assert!(of("notes")["tensors"].is_null());
+}
+
+#[test]
 fn a_tensor_is_proven_and_verified_with_nobody_to_ask() {
     let (log, lab) = released();
     let proven = lab

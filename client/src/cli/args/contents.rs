@@ -22,6 +22,19 @@ pub struct DiffArgs {
     pub threads: Option<NonZeroUsize>,
 }
 
+/// `candor tensors`.
+#[derive(Debug, Args)]
+pub struct TensorsArgs {
+    /// A release in the log, a bundle or a folder
+    pub release: String,
+    /// Take this file of a folder as it is, and not as what its name says (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub as_bytes: Vec<FilePath>,
+    /// How many files are read at once [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+}
+
 /// `candor oms`.
 #[derive(Debug, Subcommand)]
 pub enum OmsCommand {

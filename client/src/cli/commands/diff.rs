@@ -6,6 +6,7 @@
 //! folder ─────────────► read_folder ───┘
 //! ```
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use candor_core::weights::{
@@ -29,20 +30,21 @@ use crate::sources::read_folder;
 const NAMED_MAX: usize = 5;
 
 /// What is compared.
-struct Known {
+pub(super) struct Known {
     /// As the user calls it.
-    what: String,
+    pub(super) what: String,
     manifest: Manifest,
-    tensors: Option<TensorList>,
+    pub(super) tensors: Option<TensorList>,
 }
 
 /// Runs it.
 pub fn run(args: &DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
-    let first = known(&args.first, args, session)?;
-    let second = known(&args.second, args, session)?;
+    let [first, second] =
+        [&args.first, &args.second].map(|it| known(it, &args.as_bytes, args.threads, session));
+    let (first, second) = (first?, second?);
     let difference = Difference::new(first.side(), second.side());
     for (mark, known) in [("-", &first), ("+", &second)] {
-        let words = format!("  {}", headline(known));
+        let words = format!("  {}", known.headline());
         let line = Text::of(Tone::Strong, format!("{mark} {}", known.what));
         session.printer.line(line.with(Tone::Dim, words));
     }
@@ -63,6 +65,19 @@ pub fn run(args: &DiffArgs, session: &mut Session) -> Result<Exit, CliError> {
 }
 
 impl Known {
+    /// `13 files, 91.6 MB, 103 tensors in 1 file`.
+    pub(super) fn headline(&self) -> String {
+        let mut words = counted(self.manifest.files().len() as u64, "file", "files");
+        if let Some(total) = self.manifest.total_bytes() {
+            words = format!("{words}, {}", bytes(total));
+        }
+        if let Some(list) = &self.tensors {
+            let tensors = counted(list.tensors().len() as u64, "tensor", "tensors");
+            words = format!("{words}, {tensors}");
+        }
+        words
+    }
+
     fn side(&self) -> Side<'_> {
         Side {
             manifest: &self.manifest,
@@ -72,17 +87,22 @@ impl Known {
 }
 
 /// Reads what the user means.
-fn known(text: &str, args: &DiffArgs, session: &Session) -> Result<Known, CliError> {
+pub(super) fn known(
+    text: &str,
+    as_bytes: &[FilePath],
+    threads: Option<NonZeroUsize>,
+    session: &Session,
+) -> Result<Known, CliError> {
     let path = Path::new(text);
     if path.is_dir() {
-        return folder(path, args, session);
+        return folder(path, as_bytes, threads, session);
     }
     let (_, verified) = bundle_of(text, session)?;
     let release = &verified.release;
     let open = |what: &str| CliError::CouldNotTell {
         what: format!("there is no telling which files {release} has"),
         context: vec![what.to_owned()],
-        hint: format!("get another bundle, or ask the log for it: `candor diff {release} …`"),
+        hint: format!("get another bundle, or ask the log for it, by the name {release}"),
     };
     let (index, weights) = verified
         .weights()
@@ -102,10 +122,15 @@ fn known(text: &str, args: &DiffArgs, session: &Session) -> Result<Known, CliErr
     })
 }
 
-fn folder(path: &Path, args: &DiffArgs, session: &Session) -> Result<Known, CliError> {
+fn folder(
+    path: &Path,
+    as_bytes: &[FilePath],
+    threads: Option<NonZeroUsize>,
+    session: &Session,
+) -> Result<Known, CliError> {
     let bar = HashingBar::new(&session.printer);
     let options = Options {
-        threads: args.threads,
+        threads,
         known: None,
         reads_all: true,
         below: None,
@@ -113,7 +138,7 @@ fn folder(path: &Path, args: &DiffArgs, session: &Session) -> Result<Known, CliE
     let contents = read_folder(
         path,
         LeftOut::OfAnyRelease,
-        &args.as_bytes,
+        as_bytes,
         options,
         &mut |progress| {
             bar.show(progress);
@@ -126,19 +151,6 @@ fn folder(path: &Path, args: &DiffArgs, session: &Session) -> Result<Known, CliE
         manifest: contents.manifest,
         tensors,
     })
-}
-
-/// `13 files, 91.6 MB, 103 tensors in 1 file`.
-fn headline(known: &Known) -> String {
-    let mut words = counted(known.manifest.files().len() as u64, "file", "files");
-    if let Some(total) = known.manifest.total_bytes() {
-        words = format!("{words}, {}", bytes(total));
-    }
-    if let Some(list) = &known.tensors {
-        let tensors = counted(list.tensors().len() as u64, "tensor", "tensors");
-        words = format!("{words}, {tensors}");
-    }
-    words
 }
 
 fn print(difference: &Difference, session: &mut Session) {

@@ -18,5 +18,6 @@ pub mod publisher;
 pub mod release;
 pub mod schema;
 pub mod show;
+pub mod tensors;
 pub mod verify;
 pub mod withdraw;

@@ -195,7 +195,10 @@ fn indices(list: &TensorList, names: &[String]) -> Result<Vec<usize>, CliError> 
             let names: BTreeSet<_> = list.tensors().iter().map(|it| &*it.tensor.name).collect();
             return Err(CliError::Usage {
                 what: format!("the release has no tensor {name:?}"),
-                hint: some_of("name", "names", &names),
+                hint: format!(
+                    "{}; `candor tensors` lists them",
+                    some_of("name", "names", &names)
+                ),
             });
         }
     }
