@@ -3,7 +3,7 @@
 //! ```toml
 //! [log]
 //! url = "https://log.example.org/candor"
-//! key = "log.example.org/candor+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+//! key = "log.example.org/candor+7d9cddd2+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 //!
 //! [verify]
 //! policy = "candor.toml"     # beside this file

@@ -288,6 +288,7 @@ fn a_parent_is_looked_up_before_it_is_named() {
     refused.expect_error(2, &format!("the parent {BASE} is withdrawn by entry"));
     release(&format!("--parent fine-tune-of:{TUNED} --dry-run"))
         .expect_code(0)
+        .expect_words(&format!("fine-tune-of {TUNED}, entry "))
         .expect_words(&format!("{TUNED}: a parent, {BASE}, is withdrawn"));
     release(&format!("--parent fine-tune-of:{BASE} --allow-withdrawn"))
         .expect_code(0)

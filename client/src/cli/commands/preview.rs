@@ -1,6 +1,6 @@
 //! What would be published, for `--dry-run`: nothing is signed, and nothing of it leaves this machine.
 
-use candor_core::record::Statement;
+use candor_core::record::{Predicate, Statement};
 use serde_json::{Value, json};
 
 use crate::cli::Session;
@@ -18,6 +18,13 @@ pub(super) fn print(statements: &[Statement], session: &mut Session) {
                 .with(Tone::Strong, statement.subject.name.to_string())
                 .with(Tone::Dim, of),
         );
+        if let Predicate::Weights(weights) = &statement.predicate {
+            for parent in &weights.parents {
+                let (relation, release) = (parent.relation.name(), &parent.release);
+                let words = format!("               {relation} {release}, entry {}", parent.index);
+                out.line(Text::of(Tone::Dim, words));
+            }
+        }
         for document in statement.predicate.attachments() {
             let (name, size) = (&document.name, bytes(document.size));
             let digest = document.digest.sha256;
