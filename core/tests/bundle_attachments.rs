@@ -15,7 +15,8 @@ use candor_core::weights::{
     TENSORS_MEDIA_TYPE, Tensor, TensorList,
 };
 use common::story::{Story, manifest, meta_new, story};
-use common::{CARD, RELEASE, about, signed};
+use common::{CARD, RELEASE, about, as_array, signed};
+use serde_json::Value;
 
 #[test]
 fn an_attachment_is_what_its_digest_says() {
@@ -286,6 +287,57 @@ fn what_is_no_proof_is_told_from_one() {
             .expect_err(words)
             .to_string();
         assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn an_array_is_no_object_of_a_proof() {
+    let (manifest, list) = tensors();
+    let (large, chunks) = chunks();
+    let (_, _, bundle) = bundle_of(&manifest, list.to_stated());
+    let json = |parts| {
+        let proof = PartProof::new(bundle.clone(), parts).to_json();
+        serde_json::from_str::<Value>(&proof).expect("JSON")
+    };
+    let path = large.files()[0].path.clone();
+    let tensors = json(Parts::Tensors(list.prove(&[1]).expect("there")));
+    let files = json(Parts::Files(
+        large.prove(std::slice::from_ref(&path)).expect("there"),
+    ));
+    let chunks = json(Parts::Chunks(chunks.prove(&path, &[1]).expect("there")));
+    let objects: [(&Value, &str, &[&str]); 12] = [
+        (&tensors, "", &["proof", "bundle", "parts"]),
+        (&tensors, "/parts", &["of", "tensors", "hashes"]),
+        (&tensors, "/parts/tensors/0", &["index", "tensor", "places"]),
+        (
+            &tensors,
+            "/parts/tensors/0/tensor",
+            &["bytes", "dtype", "name", "sha256", "shape"],
+        ),
+        (&tensors, "/parts/tensors/0/places/0", &["path", "offset"]),
+        (&files, "/parts", &["of", "files", "hashes"]),
+        (&files, "/parts/files/0", &["index", "file"]),
+        (&files, "/parts/files/0/file", &["path", "size", "digest"]),
+        (
+            &chunks,
+            "/parts",
+            &["of", "file", "siblings", "chunks", "hashes"],
+        ),
+        (&chunks, "/parts/file", &["bytes", "path", "root"]),
+        (&chunks, "/parts/chunks/0", &["index", "leaf"]),
+        (&chunks, "/bundle/records/0", &["index", "entry", "proof"]),
+    ];
+    for (good, pointer, fields) in objects {
+        let mut json = good.clone();
+        PartProof::parse(json.to_string().as_bytes()).expect("objects");
+        as_array(&mut json, pointer, fields);
+        let said = PartProof::parse(json.to_string().as_bytes()).expect_err(pointer);
+        let said = said.to_string();
+        let of_parts = "invalid type: sequence, expected a map";
+        assert!(
+            said.contains("an array stands where an object should") || said.ends_with(of_parts),
+            "{pointer}: {said}"
+        );
     }
 }
 

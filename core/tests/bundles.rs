@@ -12,7 +12,8 @@ use common::story::{
     ORIGIN, Story, at, eleuther_key, manifest, meta_new, meta_old, release, story,
 };
 use common::{
-    CARD, RELEASE, key, keyid, model_card, public, publisher, signed, state_after, withdrawal,
+    CARD, RELEASE, as_array, key, keyid, model_card, public, publisher, signed, state_after,
+    withdrawal,
 };
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
@@ -497,6 +498,29 @@ fn what_is_no_bundle_is_refused() {
         refused(&vec![b' '; BUNDLE_BYTES_MAX + 1]),
         "the bundle has 134217729 bytes, and at most 134217728 are read"
     );
+}
+
+#[test]
+fn an_array_is_no_object_of_a_bundle() {
+    let good: Value = serde_json::from_str(&story().bundle.to_json()).expect("JSON");
+    let objects: [(&str, &[&str]); 3] = [
+        (
+            "",
+            &["bundle", "release", "checkpoint", "records", "attachments"],
+        ),
+        ("/records/0", &["index", "entry", "proof"]),
+        ("/attachments/0", &["sha256", "mediaType", "data"]),
+    ];
+    for (pointer, fields) in objects {
+        let mut json = good.clone();
+        as_array(&mut json, pointer, fields);
+        let said = Bundle::parse(json.to_string().as_bytes()).expect_err(pointer);
+        let said = said.to_string();
+        assert!(
+            said.starts_with("this is not a bundle: an array stands where an object should"),
+            "{pointer}: {said}"
+        );
+    }
 }
 
 /// Each byte of the file, each with another bit: what still verifies says the same as before.

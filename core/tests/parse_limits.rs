@@ -40,6 +40,7 @@ fn a_bundle_is_told_from_other_json_by_its_name() {
         &b"{}"[..],
         br#"{"payload":"bundle"}"#,
         b"[]",
+        br#"["urn:candor:bundle:v1"]"#,
         b"bundle",
         b"{\"bundle\":",
     ] {

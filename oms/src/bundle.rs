@@ -148,6 +148,14 @@ impl BundleError {
 }
 
 impl Bundle {
+    /// Whether a file that begins with these bytes may be a signature: it names the media type, which is written first. It
+    /// may be anything else.
+    pub fn looks_like_one(beginning: &[u8]) -> bool {
+        beginning
+            .windows(MEDIA_TYPE.len())
+            .any(|it| it == MEDIA_TYPE.as_bytes())
+    }
+
     /// Reads a `model.sig`.
     pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
         if bytes.len() > BUNDLE_BYTES_MAX {
@@ -161,6 +169,9 @@ impl Bundle {
             return Err(BundleError::MediaType(shortened(media_type)));
         }
         let json: BundleJson = form(json).map_err(BundleError::Form)?;
+        if json.media_type != MEDIA_TYPE {
+            return Err(BundleError::MediaType(shortened(&json.media_type)));
+        }
         if json.message_signature.is_some() {
             return Err(BundleError::MessageSignature);
         }

@@ -1,5 +1,6 @@
 //! Text from strangers in errors, and JSON by its form.
 
+use candor_core::record::from_json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 /// Reads JSON of a known form, or says in printable text where it is not of it.
 pub(crate) fn form<T: DeserializeOwned>(json: Value) -> Result<T, String> {
-    serde_json::from_value(json).map_err(|error| {
+    from_json(json).map_err(|error| {
         // serde repeats names of unknown fields as they are.
         let text = error.to_string();
         let mut shown = String::new();

@@ -6,7 +6,7 @@ mod common;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use candor_oms::SigningKey;
-use common::{Row, bundle_over, p256_key, read, remove, statement, statement_json};
+use common::{Row, as_array, bundle_over, p256_key, read, remove, statement, statement_json};
 use serde_json::{Value, json};
 
 /// Another way to write the same.
@@ -215,6 +215,47 @@ fn a_changed_bundle_is_refused() {
         change(&mut bundle);
         let said = read(bundle.to_string().as_bytes(), &key).expect_err(name);
         assert!(said.contains(message), "{name}: {said}");
+    }
+}
+
+#[test]
+fn an_array_is_no_object_of_a_bundle() {
+    let key = p256_key();
+    let objects: [(&str, &[&str]); 5] = [
+        (
+            "",
+            &[
+                "mediaType",
+                "verificationMaterial",
+                "dsseEnvelope",
+                "messageSignature",
+            ],
+        ),
+        (
+            "/verificationMaterial",
+            &[
+                "publicKey",
+                "x509CertificateChain",
+                "certificate",
+                "tlogEntries",
+                "timestampVerificationData",
+            ],
+        ),
+        (
+            "/verificationMaterial/publicKey",
+            &["hint", "rawBytes", "keyDetails"],
+        ),
+        ("/dsseEnvelope", &["payload", "payloadType", "signatures"]),
+        ("/dsseEnvelope/signatures/0", &["sig", "keyid"]),
+    ];
+    for (pointer, fields) in objects {
+        let mut bundle = good_bundle(&key);
+        as_array(&mut bundle, pointer, fields);
+        let said = read(bundle.to_string().as_bytes(), &key).expect_err(pointer);
+        assert!(
+            said.starts_with("the signature's form: an array stands where an object should"),
+            "{pointer}: {said}"
+        );
     }
 }
 

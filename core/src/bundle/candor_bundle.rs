@@ -22,7 +22,7 @@ use crate::merkle::{Hash, LeafIndex};
 use crate::note::{Checkpoint, CheckpointError, LogKey};
 use crate::record::{
     AuthorityError, Envelope, JsonError, Kind, Predicate, PublisherName, PublisherState, Record,
-    RecordError, ReleaseName, SignedRecord, parse_strict_bounded,
+    RecordError, ReleaseName, SignedRecord, from_json, parse_strict_bounded,
 };
 use crate::weights::{ChunkList, Manifest, ManifestError, TensorList};
 use crate::{Sha256, Verified};
@@ -218,7 +218,8 @@ impl Bundle {
             #[expect(dead_code, reason = "that it is there is all that is asked")]
             bundle: IgnoredAny,
         }
-        serde_json::from_slice::<Named>(bytes).is_ok()
+        // serde would take an array for the struct.
+        bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<Named>(bytes).is_ok()
     }
 
     /// Reads a bundle from strict JSON.
@@ -226,7 +227,7 @@ impl Bundle {
         if bytes.len() > BUNDLE_BYTES_MAX {
             return Err(BundleError::TooLong { bytes: bytes.len() });
         }
-        let bundle: Self = serde_json::from_value(parse_strict_bounded(bytes, BUNDLE_VALUES_MAX)?)
+        let bundle: Self = from_json(parse_strict_bounded(bytes, BUNDLE_VALUES_MAX)?)
             .map_err(|e| BundleError::Form(e.to_string()))?;
         if bundle.form != BUNDLE_TYPE {
             return Err(BundleError::Form(format!(

@@ -21,14 +21,16 @@
 
 use std::fmt;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::candor_bundle::{Bundle, BundleError, VerifiedBundle};
 use crate::Verified;
 use crate::merkle::LeafIndex;
 use crate::note::LogKey;
 use crate::record::kinds::Weights;
-use crate::record::{JsonError, Predicate, ReleaseName, parse_strict_bounded};
+use crate::record::{JsonError, Predicate, ReleaseName, from_json, parse_strict_bounded};
 use crate::weights::{
     ChunksProof, FilesProof, Manifest, ManifestError, ProvenTensor, TensorsProof,
 };
@@ -54,7 +56,7 @@ pub struct PartProof {
 }
 
 /// What of a release is proven, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "of", rename_all = "lowercase")]
 pub enum Parts {
     /// Files, as the manifest lists them.
@@ -65,8 +67,27 @@ pub enum Parts {
     Tensors(TensorsProof),
 }
 
+// As serde would do it by `tag = "of"`, which lets an array stand for an object.
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut parts = Map::<String, Value>::deserialize(deserializer)?;
+        let of = parts
+            .remove("of")
+            .ok_or_else(|| D::Error::missing_field("of"))?;
+        let kind = from_json(of).map_err(D::Error::custom)?;
+        let parts = Value::Object(parts);
+        match kind {
+            PartKind::Files => from_json(parts).map(Self::Files),
+            PartKind::Chunks => from_json(parts).map(Self::Chunks),
+            PartKind::Tensors => from_json(parts).map(Self::Tensors),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
 /// Which parts of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PartKind {
     /// Files.
     Files,
@@ -168,8 +189,7 @@ impl PartProof {
             return Err(PartProofError::TooLong { bytes: bytes.len() });
         }
         let json = parse_strict_bounded(bytes, PART_PROOF_VALUES_MAX)?;
-        let proof: Self =
-            serde_json::from_value(json).map_err(|e| PartProofError::Form(e.to_string()))?;
+        let proof: Self = from_json(json).map_err(|e| PartProofError::Form(e.to_string()))?;
         if proof.form != PART_PROOF_TYPE {
             return Err(PartProofError::Form(format!(
                 "its type is not {PART_PROOF_TYPE:?}"

@@ -16,6 +16,7 @@ mod authority;
 mod canonical;
 mod digest_set;
 mod envelope;
+mod from_json;
 mod json;
 mod key;
 pub mod kinds;
@@ -37,6 +38,7 @@ pub use digest_set::{Algorithm, DigestSet, DigestSetError};
 pub use envelope::{
     ENVELOPE_BYTES_MAX, Envelope, EnvelopeError, EnvelopeSignature, PAYLOAD_TYPE, pae,
 };
+pub use from_json::from_json;
 pub use json::{JSON_DEPTH_MAX, JsonError, parse_strict, parse_strict_bounded};
 pub use key::{PublicKey, PublicKeyError, SignatureFault};
 pub use kinds::{Attachment, Kind, Predicate};

@@ -162,3 +162,13 @@ pub(crate) fn add_group_order(signature: &[u8]) -> Vec<u8> {
     assert_eq!(carry, 0, "S and the order are below 2^253 each");
     spelling
 }
+
+/// Writes an object of JSON as the array of its members, in the order of `fields`: what serde takes for a struct too.
+pub(crate) fn as_array(json: &mut serde_json::Value, pointer: &str, fields: &[&str]) {
+    let object = json.pointer_mut(pointer).expect("it is there");
+    let members = object.as_object_mut().expect("an object");
+    let mut member = |field: &&str| members.remove(*field).unwrap_or_default();
+    let array: Vec<_> = fields.iter().map(&mut member).collect();
+    assert!(members.is_empty(), "{members:?}");
+    *object = array.into();
+}

@@ -146,6 +146,16 @@ pub(crate) fn remove(object: &mut Value, member: &str) {
     members.remove(member).expect("it is there");
 }
 
+/// Writes an object as the array of its members, in the order of `fields`; null for what is not there.
+pub(crate) fn as_array(json: &mut Value, pointer: &str, fields: &[&str]) {
+    let object = json.pointer_mut(pointer).expect("it is there");
+    let members = object.as_object_mut().expect("an object");
+    let mut member = |field: &&str| members.remove(*field).unwrap_or_default();
+    let array: Vec<Value> = fields.iter().map(&mut member).collect();
+    assert!(members.is_empty(), "{members:?}");
+    *object = array.into();
+}
+
 /// What a reader who trusts `key` is told of a bundle.
 pub(crate) fn read(bundle: &[u8], key: &p256::SecretKey) -> Result<Verified, String> {
     let key = SigningKey::from(key.clone()).public_key();
@@ -177,6 +187,8 @@ pub(crate) struct Spec {
     pub(crate) extended: Vec<ObjectIdentifier>,
     pub(crate) email: Option<&'static str>,
     pub(crate) unknown_critical: bool,
+    /// Further ones.
+    pub(crate) extensions: Vec<Extension>,
     pub(crate) from: u64,
     pub(crate) to: u64,
 }
@@ -190,6 +202,7 @@ impl Spec {
             extended: Vec::new(),
             email: None,
             unknown_critical: false,
+            extensions: Vec::new(),
             from: NOW - 5 * YEAR,
             to: NOW + 5 * YEAR,
         }
@@ -349,6 +362,11 @@ fn issued(
             extn_value: OctetString::new([5, 0]).expect("short"),
         };
         builder.add_extension(unknown).expect("an extension");
+    }
+    for extension in &spec.extensions {
+        builder
+            .add_extension(extension.clone())
+            .expect("an extension");
     }
     match issuer_key {
         AuthorityKey::P256(key) => {
