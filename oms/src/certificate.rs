@@ -6,15 +6,33 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use candor_core::Sha256;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject as _};
+use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::oid::AssociatedOid;
-use x509_cert::der::oid::db::rfc5280::ID_KP_CODE_SIGNING;
+use x509_cert::der::oid::db::rfc5280::{
+    ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
+    ID_CE_NAME_CONSTRAINTS, ID_CE_SUBJECT_ALT_NAME, ID_KP_CODE_SIGNING,
+};
 use x509_cert::der::{Decode, Encode as _};
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName,
+    SubjectKeyIdentifier,
+};
 use x509_cert::time::Validity;
 
 use crate::key::{KeyError, PublicKey};
 use crate::text::shortened;
+
+/// The extensions that may be critical: those that this crate or webpki looks at. CRL distribution points say where to ask
+/// for what was revoked, which nobody does here.
+const CRITICAL: [ObjectIdentifier; 5] = [
+    ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CRL_DISTRIBUTION_POINTS,
+    ID_CE_EXT_KEY_USAGE,
+    ID_CE_KEY_USAGE,
+    ID_CE_SUBJECT_ALT_NAME,
+];
 
 /// A certificate, well-formed. Whether anybody vouches for it is another matter.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,6 +79,24 @@ pub enum CertificateError {
         /// Which rule it breaks.
         rule: &'static str,
     },
+    /// Rules for names, by which it may vouch for some subjects and not for others.
+    #[error(
+        "the certificate of {subject:?} has name constraints, and those are not applied here: nobody could say that they let the signer pass"
+    )]
+    NameConstraints {
+        /// Whose.
+        subject: String,
+    },
+    /// A rule that nobody knows here, and that was made for such readers to stop at.
+    #[error(
+        "the certificate of {subject:?} has a critical extension that is not known here, {oid}"
+    )]
+    Critical {
+        /// Whose.
+        subject: String,
+        /// Its object identifier.
+        oid: String,
+    },
 }
 
 /// Why PEM text is no list of certificates.
@@ -95,6 +131,12 @@ impl CertificateError {
             }
             Self::NotAnIssuer { .. } => {
                 "it needs CA:TRUE, and the key usage keyCertSign if it has that extension"
+            }
+            Self::NameConstraints { .. } => {
+                "check the signature with `model_signing verify certificate`, or have the signer's certificate issued by authorities without name constraints"
+            }
+            Self::Critical { .. } => {
+                "check the signature with `model_signing verify certificate`, or have the certificate issued without that extension"
             }
         }
     }
@@ -178,6 +220,15 @@ impl Certificate {
         self.is_issued_by(self)
     }
 
+    /// Whether subject and issuer are the same for OpenSSL, which looks at neither case nor white space.
+    pub(crate) fn names_itself(&self) -> bool {
+        let canonical = |name: String| {
+            let words: Vec<_> = name.split_whitespace().map(str::to_lowercase).collect();
+            words.concat()
+        };
+        canonical(self.subject()) == canonical(self.issuer())
+    }
+
     /// Whether it names `issuer` as its issuer.
     pub(crate) fn is_issued_by(&self, issuer: &Self) -> bool {
         self.parsed.tbs_certificate().issuer() == issuer.parsed.tbs_certificate().subject()
@@ -254,6 +305,52 @@ impl Certificate {
             return refused("its extended key usage leaves out codeSigning");
         }
         Ok(())
+    }
+
+    /// Refuses what stands in a certificate of a path and is not applied here. webpki holds name constraints against the
+    /// alternative names alone, where RFC 5280 section 4.2.1.10 and OpenSSL look at the subject too, and it looks at no
+    /// critical extension of a root.
+    pub(crate) fn check_extensions(&self) -> Result<(), CertificateError> {
+        let extensions = self.parsed.tbs_certificate().extensions();
+        let extensions: &[Extension] = extensions.map_or(&[], Vec::as_slice);
+        let subject = || shortened(&self.subject());
+        if extensions
+            .iter()
+            .any(|it| it.extn_id == ID_CE_NAME_CONSTRAINTS)
+        {
+            return Err(CertificateError::NameConstraints { subject: subject() });
+        }
+        let is_unknown = |it: &&Extension| it.critical && !CRITICAL.contains(&it.extn_id);
+        match extensions.iter().find(is_unknown) {
+            None => Ok(()),
+            Some(unknown) => Err(CertificateError::Critical {
+                subject: subject(),
+                oid: shortened(&unknown.extn_id.to_string()),
+            }),
+        }
+    }
+
+    /// Whether what it says of its issuer's key and certificate fits `issuer` (RFC 5280 section 4.2.1.1), where both have it.
+    pub(crate) fn identifies(&self, issuer: &Self) -> Result<bool, CertificateError> {
+        let Some(stated) = self.extension::<AuthorityKeyIdentifier>()? else {
+            return Ok(true);
+        };
+        let key = issuer.extension::<SubjectKeyIdentifier>()?;
+        let certificate = issuer.parsed.tbs_certificate();
+        let fits_key = match (&stated.key_identifier, &key) {
+            (Some(stated), Some(key)) => *stated == key.0,
+            _ => true,
+        };
+        let fits_serial = (stated.authority_cert_serial_number.as_ref())
+            .is_none_or(|serial| serial == certificate.serial_number());
+        // Names of another kind say nothing of a certificate.
+        let mut names = stated.authority_cert_issuer.iter().flatten();
+        let name = names.find_map(|name| match name {
+            GeneralName::DirectoryName(name) => Some(name),
+            _ => None,
+        });
+        let fits_name = name.is_none_or(|name| name == certificate.issuer());
+        Ok(fits_key && fits_serial && fits_name)
     }
 
     fn is_authority(&self) -> Result<bool, CertificateError> {

@@ -1,8 +1,12 @@
 //! From the signer's certificate to a root that the reader trusts (RFC 5280 section 6).
 //!
-//! `rustls-webpki` builds and checks the path: signatures, validity, authorities, path lengths, name constraints, critical
-//! extensions. What it leaves to others is checked here: what the signer's certificate is for, the key usage of those
-//! above it, and what the root says of itself.
+//! `rustls-webpki` builds and checks the path: signatures, validity, authorities and their path lengths. What it leaves to
+//! others is checked here: what the signer's certificate is for, the key usage of those above it, which key they say that
+//! their issuers have, and what the root says of itself.
+//!
+//! Always: whatever a certificate of the path demands of readers is done, or the path is refused. So no certificate of it has
+//! a critical extension that is not known here, and none has name constraints: webpki applies them to alternative names, and
+//! not to the subject, as RFC 5280 section 4.2.1.10 demands for e-mail addresses.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -64,6 +68,22 @@ pub enum ChainError {
         /// The time that was asked for, RFC 3339.
         at: String,
     },
+    /// Its own issuer by its name, whoever signed it.
+    #[error("the certificate of {subject:?} names itself as its issuer")]
+    SelfIssued {
+        /// Whose.
+        subject: String,
+    },
+    /// Issued by another key or certificate of the issuer's name than it says.
+    #[error(
+        "the certificate of {subject:?} says that another key or certificate of {issuer:?} issued it (authorityKeyIdentifier)"
+    )]
+    OtherIssuer {
+        /// Whose.
+        subject: String,
+        /// The issuer that was found.
+        issuer: String,
+    },
     /// More authorities below a root than it allows.
     #[error("the root {subject:?} allows {allowed} authorities below it, and here are {found}")]
     PathLength {
@@ -105,6 +125,12 @@ impl ChainError {
             Self::Validity { .. } => {
                 "if you know when the model was signed, check it as of that time; else have it signed again"
             }
+            Self::SelfIssued { .. } => {
+                "have it issued for another name than the authority's, or sign with the key alone"
+            }
+            Self::OtherIssuer { .. } => {
+                "give the issuer's certificate whose subjectKeyIdentifier it names, or have the signer's certificate issued again"
+            }
             Self::PathLength { .. } => "have the signer's certificate issued by the root itself",
             Self::NoPath { .. } => {
                 "give the root of the signer, and the certificates between the two if the signature has not got them"
@@ -142,6 +168,12 @@ impl Roots {
         at: SystemTime,
     ) -> Result<&Certificate, ChainError> {
         signer.check_for_signing()?;
+        signer.check_extensions()?;
+        if signer.names_itself() {
+            return Err(ChainError::SelfIssued {
+                subject: shortened(&signer.subject()),
+            });
+        }
         check_validity(signer, at)?;
         let valid = |anchor: &&Certificate| check_validity(anchor, at).is_ok();
         let anchors: Vec<&Certificate> = self.anchors.iter().filter(valid).collect();
@@ -167,7 +199,7 @@ impl Roots {
         let refused = RefCell::new(None);
         let check = |path: &VerifiedPath<'_>| {
             let root = vouching(path, &trusted, &anchors);
-            check_path(path, root).map_err(|error| {
+            check_path(signer, path, root).map_err(|error| {
                 refused.replace(Some(error));
                 webpki::Error::UnknownIssuer
             })
@@ -185,7 +217,10 @@ impl Roots {
         );
         match path {
             Ok(path) => Ok(vouching(&path, &trusted, &anchors)),
-            Err(error) => Err(refused.take().unwrap_or_else(|| no_path(error))),
+            Err(error) => Err(refused.take().unwrap_or_else(|| {
+                let all = others.iter().chain(&self.intermediates).chain(anchors);
+                constrained(&error, all).unwrap_or_else(|| no_path(error))
+            })),
         }
     }
 }
@@ -207,18 +242,46 @@ fn vouching<'a>(
     anchors[index.expect("a path ends at one of the anchors that were given")]
 }
 
-/// What webpki does not look at: key usage of authorities, and the root's path length.
-fn check_path(path: &VerifiedPath<'_>, root: &Certificate) -> Result<(), ChainError> {
-    let mut found = 0;
-    for intermediate in path.intermediate_certificates() {
-        Certificate::from_der(intermediate.der().to_vec())?.check_for_issuing()?;
-        found += 1;
+/// Whose name constraints webpki found broken before anybody else saw the path.
+fn constrained<'a>(
+    error: &webpki::Error,
+    mut all: impl Iterator<Item = &'a Certificate>,
+) -> Option<ChainError> {
+    let is_it = matches!(error, webpki::Error::NameConstraintViolation);
+    let refused = all.find_map(|certificate| match certificate.check_extensions() {
+        Err(error @ CertificateError::NameConstraints { .. }) => Some(error),
+        _ => None,
+    });
+    refused.filter(|_| is_it).map(ChainError::Certificate)
+}
+
+/// What webpki does not look at: key usage of authorities, extensions that it does not apply, whom they say that they are
+/// issued by, and the root's path length.
+fn check_path(
+    signer: &Certificate,
+    path: &VerifiedPath<'_>,
+    root: &Certificate,
+) -> Result<(), ChainError> {
+    let between = path.intermediate_certificates();
+    let between = between.map(|certificate| Certificate::from_der(certificate.der().to_vec()));
+    let between = between.collect::<Result<Vec<_>, _>>()?;
+    let mut below = signer;
+    for issuer in between.iter().chain([root]) {
+        issuer.check_for_issuing()?;
+        issuer.check_extensions()?;
+        if !below.identifies(issuer)? {
+            return Err(ChainError::OtherIssuer {
+                subject: shortened(&below.subject()),
+                issuer: shortened(&issuer.subject()),
+            });
+        }
+        below = issuer;
     }
     match root.path_length()? {
-        Some(allowed) if found > usize::from(allowed) => Err(ChainError::PathLength {
+        Some(allowed) if between.len() > usize::from(allowed) => Err(ChainError::PathLength {
             subject: shortened(&root.subject()),
             allowed,
-            found,
+            found: between.len(),
         }),
         _ => Ok(()),
     }

@@ -53,6 +53,16 @@ pub enum SignerError {
         /// The subject behind.
         next: String,
     },
+    /// Issued by another key or certificate of that name.
+    #[error(
+        "the certificate of {subject:?} says that another key or certificate of {issuer:?} issued it (authorityKeyIdentifier)"
+    )]
+    OtherIssuer {
+        /// Whose.
+        subject: String,
+        /// The issuer behind it.
+        issuer: String,
+    },
     /// An issuer whose certificate is younger than the signer's.
     #[error(
         "the certificate of the issuer {issuer:?} is valid only from a later time on than the signer's"
@@ -75,6 +85,9 @@ impl SignerError {
             Self::SelfIssued { .. } => "sign with the key alone, and give readers its public key",
             Self::Order { .. } => {
                 "put the signer's certificate first, then that of its issuer, and so on"
+            }
+            Self::OtherIssuer { .. } => {
+                "put the issuer's certificate there whose subjectKeyIdentifier it names"
             }
             Self::IssuerTooYoung { .. } => {
                 "have the signer's certificate issued again: model_signing 1.1 looks at all of them as of its first second"
@@ -136,6 +149,7 @@ impl Signer {
 
 fn check_leaf(leaf: &Certificate, key: &PublicKey) -> Result<(), SignerError> {
     leaf.check_for_signing()?;
+    leaf.check_extensions()?;
     let subject = shortened(&leaf.subject());
     let certified = leaf.key()?;
     if certified != *key {
@@ -145,7 +159,7 @@ fn check_leaf(leaf: &Certificate, key: &PublicKey) -> Result<(), SignerError> {
             signing: key.hint(),
         });
     }
-    if leaf.is_self_issued() {
+    if leaf.names_itself() {
         return Err(SignerError::SelfIssued { subject });
     }
     Ok(())
@@ -159,5 +173,12 @@ fn check_issuer(certificate: &Certificate, issuer: &Certificate) -> Result<(), S
         });
     }
     issuer.check_for_issuing()?;
+    issuer.check_extensions()?;
+    if !certificate.identifies(issuer)? {
+        return Err(SignerError::OtherIssuer {
+            subject: shortened(&certificate.subject()),
+            issuer: shortened(&issuer.subject()),
+        });
+    }
     Ok(())
 }
