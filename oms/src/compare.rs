@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use candor_core::Sha256;
 
+use crate::ignored::{GIT_PATHS, is_git_path};
 use crate::name::ResourceName;
-use crate::statement::{GIT_PATHS, Statement};
-
-/// Those of [`GIT_PATHS`] that are folders, or for git a file that names one.
-const GIT_FOLDERS: [&str; 2] = [".git", ".github"];
+use crate::statement::Statement;
 
 /// How a folder differs from what was signed. Each list is sorted by name, except where it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +70,7 @@ pub fn compare<'a>(
     comparison.missing.sort();
     comparison.changed.sort_by(|a, b| a.name.cmp(&b.name));
     for name in found.into_keys() {
-        if Some(name) == signature || is_ignored(name) {
+        if Some(name) == signature || is_git_path(name) {
             comparison.ignored.push(name.to_owned());
         } else {
             comparison.extra.push(name.to_owned());
@@ -86,12 +84,6 @@ pub fn compare<'a>(
         .collect();
     comparison.ignore_paths_not_followed.sort();
     comparison
-}
-
-/// Stricter than [`crate::is_git_path`]: a folder called `.gitignore` is nothing of git's.
-fn is_ignored(name: &str) -> bool {
-    let top = name.split('/').next().unwrap_or(name);
-    GIT_FOLDERS.contains(&top) || GIT_PATHS.contains(&name)
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ const PKCS8: &str = "PRIVATE KEY";
 const PKCS8_ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 const SEC1: &str = "EC PRIVATE KEY";
 
+/// What errors call them. Printers take PEM labels in a text for a key, and cut out what follows.
+const PRIVATE: &str = "private key";
+
 /// An ECDSA curve, and with it the hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curve {
@@ -95,7 +98,7 @@ impl KeyError {
                 "name the file that begins with -----BEGIN PUBLIC KEY-----; `openssl pkey -in KEY -pubout` makes it of a private key"
             }
             Self::Missing(_) => {
-                "name the file with the private key: it begins with -----BEGIN PRIVATE KEY-----, BEGIN ENCRYPTED PRIVATE KEY or BEGIN EC PRIVATE KEY"
+                "name the file with the private key of the signer; `openssl ecparam -name prime256v1 -genkey -noout -out KEY` makes one"
             }
             Self::Malformed { .. } => "get the file again from where it comes from",
             Self::Algorithm(_) | Self::Curve(_) => {
@@ -179,9 +182,8 @@ impl SigningKey {
     /// Reads a private key: PKCS#8, with `passphrase` if it is encrypted, or SEC1 (RFC 5915), also behind
     /// `-----BEGIN EC PARAMETERS-----`.
     pub fn from_pem(text: &str, passphrase: Option<&[u8]>) -> Result<Self, KeyError> {
-        const WHAT: &str = "private key";
         let read = |pem| {
-            let document = SecretDocument::from_pem(pem).map_err(|e| malformed(WHAT, e))?;
+            let document = SecretDocument::from_pem(pem).map_err(|e| malformed(PRIVATE, e))?;
             Ok(document.1)
         };
         if let Some(pem) = section(text, PKCS8) {
@@ -191,7 +193,7 @@ impl SigningKey {
             let passphrase = passphrase.ok_or(KeyError::PassphraseMissing)?;
             return Self::from_pkcs8(decrypted(&read(pem)?, passphrase)?.as_bytes());
         }
-        let pem = section(text, SEC1).ok_or(KeyError::Missing(WHAT))?;
+        let pem = section(text, SEC1).ok_or(KeyError::Missing(PRIVATE))?;
         // RFC 1421 headers, by which OpenSSL once encrypted.
         if pem.contains("Proc-Type:") {
             return Err(KeyError::Encryption("Proc-Type 4,ENCRYPTED".to_owned()));
@@ -200,17 +202,17 @@ impl SigningKey {
     }
 
     fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let info = PrivateKeyInfoRef::try_from(der).map_err(|e| malformed(PKCS8, e))?;
+        let info = PrivateKeyInfoRef::try_from(der).map_err(|e| malformed(PRIVATE, e))?;
         let key = match curve(&info.algorithm)? {
             Curve::P256 => p256::SecretKey::from_pkcs8_der(der).map(Into::into),
             Curve::P384 => p384::SecretKey::from_pkcs8_der(der).map(Into::into),
             Curve::P521 => p521::SecretKey::from_pkcs8_der(der).map(Into::into),
         };
-        key.map_err(|e| malformed(PKCS8, e))
+        key.map_err(|e| malformed(PRIVATE, e))
     }
 
     fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
-        let info = EcPrivateKey::try_from(der).map_err(|e| malformed(SEC1, e))?;
+        let info = EcPrivateKey::try_from(der).map_err(|e| malformed(PRIVATE, e))?;
         let parameters = info.parameters.as_ref();
         let oid = parameters.and_then(|parameters| parameters.named_curve());
         let key = match named_curve(oid)? {
@@ -218,7 +220,7 @@ impl SigningKey {
             Curve::P384 => p384::SecretKey::from_sec1_der(der).map(Into::into),
             Curve::P521 => p521::SecretKey::from_sec1_der(der).map(Into::into),
         };
-        key.map_err(|e| malformed(SEC1, e))
+        key.map_err(|e| malformed(PRIVATE, e))
     }
 
     /// The key that checks what this one signs.
@@ -284,7 +286,7 @@ fn section<'a>(text: &'a str, label: &str) -> Option<&'a str> {
 
 fn decrypted(document: &SecretDocument, passphrase: &[u8]) -> Result<SecretDocument, KeyError> {
     let info = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|e| malformed(PKCS8_ENCRYPTED, e))?;
+        .map_err(|e| malformed(PRIVATE, e))?;
     let key = info.decrypt(passphrase).map_err(|error| match error {
         pkcs8::Error::EncryptedPrivateKey(
             pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }

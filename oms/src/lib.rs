@@ -35,7 +35,12 @@
 //!   first second of the signer's;
 //! - a signer's certificate without the extended key usage codeSigning, with a key usage that lacks digitalSignature, of an
 //!   authority, or on a curve other than P-256, P-384 and P-521;
-//! - signers that are their own root, issuers of under 2048 bits of RSA, SHA-1, and over 6 certificates on the way.
+//! - signers that are their own root, issuers of under 2048 bits of RSA, SHA-1, and over 6 certificates on the way;
+//! - name constraints in any certificate of the way, the root's too, whether or not the signer's name keeps to them: webpki
+//!   looks at alternative names alone, so nobody could say that they were applied;
+//! - critical extensions other than basic constraints, key usage, extended key usage, alternative names and CRL distribution
+//!   points, of which OpenSSL knows some more (certificate policies, policy constraints);
+//! - over 10,000 `ignore_paths`.
 //!
 //! Not followed, though signed: `ignore_paths` beyond git's own files and the signature ([`compare()`] returns them).
 //!
@@ -51,6 +56,7 @@ mod bundle;
 mod certificate;
 mod chain;
 mod compare;
+mod ignored;
 mod key;
 mod name;
 mod sign;
@@ -62,10 +68,11 @@ pub use bundle::{BUNDLE_BYTES_MAX, Bundle, BundleError, Method};
 pub use certificate::{CertificateError, PemError};
 pub use chain::{ChainError, Roots, RootsError};
 pub use compare::{ChangedFile, Comparison, compare};
+pub use ignored::{GIT_PATHS, is_git_path};
 pub use key::{Curve, KeyError, PublicKey, SigningKey};
 pub use name::{ResourceName, ResourceNameError};
 pub use sign::{Signer, SignerError};
 pub use statement::{
-    FILES_MAX, GIT_PATHS, PREDICATE_TYPE, SignedFile, Statement, StatementError, is_git_path,
+    FILES_MAX, IGNORE_PATHS_MAX, PREDICATE_TYPE, SignedFile, Statement, StatementError,
 };
 pub use verify::{Identity, SignedBy, Trust, Verified, VerifyError};

@@ -17,6 +17,7 @@ use candor_core::record::{JsonError, STATEMENT_TYPE, parse_strict_bounded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ignored::{GIT_PATHS, Ignored};
 use crate::name::{ResourceName, ResourceNameError};
 use crate::text::{form, shortened};
 
@@ -29,14 +30,14 @@ pub const FILES_MAX: usize = 200_000;
 /// A file is four JSON values, and may have some more that are not known here.
 const VALUES_MAX: usize = 8 * FILES_MAX;
 
-/// What is never signed: at the top of the model's folder, each with what lies in it (OMS 1.0 section 6.2).
-pub const GIT_PATHS: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
-
 const METHOD: &str = "files";
 const HASH: &str = "sha256";
 
 /// The name that `model_signing` gives to the file where a model is one file.
 const SINGLE_FILE: &str = ".";
+
+/// The most paths to ignore. Signers name some; they decide nothing here, and people are to see them.
+pub const IGNORE_PATHS_MAX: usize = 10_000;
 
 /// What a signature says of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,9 @@ pub enum StatementError {
     /// A path to ignore that is none.
     #[error("ignore_paths: {0}")]
     IgnorePath(ResourceNameError),
+    /// More paths to ignore than anybody reads.
+    #[error("ignore_paths has {0} paths, and may have at most {IGNORE_PATHS_MAX}")]
+    IgnorePaths(usize),
     /// Everything is to be ignored.
     #[error("ignore_paths has {0:?}, which is the whole model")]
     IgnoresAll(String),
@@ -165,14 +169,15 @@ impl StatementError {
                 "name what is to be ignored inside the model's folder, and not the whole of it"
             }
             Self::Count(_) => "sign a folder with files in it; pack many small files into archives",
+            Self::IgnorePaths(_) => {
+                "name the folders that are to be ignored, and not each file in them"
+            }
+            Self::Ignored { ignored, .. } if GIT_PATHS.contains(&ignored.as_str()) => {
+                "such signatures leave out what has that name at the top, also where it is not git's: rename it"
+            }
             Self::Ignored { .. } => "leave the file out, or don't ignore it",
         }
     }
-}
-
-/// Whether `model_signing` leaves out the file unless told otherwise: [`GIT_PATHS`] and what lies in them.
-pub fn is_git_path(name: &ResourceName) -> bool {
-    GIT_PATHS.iter().any(|path| name.is_in(path))
 }
 
 impl Statement {
@@ -236,13 +241,16 @@ impl Statement {
         if self.files.is_empty() || self.files.len() > FILES_MAX {
             return Err(StatementError::Count(self.files.len()));
         }
+        if self.ignore_paths.len() > IGNORE_PATHS_MAX {
+            return Err(StatementError::IgnorePaths(self.ignore_paths.len()));
+        }
+        let ignored = Ignored::new(&self.ignore_paths);
         let mut names = BTreeSet::new();
         for file in &self.files {
             if !names.insert(&file.name) {
                 return Err(StatementError::Twice(file.name.clone()));
             }
-            let ignored = |path: &&ResourceName| file.name.is_in(path.as_str());
-            if let Some(path) = self.ignore_paths.iter().find(ignored) {
+            if let Some(path) = ignored.holding(&file.name) {
                 return Err(StatementError::Ignored {
                     file: file.name.clone(),
                     ignored: path.as_str().to_owned(),
@@ -501,9 +509,15 @@ mod tests {
     }
 
     #[test]
-    fn gits_files_are_those_at_the_top() {
-        let is_git = |name: &str| is_git_path(&name.parse().expect("a name"));
-        assert!(is_git(".git") && is_git(".git/config") && is_git(".gitignore"));
-        assert!(!is_git(".gitmodules") && !is_git("a/.git") && !is_git("git"));
+    fn there_is_an_end_to_paths_that_are_ignored() {
+        let paths = |count| (0..count).map(|n| format!("x{n}").parse().expect("a name"));
+        let new = |count| Statement::new("m", files(&["a"]), paths(count));
+        new(IGNORE_PATHS_MAX - GIT_PATHS.len()).expect("not too many");
+        assert_eq!(
+            new(IGNORE_PATHS_MAX),
+            Err(StatementError::IgnorePaths(
+                IGNORE_PATHS_MAX + GIT_PATHS.len()
+            ))
+        );
     }
 }

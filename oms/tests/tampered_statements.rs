@@ -3,8 +3,9 @@
 
 mod common;
 
+use candor_oms::IGNORE_PATHS_MAX;
 use common::{
-    Row, bundle_over, file, p256_key, read, remove, statement, statement_json, with_root,
+    Row, as_array, bundle_over, file, p256_key, read, remove, statement, statement_json, with_root,
 };
 use serde_json::{Value, json};
 
@@ -280,6 +281,64 @@ fn a_statement_that_is_signed_and_wrong_is_refused() {
             "{name}: {said}"
         );
     }
+}
+
+#[test]
+fn an_array_is_no_object_of_a_statement() {
+    let key = p256_key();
+    let objects: [(&str, &[&str]); 6] = [
+        ("", &["_type", "subject", "predicateType", "predicate"]),
+        ("/subject/0", &["name", "digest"]),
+        ("/subject/0/digest", &["sha256"]),
+        ("/predicate", &["serialization", "resources"]),
+        (
+            "/predicate/serialization",
+            &[
+                "method",
+                "hash_type",
+                "allow_symlinks",
+                "ignore_paths",
+                "shard_size",
+            ],
+        ),
+        ("/predicate/resources/0", &["name", "algorithm", "digest"]),
+    ];
+    for (pointer, fields) in objects {
+        let mut statement = statement_json();
+        as_array(&mut statement, pointer, fields);
+        let bundle = bundle_over(statement.to_string().as_bytes(), &key).to_string();
+        let said = read(bundle.as_bytes(), &key).expect_err(pointer);
+        assert!(
+            said.starts_with(
+                "the signature is good, but the statement's form: an array stands where an object should"
+            ),
+            "{pointer}: {said}"
+        );
+    }
+}
+
+#[test]
+fn the_paths_to_ignore_have_an_end() {
+    let key = p256_key();
+    let said = |count: usize| {
+        let mut json = statement_json();
+        let paths: Vec<_> = (0..count).map(|n| format!("x/{n}")).collect();
+        serialization(&mut json)["ignore_paths"] = paths.into();
+        read(
+            bundle_over(json.to_string().as_bytes(), &key)
+                .to_string()
+                .as_bytes(),
+            &key,
+        )
+    };
+    said(IGNORE_PATHS_MAX).expect("as many as there may be");
+    assert_eq!(
+        said(IGNORE_PATHS_MAX + 1),
+        Err(
+            "the signature is good, but ignore_paths has 10001 paths, and may have at most 10000"
+                .to_owned()
+        )
+    );
 }
 
 #[test]
