@@ -40,7 +40,7 @@ const GIT: &str = ".git";
 const HUGGING_FACE_CACHE: &str = ".cache/huggingface";
 
 /// Where `candor fetch` keeps what is not whole yet.
-const UNFINISHED: &str = ".candor-fetch";
+pub(crate) const UNFINISHED: &str = ".candor-fetch";
 
 /// What proof bundles end with. One of this very release may lie in its folder: it can't be among the files that it
 /// proves.
@@ -62,6 +62,8 @@ pub enum LeftOut<'a> {
     OfAnyRelease,
     /// `.git` alone.
     Git,
+    /// `.git`, and `.candor-fetch` at the top.
+    GitAndUnfinished,
 }
 
 impl<'a> From<&'a ReleaseName> for LeftOut<'a> {
@@ -506,13 +508,16 @@ fn next_entries(
 /// name.
 fn is_left_out(relative: &str, path: &Path, metadata: &Metadata, left_out: LeftOut<'_>) -> bool {
     let is_at_the_top = !relative.contains('/');
+    let is_unfinished = relative == UNFINISHED && metadata.is_dir();
     let release = match left_out {
         LeftOut::OfRelease(release) => Some(release),
         LeftOut::OfAnyRelease => None,
         LeftOut::Git => return relative == GIT,
+        LeftOut::GitAndUnfinished => return relative == GIT || is_unfinished,
     };
     relative == GIT
-        || (matches!(relative, HUGGING_FACE_CACHE | UNFINISHED) && metadata.is_dir())
+        || is_unfinished
+        || (relative == HUGGING_FACE_CACHE && metadata.is_dir())
         || (is_at_the_top
             && metadata.is_file()
             && relative.ends_with(BUNDLE_SUFFIX)

@@ -5,8 +5,9 @@
 //!                         └─► compare ◄──── Verified ◄── model.sig, key or roots
 //! ```
 //!
-//! Always: nothing is left out but git's own files and the signature itself, which every reader of such signatures leaves
-//! out; what a signature leaves out by its own word besides is not left out here.
+//! Always: what is left out when a folder is signed is left out when it is verified, and the other way round. That is git's
+//! own files and the signature itself, which every reader of such signatures leaves out, and what `candor fetch` keeps in
+//! `.candor-fetch`, if the signature says so. What it wants left out besides is not.
 //!
 //! Not here: the format, its checks and its signatures (`candor_oms`).
 
@@ -21,7 +22,7 @@ use candor_oms::{
     compare, is_git_path,
 };
 
-use crate::folder::{FolderError, FolderFiles, LeftOut, Progress, hash_folder};
+use crate::folder::{FolderError, FolderFiles, LeftOut, Progress, UNFINISHED, hash_folder};
 use crate::hashing::{Look, OpenFile, Options};
 
 /// What a signature is called that nobody gives another name.
@@ -76,6 +77,19 @@ impl OmsError {
     }
 }
 
+/// What signing a folder came to.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// What was signed.
+    pub statement: Statement,
+    /// Its signature.
+    pub bundle: Bundle,
+    /// The signature's path in the folder, if it is to be in it.
+    pub inside: Option<String>,
+    /// What is in the folder and was not signed.
+    pub left_out: Vec<String>,
+}
+
 /// A folder that is to be signed, or is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -110,41 +124,56 @@ impl Place {
 
     fn hash(
         &self,
+        left_out: LeftOut<'_>,
         options: Options<'_>,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<FolderFiles<()>, OmsError> {
         let look = |_: &FilePath, _: &OpenFile| Ok(Look::default());
         Ok(hash_folder(
             &self.folder,
-            LeftOut::Git,
+            left_out,
             options,
             look,
             progress,
         )?)
     }
 
-    /// Signs the folder as it is: all files but git's and the signature itself.
+    /// Signs the folder as it is: all files but git's, those of an unfinished fetch and the signature itself.
     pub fn sign(
         &self,
         signer: &Signer,
         options: Options<'_>,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(Statement, Bundle), OmsError> {
-        let found = self.hash(options, progress)?;
+    ) -> Result<Signed, OmsError> {
+        let found = self.hash(LeftOut::GitAndUnfinished, options, progress)?;
         let inside = self.inside();
         let mut files = Vec::new();
+        let mut left_out = found.ignored;
         for file in &found.files {
-            let name: ResourceName = file.path.as_str().parse()?;
-            if Some(name.as_str()) != inside.as_deref() && !is_git_path(&name) {
-                let sha256 = sha256_of(file);
-                files.push(SignedFile { name, sha256 });
+            let path = file.path.as_str();
+            if Some(path) == inside.as_deref() {
+                continue;
             }
+            if is_git_path(path) {
+                left_out.push(path.to_owned());
+                continue;
+            }
+            let (name, sha256) = (path.parse()?, sha256_of(file));
+            files.push(SignedFile { name, sha256 });
         }
-        let signature = inside.iter().map(|path| path.parse());
-        let ignored: Vec<ResourceName> = signature.collect::<Result<_, _>>()?;
+        left_out.sort();
+        // Git's files are among the ignored paths of every statement.
+        let unfinished = left_out.iter().filter(|path| *path == UNFINISHED);
+        let ignored = inside.iter().chain(unfinished).map(|path| path.parse());
+        let ignored: Vec<ResourceName> = ignored.collect::<Result<_, _>>()?;
         let statement = Statement::new(&self.name(), files, ignored)?;
         let bundle = signer.sign(&statement);
-        Ok((statement, bundle))
+        Ok(Signed {
+            statement,
+            bundle,
+            inside,
+            left_out,
+        })
     }
 
     /// Checks the signature, and then that the folder is what was signed.
@@ -156,7 +185,15 @@ impl Place {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(Verified, Comparison), OmsError> {
         let verified = Bundle::parse(bytes)?.verify(trust)?;
-        let found = self.hash(options, progress).map_err(|error| match error {
+        let ignored = verified.statement().ignore_paths();
+        let is_without_unfinished = ignored.iter().any(|path| path.as_str() == UNFINISHED);
+        let left_out = if is_without_unfinished {
+            LeftOut::GitAndUnfinished
+        } else {
+            LeftOut::Git
+        };
+        let found = self.hash(left_out, options, progress);
+        let found = found.map_err(|error| match error {
             // It was a folder of files when it was signed.
             OmsError::Folder(
                 error @ (FolderError::Empty { .. }
@@ -171,6 +208,9 @@ impl Place {
         let digests = files.map(|file| (file.path.as_str(), sha256_of(file)));
         let mut comparison = compare(verified.statement(), digests, self.inside().as_deref());
         comparison.ignored.extend(found.ignored);
+        comparison.ignored.sort();
+        let not_followed = &mut comparison.ignore_paths_not_followed;
+        not_followed.retain(|path| !(is_without_unfinished && path == UNFINISHED));
         Ok((verified, comparison))
     }
 }

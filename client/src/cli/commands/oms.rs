@@ -13,7 +13,7 @@ use crate::cli::progress::HashingBar;
 use crate::cli::text::{Text, Tone, counted};
 use crate::cli::{Session, files};
 use crate::hashing::Options;
-use crate::oms::{OmsError, Place, SIGNATURE_NAME};
+use crate::oms::{OmsError, Place, SIGNATURE_NAME, Signed};
 
 /// The most bytes of a file with keys or certificates that are read.
 pub(super) const PEM_BYTES_MAX: usize = 1 << 20;
@@ -33,7 +33,12 @@ pub fn sign(args: &OmsSignArgs, session: &mut Session) -> Result<Exit, CliError>
     let bar = HashingBar::new(&session.printer);
     let made = place.sign(&signer, options, &mut |progress| bar.show(progress));
     drop(bar);
-    let (statement, bundle) = made.map_err(of_file(&args.folder))?;
+    let Signed {
+        statement,
+        bundle,
+        inside,
+        left_out,
+    } = made.map_err(of_file(&args.folder))?;
     files::write(&place.signature, bundle.to_json().as_bytes())?;
     let key = signer.public_key().hint();
     let words = format!(
@@ -49,8 +54,32 @@ pub fn sign(args: &OmsSignArgs, session: &mut Session) -> Result<Exit, CliError>
         "files": statement.files().len(),
         "rootDigest": statement.root_digest(),
         "key": key,
+        "leftOut": left_out,
     }));
+    let mut note = |words: String| session.printer.note(Text::of(Tone::Dim, words));
+    if !left_out.is_empty() {
+        note(format!("left out: {}", some_of(&left_out)));
+    }
+    if let Some(inside) = inside {
+        note(format!(
+            "{inside} is a file of the folder now, and `candor verify` refuses it with a release that was made before: \
+             sign first and release then, or keep the signature elsewhere with `--signature FILE`"
+        ));
+    }
     Ok(Exit::Holds)
+}
+
+/// How many paths are named of those that are left out; a folder has any number of them.
+const PATHS_NAMED_MAX: usize = 20;
+
+/// These paths, or the first of them.
+pub(super) fn some_of(paths: &[String]) -> String {
+    let (named, others) = paths.split_at(paths.len().min(PATHS_NAMED_MAX));
+    let named = named.join(", ");
+    match others.len() {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// Where the signature is, unless told otherwise: in the folder.
@@ -68,7 +97,7 @@ fn signer(args: &OmsSignArgs, session: &Session) -> Result<Signer, CliError> {
     let text = str::from_utf8(&text).map_err(|_| CliError::Form {
         path: path.clone(),
         what: "is no key in PEM form, which is text".to_owned(),
-        hint: "name the file that begins with -----BEGIN EC PRIVATE KEY----- or -----BEGIN PRIVATE KEY-----",
+        hint: "name the file with the private key, as `openssl ecparam -name prime256v1 -genkey -noout -out KEY` writes it",
     })?;
     let passphrase = if text.contains("ENCRYPTED") {
         session.settings.passphrase(&path.display().to_string())

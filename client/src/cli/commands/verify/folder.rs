@@ -1,6 +1,7 @@
 //! A folder, held against the manifest of a release.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
@@ -9,6 +10,7 @@ use candor_core::bundle::VerifiedBundle;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::Algorithm;
 use candor_core::weights::{Change, ChunkList, Chunks, Comparison, FilePath, Manifest};
+use candor_oms::Bundle;
 
 use super::policy::Gate;
 use super::report::{Doubt, Finding, Report};
@@ -50,6 +52,12 @@ impl<'a> How<'a> {
 
 /// How many chunks of a file are named that differ.
 const CHUNKS_NAMED_MAX: usize = 5;
+
+/// What signatures in the form of the `OpenSSF` end with.
+const SIGNATURE_SUFFIX: &str = ".sig";
+
+/// How many bytes of a file are read that may be a signature: those that say so are the first.
+const SNIFFED: usize = 1_024;
 
 /// What a user can do who has weak digests only.
 const STRONGER_HINT: &str =
@@ -284,10 +292,7 @@ pub(super) fn compare(
     findings.extend(comparison.missing.iter().map(|path| Finding::Missing {
         path: path.to_string(),
     }));
-    findings.extend(comparison.extra.iter().map(|path| Finding::Extra {
-        path: path.to_string(),
-        what: None,
-    }));
+    findings.extend(comparison.extra.iter().map(|path| extra(folder, path)));
     let weak = &comparison.only_weakly_same;
     if !weak.is_empty() {
         let files = counted(
@@ -322,6 +327,34 @@ pub(super) fn compare(
             is_of_weak_digests: false,
         });
     }
+}
+
+/// A file that is not listed.
+fn extra(folder: &Path, path: &FilePath) -> Finding {
+    if is_signature(folder, path) {
+        return Finding::Proof {
+            path: path.to_string(),
+            what: "an OMS signature, which is not part of the release",
+            hint: "move the signature out of the folder; to have it in the release, run `candor oms sign` before `candor release`",
+        };
+    }
+    Finding::Extra {
+        path: path.to_string(),
+        what: None,
+    }
+}
+
+/// Whether the file at `path` looks like what `candor oms sign` writes. What it signs is not looked at.
+fn is_signature(folder: &Path, path: &FilePath) -> bool {
+    let (name, path) = (path.as_str(), folder.join(path.as_str()));
+    let beginning = || {
+        let size = fs::symlink_metadata(&path).ok()?.len();
+        let mut beginning = vec![0; usize::try_from(size).map_or(SNIFFED, |it| it.min(SNIFFED))];
+        let file = OpenFile::open(&path, Some(folder), size).ok()?;
+        file.read_at(0, &mut beginning).ok()?;
+        Some(beginning)
+    };
+    name.ends_with(SIGNATURE_SUFFIX) && beginning().is_some_and(|it| Bundle::looks_like_one(&it))
 }
 
 /// The algorithms of the digests that `manifest` lists of the files at `paths`, of those that are `wanted`.

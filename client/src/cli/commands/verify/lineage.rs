@@ -301,6 +301,11 @@ fn take_in(base: Report, folder: &Path, bundle: &VerifiedBundle, report: &mut Re
                 path: at(path),
                 what,
             },
+            Finding::Proof { path, what, hint } => Finding::Proof {
+                path: at(path),
+                what,
+                hint,
+            },
             Finding::LeftOut { path } => Finding::LeftOut { path: at(path) },
             Finding::Withdrawn { words, by, .. } => Finding::Withdrawn {
                 words: of_base(words),

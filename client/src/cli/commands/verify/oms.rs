@@ -1,12 +1,15 @@
 //! `candor oms verify`: a folder against its signature in the `OpenSSF`'s form.
 
+use std::fs;
+use std::path::Path;
 use std::time::SystemTime;
 
+use candor_core::bundle::{BUNDLE_BYTES_MAX, Bundle};
 use candor_oms::{PublicKey, Roots, SignedBy, Trust, Verified};
 
 use super::report::{Finding, Report};
 use crate::cli::args::OmsVerifyArgs;
-use crate::cli::commands::oms::{PEM_BYTES_MAX, of_file, place};
+use crate::cli::commands::oms::{PEM_BYTES_MAX, of_file, place, some_of};
 use crate::cli::error::CliError;
 use crate::cli::progress::HashingBar;
 use crate::cli::text::counted;
@@ -61,17 +64,17 @@ pub(super) fn judge(args: &OmsVerifyArgs, session: &Session) -> Result<Report, C
     let extra = comparison.extra.into_iter();
     report
         .findings
-        .extend(extra.map(|path| Finding::Extra { path, what: None }));
+        .extend(extra.map(|path| unsigned(&args.folder, path)));
     if !comparison.ignored.is_empty() {
         report.not_checked.push(format!(
             "what is in {}, which such signatures leave out",
-            comparison.ignored.join(", ")
+            some_of(&comparison.ignored)
         ));
     }
     if !comparison.ignore_paths_not_followed.is_empty() {
         report.remarks.push(format!(
             "the signer wants these ignored too, which was not done: {}",
-            comparison.ignore_paths_not_followed.join(", ")
+            some_of(&comparison.ignore_paths_not_followed)
         ));
     }
     report.not_checked.push(
@@ -79,6 +82,25 @@ pub(super) fn judge(args: &OmsVerifyArgs, session: &Session) -> Result<Report, C
             .to_owned(),
     );
     Ok(report)
+}
+
+/// A file that is not signed. Candor's own bundles are none of the files of such a signature: whoever made it need not know
+/// of any.
+fn unsigned(folder: &Path, path: String) -> Finding {
+    let is_bundle = || {
+        let size = fs::symlink_metadata(folder.join(&path)).map(|it| it.len());
+        let fits = size.is_ok_and(|size| size <= BUNDLE_BYTES_MAX as u64);
+        let bytes = fits.then(|| files::read(&folder.join(&path), BUNDLE_BYTES_MAX));
+        bytes.is_some_and(|bytes| bytes.is_ok_and(|it| Bundle::looks_like_one(&it)))
+    };
+    if path.ends_with(".candor") && is_bundle() {
+        return Finding::Proof {
+            path,
+            what: "a bundle of a Candor log, which is not signed",
+            hint: "keep the bundle outside of the folder: this signature allows no files but those that it lists",
+        };
+    }
+    Finding::Extra { path, what: None }
 }
 
 fn trust(args: &OmsVerifyArgs) -> Result<Trust, CliError> {

@@ -110,6 +110,12 @@ pub(super) enum Finding {
     Missing { path: String },
     /// A file is there and not listed; `what` says why nothing could list it.
     Extra { path: String, what: Option<String> },
+    /// A proof of the folder lies in it and is not listed, as one that was made afterwards; `what` says of what kind.
+    Proof {
+        path: String,
+        what: &'static str,
+        hint: &'static str,
+    },
     /// What no release lists is there, and was to be refused.
     LeftOut { path: String },
     /// The bundle is of another release than the user wants.
@@ -167,6 +173,7 @@ impl Finding {
                 path,
                 what: Some(what),
             } => format!("not listed: {path} ({what})"),
+            Self::Proof { path, what, .. } => format!("not listed: {path} ({what})"),
             Self::LeftOut { path } => format!("not listed: {path} ({LEFT_OUT_WORDS})"),
             Self::OtherRelease(it) => it.words(),
             Self::Policy {
@@ -190,7 +197,7 @@ impl Finding {
         match self {
             Self::Changed { .. } | Self::Linked { .. } => Rule::Changed,
             Self::Missing { .. } => Rule::Missing,
-            Self::Extra { .. } | Self::LeftOut { .. } => Rule::NotListed,
+            Self::Extra { .. } | Self::Proof { .. } | Self::LeftOut { .. } => Rule::NotListed,
             Self::OtherRelease(_) => Rule::OtherRelease,
             Self::Withdrawn { .. } => Rule::Withdrawn,
             Self::Policy { .. } => Rule::Policy,
@@ -206,6 +213,7 @@ impl Finding {
             | Self::Linked { path }
             | Self::Missing { path }
             | Self::Extra { path, .. }
+            | Self::Proof { path, .. }
             | Self::LeftOut { path } => Some(path),
             Self::Policy { path, .. } => path.as_deref(),
             Self::OtherRelease(_)
@@ -236,6 +244,9 @@ impl Finding {
                 json!({ "finding": finding, "path": path })
             }
             Self::Extra { path, what } => {
+                json!({ "finding": finding, "path": path, "detail": what })
+            }
+            Self::Proof { path, what, .. } => {
                 json!({ "finding": finding, "path": path, "detail": what })
             }
             Self::LeftOut { path } => {
@@ -487,6 +498,10 @@ fn refuted(target: &str, findings: &[Finding]) -> CliError {
             format!("{target} is not as the policy asks"),
             "don't use it here: the release may hold, and the policy says that this is not enough",
         )
+    } else if let Some(Finding::Proof { hint, .. }) =
+        (findings.first()).filter(|_| all(|finding| matches!(finding, Finding::Proof { .. })))
+    {
+        (format!("{target} has more in it than is listed"), *hint)
     } else if all(|finding| matches!(finding, Finding::LeftOut { .. })) {
         (
             format!("{target} has more in it than a release has"),
