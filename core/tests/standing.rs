@@ -3,7 +3,8 @@
 mod common;
 
 use candor_core::bundle::{
-    Bundle, LoggedRecord, VerifiedBundle, is_carried_by, release_withdrawn, withdrawn,
+    Bundle, LoggedRecord, VerifiedBundle, is_carried_by, release_fallen, release_withdrawn,
+    withdrawn,
 };
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{Scope, TrainingConfig};
@@ -193,4 +194,26 @@ fn a_release_falls_with_its_card_or_weights_and_with_the_rest_only_if_neither_is
     told.withdraw(Scope::Record, card);
     assert!(carries(&told, Kind::TrainingConfig));
     assert!(!carries(&told, Kind::Withdrawal));
+}
+
+#[test]
+fn a_release_falls_by_its_own_withdrawal_or_else_by_that_of_what_carries_it() {
+    let falls = |told: &Told| {
+        let bundle = told.verified();
+        let fallen = release_fallen(&bundle.release, &bundle.records).map(|it| it.by.get());
+        let other = "meta-ai/opt-350m@1.0.0".parse().expect("a good name");
+        assert_eq!(release_fallen(&other, &bundle.records), None);
+        fallen
+    };
+    let mut told = Told::begin();
+    let (card, config, evaluation) = (told.card(), told.config(), told.evaluation());
+    assert_eq!(falls(&told), None);
+    told.withdraw_as_judge(card);
+    told.withdraw_as_judge(evaluation);
+    told.withdraw(Scope::Record, config);
+    assert_eq!(falls(&told), None, "the card is left");
+    told.withdraw(Scope::Record, card);
+    assert_eq!(falls(&told), Some(8));
+    told.withdraw(Scope::Release, card);
+    assert_eq!(falls(&told), Some(9), "that of all of it says the most");
 }

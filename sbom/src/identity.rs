@@ -5,12 +5,13 @@
 //!   namespace   version 5 of the URL namespace and "urn:candor:sbom:v1"
 //!   name        FORMAT \n TIME \n ORIGIN \n SIZE \n ROOT \n RELEASE \n,
 //!               then INDEX \n STATEMENT DIGEST \n of each record about it,
+//!               then ancestor RELEASE INDEX \n of each ancestor that was withdrawn, by that entry,
 //!               then of what the caller knows: log URL \n, bundle SHA-256 NAME \n, released TIME \n
 //!   FORMAT      cyclonedx-1.6, cyclonedx-1.7, spdx-3.0.1
 //! ```
 //!
-//! Always: another format, time, checkpoint, release or record gives another identifier, and so does anything else that the
-//! caller knows: in SPDX, what has the identifier of another document is that document. SHA-1 is what version 5 has, and
+//! Always: another format, time, checkpoint, release, record or withdrawn ancestor gives another identifier, and so does anything
+//! else that the caller knows: in SPDX, what has the identifier of another document is that document. SHA-1 is what version 5 has, and
 //! carries nothing here: an identifier is a name and proves nothing.
 
 use std::fmt;
@@ -72,6 +73,8 @@ impl Uuid {
             .iter()
             .map(|it| format!("{}\n{}\n", it.index, it.record.statement().digest));
         name.extend(records);
+        let ancestors = release.withdrawn_ancestors().iter();
+        name.extend(ancestors.map(|it| format!("ancestor {} {}\n", it.release, it.withdrawn.by)));
         let log = made.log.as_ref().map(|it| format!("log {it}\n"));
         let bundle = made.bundle.as_ref();
         let bundle = bundle.map(|it| format!("bundle {} {}\n", it.sha256, it.name));

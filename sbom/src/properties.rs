@@ -6,6 +6,7 @@ use candor_core::record::{Algorithm, DigestSet};
 use candor_core::weights::ManifestFile;
 
 use crate::FILES_LISTED_MAX;
+use crate::ancestors::Parent;
 use crate::facts::{digest_words, values};
 use crate::reference::is_reference;
 use crate::release::Release;
@@ -116,6 +117,15 @@ pub(crate) fn of_file(file: &ManifestFile, has_name: fn(Algorithm) -> bool) -> V
     it.done()
 }
 
+/// Those of a parent; how it was made from that, the formats have different places for.
+pub(crate) fn of_parent(parent: &Parent<'_>, it: &mut Properties) {
+    let statement = parent.statement.map(|it| format!("sha256:{it}"));
+    it.maybe("parent:statement", statement);
+    if let Some(withdrawn) = &parent.withdrawn {
+        of_withdrawn("parent:withdrawn", withdrawn, it);
+    }
+}
+
 /// `withdrawn by entry 12 (security): …`.
 pub(crate) fn withdrawn_words(withdrawn: &Withdrawn<'_>) -> String {
     let it = withdrawn.withdrawal;
@@ -130,7 +140,8 @@ pub(crate) fn withdrawn_words(withdrawn: &Withdrawn<'_>) -> String {
     )
 }
 
-/// `weights record, entry 8 of log.example.org/candor, statement …, signed by meta-ai (key …)`.
+/// `weights record, entry 8 of log.example.org/candor, statement …, signed by meta-ai (key …)`; and its withdrawal, where the
+/// document has nothing else of the record.
 pub(crate) fn record_words(release: &Release<'_>, logged: &LoggedRecord) -> String {
     let statement = logged.record.statement();
     let keys: Vec<_> = logged
@@ -139,14 +150,17 @@ pub(crate) fn record_words(release: &Release<'_>, logged: &LoggedRecord) -> Stri
         .iter()
         .map(|key| format!("sha256:{}", key.keyid()))
         .collect();
+    let withdrawn = release.withdrawal_of(logged);
+    let withdrawn = withdrawn.map(|it| format!("; {}", withdrawn_words(&it)));
     format!(
-        "{} record, entry {} of {}, statement sha256:{}, signed by {} (key {})",
+        "{} record, entry {} of {}, statement sha256:{}, signed by {} (key {}){}",
         statement.kind(),
         logged.index,
         release.checkpoint.origin,
         statement.digest,
         statement.publisher(),
-        keys.join(", ")
+        keys.join(", "),
+        withdrawn.unwrap_or_default()
     )
 }
 
@@ -163,14 +177,7 @@ pub(crate) fn attachment_words(attachment: &Attachment) -> String {
 
 fn withdrawals(release: &Release<'_>, it: &mut Properties) {
     if let Some(fallen) = &release.fallen {
-        it.add("withdrawn", "true");
-        it.add("withdrawn:by", format!("entry {}", fallen.by));
-        it.add("withdrawn:reason", fallen.withdrawal.reason.name());
-        it.add("withdrawn:explanation", &fallen.withdrawal.explanation);
-        it.maybe(
-            "withdrawn:replacement",
-            fallen.withdrawal.replacement.as_ref(),
-        );
+        of_withdrawn("withdrawn", fallen, it);
     }
     for (logged, withdrawn) in &release.withdrawn {
         let statement = logged.record.statement();
@@ -182,6 +189,36 @@ fn withdrawals(release: &Release<'_>, it: &mut Properties) {
             withdrawn_words(withdrawn)
         );
         it.add("withdrawn:record", words);
+    }
+    for ancestor in release.withdrawn_ancestors() {
+        let words = format!(
+            "{}, {}: {}",
+            ancestor.release,
+            steps_words(ancestor.depth),
+            withdrawn_words(&ancestor.withdrawn)
+        );
+        it.add("withdrawn:ancestor", words);
+    }
+}
+
+/// That it was withdrawn, under `name`; by which entry and why, under names below that.
+fn of_withdrawn(name: &str, withdrawn: &Withdrawn<'_>, it: &mut Properties) {
+    let withdrawal = withdrawn.withdrawal;
+    it.add(name, "true");
+    it.add(&format!("{name}:by"), format!("entry {}", withdrawn.by));
+    it.add(&format!("{name}:reason"), withdrawal.reason.name());
+    it.add(&format!("{name}:explanation"), &withdrawal.explanation);
+    it.maybe(
+        &format!("{name}:replacement"),
+        withdrawal.replacement.as_ref(),
+    );
+}
+
+/// `a parent`; `an ancestor, 2 steps up`.
+fn steps_words(depth: usize) -> String {
+    match depth {
+        1 => "a parent".to_owned(),
+        depth => format!("an ancestor, {depth} steps up"),
     }
 }
 

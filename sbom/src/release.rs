@@ -10,18 +10,17 @@
 
 use std::collections::BTreeMap;
 
-use candor_core::bundle::{
-    LoggedRecord, VerifiedBundle, Withdrawn, is_carried_by, release_withdrawn, withdrawn,
-};
+use candor_core::bundle::{LoggedRecord, VerifiedBundle, Withdrawn, release_fallen, withdrawn};
 use candor_core::merkle::LeafIndex;
 use candor_core::note::Checkpoint;
 use candor_core::record::kinds::{
-    Evaluation, ModelCard, Publisher, Relation, Strength, TrainingConfig, Weights,
+    Evaluation, ModelCard, Publisher, Strength, TrainingConfig, Weights,
 };
 use candor_core::record::{Algorithm, Predicate, PublisherName, ReleaseName};
 use candor_core::weights::Manifest;
 use candor_core::{Sha256, Verified};
 
+use crate::ancestors::{Parent, Sources, WithdrawnAncestor, withdrawn_ancestors};
 use crate::properties::files_not_listed;
 
 /// What a bundle proves of a release, as a bill of materials needs it.
@@ -42,6 +41,9 @@ pub struct Release<'a> {
     pub(crate) fallen: Option<Withdrawn<'a>>,
     /// Records that were withdrawn while the release stands, and those of others.
     pub(crate) withdrawn: Vec<(&'a LoggedRecord, Withdrawn<'a>)>,
+    /// What it was made from.
+    pub(crate) parents: Vec<Parent<'a>>,
+    withdrawn_ancestors: Vec<WithdrawnAncestor<'a>>,
     publishers: BTreeMap<&'a PublisherName, &'a Publisher>,
 }
 
@@ -50,15 +52,6 @@ pub struct Release<'a> {
 pub(crate) struct Evaluated<'a> {
     pub(crate) index: LeafIndex,
     pub(crate) evaluation: &'a Evaluation,
-}
-
-/// A release that this one was made from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ancestor<'a> {
-    pub(crate) release: &'a ReleaseName,
-    pub(crate) relation: Relation,
-    /// The statement digest of the record that is meant, where that is named.
-    pub(crate) statement: Option<Sha256>,
 }
 
 /// Records that describe no model.
@@ -87,6 +80,8 @@ impl<'a> Release<'a> {
             evaluations: Vec::new(),
             fallen: None,
             withdrawn: Vec::new(),
+            parents: Vec::new(),
+            withdrawn_ancestors: Vec::new(),
             publishers: BTreeMap::new(),
         };
         for logged in &bundle.records {
@@ -95,10 +90,16 @@ impl<'a> Release<'a> {
                 release.publishers.insert(statement.publisher(), publisher);
             }
         }
-        release.fallen = fall(bundle);
+        release.fallen = release_fallen(name, &bundle.records);
         for logged in release.records.clone() {
             release.take(logged, bundle);
         }
+        let sources = Sources {
+            weights: release.weights,
+            config: release.config,
+        };
+        release.parents = sources.parents(&bundle.records);
+        release.withdrawn_ancestors = withdrawn_ancestors(name, &release.parents, &bundle.records);
         let describes = |it: &&LoggedRecord| {
             let predicate = &it.record.statement().predicate;
             matches!(
@@ -114,31 +115,6 @@ impl<'a> Release<'a> {
         Ok(release)
     }
 
-    /// What it was made from: by its weights record, which names records, and what its training config names besides.
-    pub(crate) fn ancestors(&self) -> Vec<Ancestor<'a>> {
-        let of_weights = self.weights.map_or(&[][..], |weights| &weights.parents);
-        let mut ancestors: Vec<_> = of_weights
-            .iter()
-            .map(|parent| Ancestor {
-                release: &parent.release,
-                relation: parent.relation,
-                statement: Some(parent.statement),
-            })
-            .collect();
-        for parent in self.config.map_or(&[][..], |config| &config.parents) {
-            let is_it =
-                |it: &Ancestor<'_>| *it.release == parent.release && it.relation == parent.relation;
-            if !ancestors.iter().any(is_it) {
-                ancestors.push(Ancestor {
-                    release: &parent.release,
-                    relation: parent.relation,
-                    statement: parent.statement,
-                });
-            }
-        }
-        ancestors
-    }
-
     /// The withdrawal that the release falls with, if it does; the documents say so.
     pub fn fallen(&self) -> Option<Withdrawn<'a>> {
         self.fallen
@@ -147,6 +123,18 @@ impl<'a> Release<'a> {
     /// Records that were withdrawn while the release stands, and those of others; what they say is not in the documents.
     pub fn withdrawn_records(&self) -> &[(&'a LoggedRecord, Withdrawn<'a>)] {
         &self.withdrawn
+    }
+
+    /// Its ancestors that were withdrawn, the nearest first, as far as their records are in the bundle; the documents say so.
+    pub fn withdrawn_ancestors(&self) -> &[WithdrawnAncestor<'a>] {
+        &self.withdrawn_ancestors
+    }
+
+    /// The withdrawal of a record about it that is among [`Release::withdrawn_records`]: of that one, only this is said.
+    pub(crate) fn withdrawal_of(&self, logged: &LoggedRecord) -> Option<Withdrawn<'a>> {
+        let mut withdrawn = self.withdrawn.iter();
+        let it = withdrawn.find(|(it, _)| it.index == logged.index);
+        it.map(|(_, withdrawn)| *withdrawn)
     }
 
     /// The algorithms of its files' digests, if all of them are weak; the documents say so.
@@ -222,18 +210,4 @@ impl<'a> Release<'a> {
             Predicate::Publisher(_) | Predicate::ApiVersion(_) | Predicate::Withdrawal(_) => {}
         }
     }
-}
-
-/// The withdrawal that the release falls with: its own, or that of a record that carries it.
-fn fall(bundle: &VerifiedBundle) -> Option<Withdrawn<'_>> {
-    let records = &bundle.records;
-    release_withdrawn(&bundle.release, records).or_else(|| {
-        let is_about =
-            |it: &&LoggedRecord| it.record.statement().release() == Some(&bundle.release);
-        let mut carriers = records
-            .iter()
-            .filter(is_about)
-            .filter(|it| is_carried_by(it, records));
-        carriers.find_map(|it| withdrawn(it, records))
-    })
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use candor_core::Sha256;
 use candor_sbom::{CycloneDxVersion, Made, Release, Uuid, cyclonedx, spdx};
 use common::{
-    RELEASE, Story, both, by_id, element, elements, full, full_training, keyid, lab, made,
-    manifest, minimal, properties, related, weak, well_known,
+    RELEASE, Story, both, by_id, cdx, element, elements, full, full_training, keyid, lab, made,
+    manifest, minimal, properties, related, spdx3, weak, well_known,
 };
 use serde_json::{Value, json};
 
@@ -50,7 +50,11 @@ fn the_model_has_its_name_version_publisher_and_key() {
 
 #[test]
 fn values_keep_their_digits_their_error_and_who_said_them() {
-    let [cdx, spdx] = both(&full());
+    let story = full();
+    let bundle = story.verified();
+    let release = Release::of(&bundle).expect("a model");
+    let cdx = cyclonedx(&release, CycloneDxVersion::V1_7, &made());
+    let spdx = spdx3(&story);
     let card = &cdx["metadata"]["component"]["modelCard"];
     let metrics = card["quantitativeAnalysis"]["performanceMetrics"]
         .as_array()
@@ -126,8 +130,39 @@ fn evaluations_say_who_assessed_and_what_it_bears_out() {
         document.pointer(pointer).expect("it leads there")["value"],
         "0.3790025228022511"
     );
-    let older = cyclonedx(&release, CycloneDxVersion::V1_6, &made());
+}
+
+#[test]
+fn without_citations_no_value_of_others_stands_as_the_publishers_own() {
+    let older = cdx(&full());
     assert!(older["citations"].is_null());
+    let card = &older["metadata"]["component"]["modelCard"];
+    let metrics = card["quantitativeAnalysis"]["performanceMetrics"].as_array();
+    let values: Vec<_> = metrics
+        .into_iter()
+        .flatten()
+        .map(|it| &it["value"])
+        .collect();
+    assert_eq!(values, ["0.379", "good"], "the card's own");
+    // The others are there, each with its author, and who assessed is declared.
+    let all = properties(&older, "candor:metric").into_iter();
+    let all = all.map(|it| serde_json::from_str::<Value>(it).expect("JSON"));
+    let authors: Vec<_> = all.map(|it| it["author"].clone()).collect();
+    assert_eq!(authors.len(), 6);
+    assert!(authors[2..].iter().all(|it| it == "example-evals"));
+    assert_eq!(
+        older["declarations"]["attestations"]
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    // Where there is no card, nothing stands for one.
+    let mut story = Story::begin();
+    story.weights(&manifest(), &json!({}), true);
+    story.evaluation(&json!({}));
+    let document = cdx(&story);
+    assert!(document["metadata"]["component"]["modelCard"].is_null());
+    assert_eq!(properties(&document, "candor:metric").len(), 1);
 }
 
 #[test]

@@ -16,7 +16,9 @@ use std::path::Path;
 use std::process::Command;
 
 use candor_sbom::{CycloneDxVersion, Release, cyclonedx, spdx as spdx_document};
-use common::{Story, full, full_card, full_training, made, manifest, minimal, weak, well_known};
+use common::{
+    Story, full, full_card, full_training, judge, made, manifest, minimal, weak, well_known,
+};
 use serde_json::{Value, json};
 use spdx::identifiers::LICENSES;
 
@@ -28,6 +30,19 @@ fn stories() -> Vec<(&'static str, Story)> {
     let card = withdrawn.card(&full_card());
     withdrawn.training(&full_training());
     withdrawn.withdrawal(card, "release", "superseded");
+    let mut parent = Story::begin();
+    let base = parent.parent("example-lab/base@1.0.0", &[]);
+    let tuned = parent.parent("example-lab/tuned@1.0.0", &[&base]);
+    parent.weights(&manifest(), &json!({ "parents": [tuned, base] }), true);
+    parent.parent_withdrawal(&base, "security");
+    parent.parent_withdrawal(&tuned, "retired");
+    let mut records = Story::begin();
+    records.card(&full_card());
+    let training = records.training(&full_training());
+    let evaluation = records.evaluation(&json!({}));
+    records.evaluation(&json!({ "outcome": "reproduced", "answers": evaluation }));
+    records.withdrawal(training, "record", "error");
+    records.withdrawal_by("example-evals", &judge(), evaluation, "record", "error");
     let mut named = Story::begin();
     named.card(
         &json!({ "license": "other", "licenseName": "OPT License", "licenseLink": "a file.md" }),
@@ -38,6 +53,8 @@ fn stories() -> Vec<(&'static str, Story)> {
         ("full", full()),
         ("minimal", minimal()),
         ("withdrawn", withdrawn),
+        ("withdrawn-parents", parent),
+        ("withdrawn-records", records),
         ("weak", weak()),
         ("named-licence", named),
         ("licence-expression", expression),
@@ -139,5 +156,5 @@ fn validators_of_others_take_every_document() {
         let (name, verdict) = line.split_once(": ").expect("NAME: VERDICT");
         assert_eq!(verdict == "valid", !name.starts_with("broken-"), "{line}");
     }
-    assert_eq!(said.lines().count(), 8 * 3 + 1 + 3);
+    assert_eq!(said.lines().count(), 10 * 3 + 1 + 3);
 }

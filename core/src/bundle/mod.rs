@@ -5,7 +5,7 @@
 //!   a folder, in one `.candor` file;
 //! - [`PartProof`]: some files, chunks or tensors of a release, without the others.
 //!
-//! What was withdrawn of what they show, [`release_withdrawn`], [`withdrawn`] and [`is_carried_by`] say.
+//! What was withdrawn of what they show, [`release_withdrawn`], [`release_fallen`], [`withdrawn`] and [`is_carried_by`] say.
 //!
 //! All are checked against a [`crate::note::LogKey`] and nothing else.
 
@@ -21,5 +21,5 @@ pub use candor_bundle::{
 pub use part_proof::{
     PART_PROOF_BYTES_MAX, PartKind, PartProof, PartProofError, Parts, ProvenParts, VerifiedParts,
 };
-pub use standing::{Withdrawn, is_carried_by, release_withdrawn, withdrawn};
+pub use standing::{Withdrawn, is_carried_by, release_fallen, release_withdrawn, withdrawn};
 pub use tlog_proof::{Logged, Receipt, ReceiptError};

@@ -45,6 +45,18 @@ pub fn release_withdrawn<'a>(
     })
 }
 
+/// The withdrawal that a release falls with, if it does: its own, or else that of a record that it is carried by.
+pub fn release_fallen<'a>(
+    release: &ReleaseName,
+    records: &'a [LoggedRecord],
+) -> Option<Withdrawn<'a>> {
+    let is_about = |it: &&LoggedRecord| it.record.statement().release() == Some(release);
+    let fallen_with =
+        |it: &'a LoggedRecord| withdrawn(it, records).filter(|_| is_carried_by(it, records));
+    release_withdrawn(release, records)
+        .or_else(|| records.iter().filter(is_about).find_map(fallen_with))
+}
+
 /// Whether a release falls with `logged`, a record about it: with its weights and its card it does, with the rest of what
 /// its publisher says it is only where neither of those is left.
 pub fn is_carried_by(logged: &LoggedRecord, records: &[LoggedRecord]) -> bool {

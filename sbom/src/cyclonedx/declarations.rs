@@ -132,13 +132,18 @@ fn claims(release: &Release<'_>, made: &Made) -> Vec<Value> {
             let these = tried.iter().filter(|it| it.evaluation.outcome == outcome);
             these.map(|it| evidence_ref(it.index).into()).collect()
         };
+        let said = release.records.iter().find(|it| it.index == index);
+        let withdrawn = said.and_then(|it| release.withdrawal_of(it));
+        let withdrawn = withdrawn.map(|it| format!(", which entry {} withdrew", it.by));
+        let predicate = format!(
+            "what entry {index} of {} says{}",
+            release.checkpoint.origin,
+            withdrawn.unwrap_or_default()
+        );
         Object::new()
             .with("bom-ref", claim_ref(index))
             .with("target", model::REF)
-            .with(
-                "predicate",
-                format!("what entry {index} of {} says", release.checkpoint.origin),
-            )
+            .with("predicate", predicate)
             .list("evidence", of(Outcome::Reproduced))
             .list("counterEvidence", of(Outcome::FailedToReproduce))
             .with(

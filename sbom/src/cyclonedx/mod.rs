@@ -11,8 +11,9 @@
 //!   "citations":    [ who said which value ] }                              1.7 only
 //! ```
 //!
-//! Always: each `bom-ref` is there once. What the two versions have in common is the same in both; 1.7 has `citations`
-//! besides.
+//! Always: each `bom-ref` is there once. What the two versions have in common is the same in both. Only 1.7 has `citations`,
+//! and so only there the model card has the values of evaluations: in 1.6 they would read as the publisher's own, and stand
+//! in `candor:metric` alone, each with its author.
 //!
 //! Not here: `vulnerabilities`, `services`, confidence intervals: a record has a standard error, and an interval would need
 //! an assumption that nobody made. The error is in `candor:metric`.
@@ -63,7 +64,7 @@ pub fn cyclonedx(release: &Release<'_>, version: CycloneDxVersion, made: &Made) 
     let metadata = Object::new()
         .with("timestamp", made.time.as_str())
         .with("tools", json!({ "components": [Value::from(tool)] }))
-        .with("component", model::component(release, made));
+        .with("component", model::component(release, version, made));
     let document = Object::new()
         .with(
             "$schema",

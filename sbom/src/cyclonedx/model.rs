@@ -1,15 +1,18 @@
 //! `metadata.component`: the model itself.
 
+use candor_core::bundle::Withdrawn;
 use candor_core::record::Predicate;
 use candor_core::record::kinds::{Attachment, Relation};
 use serde_json::{Value, json};
 
-use super::{organization, parts, properties};
-use crate::facts::{datasets, values};
+use super::{CycloneDxVersion, organization, parts, properties};
+use crate::facts::{Measured, datasets, values};
 use crate::license::License;
 use crate::made::Made;
 use crate::object::Object;
-use crate::properties::{Properties, attachment_words, of_release, record_words, withdrawn_words};
+use crate::properties::{
+    Properties, attachment_words, of_parent, of_release, record_words, withdrawn_words,
+};
 use crate::reference::{attachment, entry, is_reference};
 use crate::release::Release;
 
@@ -17,7 +20,7 @@ use crate::release::Release;
 pub(super) const REF: &str = "model";
 
 /// The model.
-pub(super) fn component(release: &Release<'_>, made: &Made) -> Object {
+pub(super) fn component(release: &Release<'_>, version: CycloneDxVersion, made: &Made) -> Object {
     let name = release.name;
     let tags = release.card.map_or(&[][..], |card| &card.tags);
     Object::new()
@@ -31,10 +34,10 @@ pub(super) fn component(release: &Release<'_>, made: &Made) -> Object {
         .list("licenses", licenses(release))
         .part(
             "pedigree",
-            Object::new().list("ancestors", ancestors(release)),
+            Object::new().list("ancestors", ancestors(release, made)),
         )
         .list("externalReferences", external_references(release, made))
-        .part("modelCard", model_card(release))
+        .part("modelCard", model_card(release, version))
         .list("properties", properties(of_release(release)))
         .list(
             "tags",
@@ -45,7 +48,7 @@ pub(super) fn component(release: &Release<'_>, made: &Made) -> Object {
 /// What an adapter is for, it does not work without.
 pub(super) fn dependencies(release: &Release<'_>) -> Vec<Value> {
     let needed: Vec<_> = release
-        .ancestors()
+        .parents
         .iter()
         .enumerate()
         .filter(|(_, parent)| parent.relation == Relation::AdapterFor)
@@ -87,25 +90,25 @@ fn licenses(release: &Release<'_>) -> Vec<Value> {
 }
 
 /// The releases that it was made from, and the card's base models.
-fn ancestors(release: &Release<'_>) -> Vec<Value> {
+fn ancestors(release: &Release<'_>, made: &Made) -> Vec<Value> {
     let model = |reference: String, name: &str| {
         Object::new()
             .with("type", "machine-learning-model")
             .with("bom-ref", reference)
             .with("name", name)
     };
-    let parents = release.ancestors().into_iter().enumerate();
+    let parents = release.parents.iter().enumerate();
     let parents = parents.map(|(at, parent)| {
         let name = parent.release;
         let mut extra = Properties::new();
         extra.add("parent:relation", parent.relation.name());
-        extra.maybe(
-            "parent:statement",
-            parent.statement.map(|it| format!("sha256:{it}")),
-        );
+        of_parent(parent, &mut extra);
+        let withdrawn = parent.withdrawn.as_ref();
+        let advisory = withdrawn.map(|it| advisory(release, it, made));
         model(parent_ref(at), name.model().model())
             .with("group", name.publisher().as_str())
             .with("version", name.version().as_str())
+            .list("externalReferences", advisory.into_iter().collect())
             .list("properties", properties(extra.done()))
     });
     let bases = release.card.map_or(&[][..], |card| &card.base_models);
@@ -118,24 +121,25 @@ fn ancestors(release: &Release<'_>) -> Vec<Value> {
     parents.chain(bases).map(Value::from).collect()
 }
 
-/// Its withdrawal, its records in the log, the documents that they name, and the bundle.
+/// Its withdrawal, its records in the log, the documents that they name, and the bundle. Of a record that was withdrawn by
+/// itself no documents.
 fn external_references(release: &Release<'_>, made: &Made) -> Vec<Value> {
     let origin = &release.checkpoint.origin;
     let log = made.log.as_ref();
-    let mut references = Vec::new();
-    if let Some(fallen) = &release.fallen {
-        references.push(json!({
-            "type": "advisories",
-            "url": entry(log, origin, fallen.by),
-            "comment": withdrawn_words(fallen),
-        }));
-    }
+    let fallen = release.fallen.as_ref();
+    let mut references: Vec<_> = fallen
+        .map(|it| advisory(release, it, made))
+        .into_iter()
+        .collect();
     for logged in &release.records {
         references.push(json!({
             "type": "attestation",
             "url": entry(log, origin, logged.index),
             "comment": record_words(release, logged),
         }));
+        if release.withdrawal_of(logged).is_some() {
+            continue;
+        }
         match &logged.record.statement().predicate {
             Predicate::ModelCard(it) => references.push(document("model-card", &it.document, made)),
             Predicate::Weights(it) => {
@@ -169,6 +173,15 @@ fn external_references(release: &Release<'_>, made: &Made) -> Vec<Value> {
     references
 }
 
+/// The entry that withdrew something.
+fn advisory(release: &Release<'_>, withdrawn: &Withdrawn<'_>, made: &Made) -> Value {
+    json!({
+        "type": "advisories",
+        "url": entry(made.log.as_ref(), &release.checkpoint.origin, withdrawn.by),
+        "comment": withdrawn_words(withdrawn),
+    })
+}
+
 fn document(kind: &str, it: &Attachment, made: &Made) -> Value {
     let sha256 = it.digest.sha256;
     json!({
@@ -179,15 +192,21 @@ fn document(kind: &str, it: &Attachment, made: &Made) -> Value {
     })
 }
 
-fn model_card(release: &Release<'_>) -> Object {
+fn model_card(release: &Release<'_>, version: CycloneDxVersion) -> Object {
     let card = release.card;
     let datasets = 0..datasets(release).len();
     let datasets = datasets.map(|at| json!({ "ref": parts::data_ref(at) }));
     let parameters = Object::new()
         .maybe("task", card.and_then(|card| card.pipeline_tag.as_deref()))
         .list("datasets", datasets.collect());
+    // What stands in the card is the publisher's word, unless a citation says whose it is, which 1.6 has none of.
+    let is_said_here = |it: &Measured<'_>| match version {
+        CycloneDxVersion::V1_6 => matches!(it, Measured::Card { .. }),
+        CycloneDxVersion::V1_7 => true,
+    };
     let metrics = values(release)
         .into_iter()
+        .filter(is_said_here)
         .map(|it| json!({ "type": it.metric(), "value": it.value(), "slice": it.on() }));
     let list = |text: Option<&String>| {
         text.map(|it| Value::from(it.as_str()))

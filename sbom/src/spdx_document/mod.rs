@@ -25,6 +25,7 @@
 mod graph;
 mod model;
 mod related;
+mod withdrawal;
 
 use candor_core::record::{Algorithm, DigestSet};
 use serde_json::{Value, json};

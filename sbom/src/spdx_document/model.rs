@@ -2,24 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use candor_core::record::kinds::{Reason, TrainingConfig};
+use candor_core::record::kinds::TrainingConfig;
 use serde_json::{Value, json};
 
 use super::graph::{Graph, NO_ASSERTION_LICENSE};
-use super::{dictionary_entry, extension, external_ref};
+use super::{dictionary_entry, extension, external_ref, withdrawal};
 use crate::facts::{digest_words, settings, values};
 use crate::license::{License, list_version};
 use crate::made::{Made, Time};
 use crate::object::Object;
-use crate::properties::{of_release, record_words, withdrawn_words};
+use crate::properties::{of_release, record_words};
 use crate::reference::{entry, is_mail_address, is_uri};
 use crate::release::Release;
 
 /// Adds them, and says what the model is called.
 pub(super) fn add(release: &Release<'_>, made: &Made, graph: &mut Graph) -> String {
     let publisher = publisher(release, graph);
-    let fallen = release.fallen.as_ref().map(withdrawn_words);
-    let marked = fallen.as_ref().map(|words| format!("WITHDRAWN: {words}"));
     let card = release.card;
     let config = release.config;
     let task = card.and_then(|card| card.pipeline_tag.as_deref());
@@ -37,7 +35,7 @@ pub(super) fn add(release: &Release<'_>, made: &Made, graph: &mut Graph) -> Stri
         .with("software_downloadLocation", "NOASSERTION")
         .with("suppliedBy", publisher)
         .maybe("releaseTime", made.released.as_ref().map(Time::as_str))
-        .maybe("comment", marked.as_deref())
+        .maybe("comment", release.fallen.as_ref().map(withdrawal::marked))
         .maybe("software_sourceInfo", source_words(release))
         .list("ai_domain", task.map(Value::from).into_iter().collect())
         .maybe("ai_informationAboutApplication", application_words(release))
@@ -63,12 +61,8 @@ pub(super) fn add(release: &Release<'_>, made: &Made, graph: &mut Graph) -> Stri
         .list("externalRef", external_refs(release, made))
         .list("extension", extension(of_release(release)));
     let model = graph.add("ai_AIPackage", "model", package);
-    if let Some(marked) = &marked {
-        let annotation = Object::new()
-            .with("annotationType", "other")
-            .with("subject", model.as_str())
-            .with("statement", marked.as_str());
-        graph.add("Annotation", "withdrawal", annotation);
+    if let Some(fallen) = &release.fallen {
+        withdrawal::annotate(graph, &model, "withdrawal", fallen);
     }
     licenses(release, &model, graph);
     model
@@ -167,14 +161,8 @@ fn metrics(release: &Release<'_>) -> Vec<Value> {
 fn external_refs(release: &Release<'_>, made: &Made) -> Vec<Value> {
     let origin = &release.checkpoint.origin;
     let at = |index| entry(made.log.as_ref(), origin, index);
-    let fallen = release.fallen.as_ref().map(|fallen| {
-        let kind = match fallen.withdrawal.reason {
-            Reason::Security => "securityAdvisory",
-            Reason::Superseded | Reason::Retired => "eolNotice",
-            Reason::Legal | Reason::Error | Reason::Other => "other",
-        };
-        external_ref(kind, &at(fallen.by), &withdrawn_words(fallen))
-    });
+    let fallen = release.fallen.as_ref();
+    let fallen = fallen.map(|it| withdrawal::advisory(release, it, made));
     let records = release
         .records
         .iter()

@@ -5,11 +5,11 @@ use candor_core::record::kinds::{Attachment, CardDataset};
 use serde_json::{Value, json};
 
 use super::graph::Graph;
-use super::{extension, external_ref, has_hash_name, hash, hashes};
+use super::{extension, external_ref, has_hash_name, hash, hashes, withdrawal};
 use crate::facts::{Dataset, dataset_words, datasets, digest_words};
 use crate::made::Made;
 use crate::object::Object;
-use crate::properties::{Properties, attachment_words, listed_files, of_file};
+use crate::properties::{Properties, attachment_words, listed_files, of_file, of_parent};
 use crate::reference::{attachment, is_uri};
 use crate::release::Release;
 
@@ -28,7 +28,7 @@ pub(super) fn add(release: &Release<'_>, made: &Made, model: &str, graph: &mut G
         .collect();
     graph.relate(model, "contains", &files, None);
     data(release, model, graph);
-    parents(release, model, graph);
+    parents(release, made, model, graph);
     documents(release, made, model, graph);
 }
 
@@ -86,22 +86,27 @@ fn trained_on(dataset: Dataset<'_>) -> Object {
 }
 
 /// The releases that it was made from, and the card's base models; each with a relationship that says how.
-fn parents(release: &Release<'_>, model: &str, graph: &mut Graph) {
+fn parents(release: &Release<'_>, made: &Made, model: &str, graph: &mut Graph) {
     let package = |name: &str| {
         Object::new()
             .with("name", name)
             .with("software_primaryPurpose", "model")
     };
-    for (at, parent) in release.ancestors().into_iter().enumerate() {
+    for (at, parent) in release.parents.iter().enumerate() {
         let mut extra = Properties::new();
-        extra.maybe(
-            "parent:statement",
-            parent.statement.map(|it| format!("sha256:{it}")),
-        );
+        of_parent(parent, &mut extra);
+        let withdrawn = parent.withdrawn.as_ref();
+        let advisory = withdrawn.map(|it| withdrawal::advisory(release, it, made));
         let element = package(&parent.release.model().to_string())
             .with("software_packageVersion", parent.release.version().as_str())
+            .maybe("comment", withdrawn.map(withdrawal::marked))
+            .list("externalRef", advisory.into_iter().collect())
             .list("extension", extension(extra.done()));
         let id = graph.add("software_Package", &format!("parent-{}", at + 1), element);
+        if let Some(withdrawn) = withdrawn {
+            let of = format!("withdrawal-of-parent-{}", at + 1);
+            withdrawal::annotate(graph, &id, &of, withdrawn);
+        }
         graph.relate(model, "descendantOf", &[id], Some(parent.relation.name()));
     }
     let bases = release.card.map_or(&[][..], |card| &card.base_models);
@@ -112,7 +117,8 @@ fn parents(release: &Release<'_>, model: &str, graph: &mut Graph) {
     }
 }
 
-/// The card, the manifest with its lists, the configuration file, raw results, and the bundle.
+/// The card, the manifest with its lists, the configuration file, raw results, and the bundle; not those of a record that was
+/// withdrawn by itself.
 fn documents(release: &Release<'_>, made: &Made, model: &str, graph: &mut Graph) {
     let mut add = |relationship: &str, purpose: &str, document: &Attachment, of: String| {
         let element = document_file(document, purpose, made);
@@ -120,6 +126,9 @@ fn documents(release: &Release<'_>, made: &Made, model: &str, graph: &mut Graph)
         graph.relate(model, relationship, &[id], None);
     };
     for logged in &release.records {
+        if release.withdrawal_of(logged).is_some() {
+            continue;
+        }
         let of = |what: &str| format!("{what}-of-entry-{}", logged.index);
         match &logged.record.statement().predicate {
             Predicate::ModelCard(it) => {

@@ -179,18 +179,44 @@ impl Story {
         scope: &str,
         reason: &str,
     ) {
-        let predicate = json!({
-            "author": author,
-            "scope": scope,
-            "reason": reason,
-            "explanation": "The training data had private letters in it.",
-            "replacement": "example-lab/opt-125m-minutes@0.3.1",
-        });
+        let predicate = withdrawal_predicate(author, scope, reason);
         self.sign("withdrawal", RELEASE, withdrawn, &predicate, key);
+    }
+
+    /// Logs the weights of another release, and says how a record names that as its parent.
+    pub(crate) fn parent(&mut self, release: &str, parents: &[&Value]) -> Value {
+        let file = ManifestFile {
+            path: "model.bin".parse().expect("a good path"),
+            size: Some(7),
+            digest: DigestSet::sha256(Sha256::of(release)),
+        };
+        let weights = Manifest::new(vec![file]).expect("a list").to_weights();
+        let subject = weights.manifest.digest.sha256;
+        let mut predicate = serde_json::to_value(weights).expect("JSON");
+        if !parents.is_empty() {
+            predicate["parents"] = json!(parents);
+        }
+        let index = self.records.len();
+        let statement = self.sign("weights", release, subject, &predicate, &lab());
+        json!({ "relation": "fine-tune-of", "release": release, "index": index, "statement": statement })
+    }
+
+    /// Logs the withdrawal of a parent.
+    pub(crate) fn parent_withdrawal(&mut self, parent: &Value, reason: &str) {
+        let [release, statement] =
+            ["release", "statement"].map(|it| parent[it].as_str().expect("text"));
+        let statement = statement.parse().expect("a digest");
+        let predicate = withdrawal_predicate("example-lab", "release", reason);
+        self.sign("withdrawal", release, statement, &predicate, &lab());
     }
 
     /// What a verifier gets.
     pub(crate) fn verified(&self) -> Verified<VerifiedBundle> {
+        self.verified_with(|_| true)
+    }
+
+    /// What a verifier gets whose bundle has these entries alone.
+    pub(crate) fn verified_with(&self, has: impl Fn(usize) -> bool) -> Verified<VerifiedBundle> {
         let entries: Vec<_> = self
             .records
             .iter()
@@ -207,7 +233,8 @@ impl Story {
             root: range.root(),
         };
         let checkpoint = Checkpoint::sign(head, &signer).to_string();
-        let records = entries.iter().enumerate().map(|(at, entry)| BundledRecord {
+        let records = entries.iter().enumerate().filter(|(at, _)| has(*at));
+        let records = records.map(|(at, entry)| BundledRecord {
             index: LeafIndex::new(at as u64),
             entry: serde_json::from_slice(entry.as_bytes()).expect("a record"),
             proof: path(at, &entries),
@@ -368,6 +395,16 @@ fn document(name: &str, media_type: &str, bytes: &[u8]) -> Value {
     json!({
         "name": name, "mediaType": media_type, "size": bytes.len(),
         "digest": { "sha256": Sha256::of(bytes) },
+    })
+}
+
+fn withdrawal_predicate(author: &str, scope: &str, reason: &str) -> Value {
+    json!({
+        "author": author,
+        "scope": scope,
+        "reason": reason,
+        "explanation": "The training data had private letters in it.",
+        "replacement": "example-lab/opt-125m-minutes@0.3.1",
     })
 }
 
