@@ -14,9 +14,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use candor_core::Sha256;
-use candor_core::bundle::{
-    LoggedRecord, VerifiedBundle, Withdrawn, is_carried_by, release_withdrawn, withdrawn,
-};
+use candor_core::bundle::{LoggedRecord, VerifiedBundle, Withdrawn, release_fallen};
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{ParentRecord, Relation, Strength};
 use candor_core::record::lineage::{FoundRecord, ParentError};
@@ -246,17 +244,13 @@ fn known<'a>(
     ]
     .into_iter()
     .find_map(of_kind)?;
-    let fallen_with = |logged: &&'a LoggedRecord| {
-        withdrawn(logged, records).filter(|_| is_carried_by(logged, records))
-    };
     let is_weak = matches!(
         &record.record.statement().predicate,
         Predicate::Weights(weights) if weights.strength == Strength::Weak
     );
     Some(KnownNode {
         record,
-        withdrawn: release_withdrawn(release, records)
-            .or_else(|| about.iter().find_map(fallen_with)),
+        withdrawn: release_fallen(release, records),
         is_weak,
     })
 }

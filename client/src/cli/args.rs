@@ -226,8 +226,8 @@ pub enum Command {
     /// Write a release as a bill of materials (CycloneDX, SPDX)
     ///
     /// All of it is verified first, as `candor verify` does; what does not hold is refused, and nothing is written. A release
-    /// that was withdrawn, or has weak digests only, is written and marked in the document, with a warning, and the exit
-    /// code is 0: `candor verify` says whether it may be used.
+    /// that was withdrawn, or has a parent that was, or weak digests only, is written and marked in the document, with a
+    /// warning, and the exit code is 0: `candor verify` says whether it may be used, and whether your policy has it.
     ///
     /// The document has the time of now. With SOURCE_DATE_EPOCH set, the same bundle gives the same document, byte for byte.
     /// Entries have addresses at the log that is named, and a urn: where none is.

@@ -5,9 +5,10 @@
 //! name   ──► make_bundle ────────────────────────────────────┴─► candor_sbom ──► stdout, or a new file
 //! ```
 //!
-//! Always: nothing is written of what does not hold. A release that was withdrawn is no such thing: it is written, and
-//! marked in the document, since whoever has it in use needs that more than no document; the exit code is 0. What may be
-//! used is asked of `candor verify`.
+//! Always: nothing is written of what does not hold, the parents that its records name among it. A release that was withdrawn
+//! is no such thing: it is written, and marked in the document, since whoever has it in use needs that more than no document;
+//! so is one with a parent that was. The exit code is 0. What may be used is asked of `candor verify`, which holds it against
+//! a policy, too.
 //!
 //! Not here: what stands where in a document. That is `candor_sbom`.
 
@@ -20,12 +21,15 @@ use candor_core::{Sha256, Verified};
 use candor_sbom::{BundleFile, CycloneDxVersion, Made, Release, Time, cyclonedx, spdx};
 use serde_json::json;
 
-use crate::bundle_maker::{Others, Wanted, make_bundle};
+use super::lineage;
+use crate::bundle_maker::{Ancestors, Others, Wanted, make_bundle};
 use crate::cli::args::{BomFormat, ExportArgs};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
+use crate::cli::page::lineage::{open_parents, withdrawn_ancestors_words};
 use crate::cli::text::{Text, Tone, algorithms, harmless_json};
 use crate::cli::{Session, files, page};
+use crate::lineage::Lineage;
 use crate::log_client::SignedCheckpoint;
 
 /// A release, after its checks.
@@ -33,8 +37,18 @@ struct Source {
     verified: Verified<VerifiedBundle>,
     /// The bundle that it was read from.
     file: Option<BundleFile>,
+    /// What the log said besides, where it was asked.
+    log: Option<FromLog>,
+}
+
+/// What a log says of a release beside its records.
+struct FromLog {
     /// What others say of it, as the log lists that.
-    others: Option<Others>,
+    others: Others,
+    /// What became of its ancestors' records.
+    ancestors: Ancestors,
+    /// Whether all of its entries were read, so that no list can leave any out.
+    has_all_entries: bool,
 }
 
 /// Runs it.
@@ -51,6 +65,9 @@ pub fn run(args: &ExportArgs, session: &mut Session) -> Result<Exit, CliError> {
     let time = rfc3339(session.settings.document_time()?);
     let log = session.settings.log_url()?;
     let source = source(&args.target, session)?;
+    let ancestors = source.log.as_ref().map(|it| &it.ancestors);
+    let lineage = Lineage::of(&source.verified, ancestors, usize::MAX);
+    lineage::check(&lineage)?;
     let release = Release::of(&source.verified)?;
     let made = Made {
         time,
@@ -69,6 +86,7 @@ pub fn run(args: &ExportArgs, session: &mut Session) -> Result<Exit, CliError> {
     // The same bytes in a file as on a terminal, which must not obey what publishers wrote.
     let text = format!("{}\n", harmless_json(&text));
     let warnings = warnings(&release, &source);
+    let not_checked = not_checked(&lineage, &source);
     match &args.out {
         Some(file) => files::write(file, text.as_bytes())?,
         None => session.printer.verbatim(text.as_bytes()),
@@ -78,6 +96,11 @@ pub fn run(args: &ExportArgs, session: &mut Session) -> Result<Exit, CliError> {
     session
         .printer
         .note(Text::of(Tone::Good, "exported").plain(words));
+    for words in &not_checked {
+        session
+            .printer
+            .note(Text::of(Tone::Dim, "not checked").plain(format!("  {words}")));
+    }
     for warning in &warnings {
         session.printer.warning(warning);
     }
@@ -89,6 +112,7 @@ pub fn run(args: &ExportArgs, session: &mut Session) -> Result<Exit, CliError> {
             "release": name,
             "withdrawnBy": release.fallen().map(|it| it.by),
             "warnings": warnings,
+            "notChecked": not_checked,
         }));
     }
     Ok(Exit::Holds)
@@ -113,7 +137,11 @@ fn source(target: &str, session: &Session) -> Result<Source, CliError> {
             Ok(Source {
                 verified: made.verified,
                 file: None,
-                others: Some(made.others),
+                log: Some(FromLog {
+                    others: made.others,
+                    ancestors: made.ancestors,
+                    has_all_entries: client.has_all_entries(),
+                }),
             })
         }
         (Err(_), true) => source_in_file(path, session),
@@ -150,7 +178,7 @@ fn source_in_file(path: &Path, session: &Session) -> Result<Source, CliError> {
     Ok(Source {
         verified,
         file: Some(file),
-        others: None,
+        log: None,
     })
 }
 
@@ -176,15 +204,37 @@ fn warnings(release: &Release<'_>, source: &Source) -> Vec<String> {
     });
     let not_listed = release.files_not_listed();
     let not_listed = not_listed.map(|why| format!("the files are not listed one by one: {why}"));
-    let others = source.others.as_ref();
-    let others = others.and_then(|it| page::others_words(it, name));
+    let log = source.log.as_ref();
+    let others = log.and_then(|it| page::others_words(&it.others, name));
     fallen
         .into_iter()
+        .chain(withdrawn_ancestors_words(release.withdrawn_ancestors()))
         .chain(withdrawn)
         .chain(weak)
         .chain(not_listed)
         .chain(others)
         .collect()
+}
+
+/// What leaves room for the document to be wrong, although all that is in it holds.
+fn not_checked(lineage: &Lineage<'_>, source: &Source) -> Vec<String> {
+    let bundle = &source.verified;
+    let left_out = match &source.log {
+        None => Some(format!(
+            "whether anything was withdrawn that the bundle leaves out, or that the log took after the checkpoint's {} entries: `candor export {}` asks the log",
+            bundle.checkpoint.head.size, bundle.release
+        )),
+        Some(log) => (!log.has_all_entries).then(|| {
+            "whether the log's lists leave records out: `candor log` walks through all entries"
+                .to_owned()
+        }),
+    };
+    let cut = lineage.is_cut.then(|| {
+        let looked_at = lineage.nodes.len() - 1;
+        format!("further ancestors: there are more than the {looked_at} that are looked at")
+    });
+    let open = open_parents(lineage);
+    left_out.into_iter().chain(open).chain(cut).collect()
 }
 
 fn format_words(format: BomFormat) -> &'static str {

@@ -70,15 +70,7 @@ pub fn run(args: &LineageArgs, session: &mut Session) -> Result<Exit, CliError> 
     }
     match exit {
         Exit::Holds | Exit::BadInput => Ok(exit),
-        Exit::Refuted => Err(CliError::Refuted {
-            what: format!(
-                "the log has something else than {} names as its ancestors",
-                bundle.release
-            ),
-            context: errors(&lineage, |edge| matches!(edge.state, State::Refuted(_))),
-            hint: "the log should not have taken such a record: keep the output, and tell its operator and a witness"
-                .to_owned(),
-        }),
+        Exit::Refuted => check(&lineage).map(|()| exit),
         Exit::CouldNotTell => {
             let mut context = errors(&lineage, |edge| matches!(edge.state, State::Open(_)));
             if lineage.is_cut {
@@ -95,6 +87,23 @@ pub fn run(args: &LineageArgs, session: &mut Session) -> Result<Exit, CliError> 
             })
         }
     }
+}
+
+/// An error, if the log has something else than is named as a parent.
+pub(super) fn check(lineage: &Lineage<'_>) -> Result<(), CliError> {
+    let context = errors(lineage, |edge| matches!(edge.state, State::Refuted(_)));
+    if context.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Refuted {
+        what: format!(
+            "the log has something else than {} names as its ancestors",
+            lineage.nodes[0].release
+        ),
+        context,
+        hint: "the log should not have taken such a record: keep the output, and tell its operator and a witness"
+            .to_owned(),
+    })
 }
 
 /// The records that there are of a release and its ancestors, and what became of those that there are not, where the log
@@ -179,7 +188,9 @@ fn errors(lineage: &Lineage<'_>, is: fn(&Edge<'_>) -> bool) -> Vec<String> {
         .map(|edge| edge_words(lineage, edge))
         .collect();
     if let Some(more) = all.len().checked_sub(ERRORS_MAX).filter(|it| *it > 0) {
-        words.push(format!("and {more} more; `--json` lists all"));
+        words.push(format!(
+            "and {more} more; `candor lineage --json` lists all"
+        ));
     }
     words
 }

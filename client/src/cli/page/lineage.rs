@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use candor_sbom::WithdrawnAncestor;
 use serde_json::{Value, json};
 
 use super::{signed_by, withdrawn_words};
@@ -14,6 +15,9 @@ use crate::lineage::{Edge, KnownNode, Lineage, Node, Open, State};
 
 /// How many withdrawn ancestors are told one by one; a hundred may stand behind one release.
 const WITHDRAWN_MAX: usize = 20;
+
+/// How many parents that were not checked are told one by one.
+const OPEN_MAX: usize = 10;
 
 /// How many withdrawn ancestors are named with each node of a drawing.
 const NAMED_MAX: usize = 3;
@@ -206,18 +210,50 @@ pub fn lineage_gist_json(lineage: &Lineage<'_>) -> Value {
 
 /// Each ancestor that was withdrawn, as a sentence.
 pub fn withdrawn_ancestors(lineage: &Lineage<'_>) -> Vec<String> {
-    let all: Vec<_> = lineage.withdrawn().collect();
-    let words = |(node, it): &(&Node<'_>, _)| {
-        let steps = match node.depth {
+    let withdrawn = lineage.withdrawn();
+    let withdrawn = withdrawn.map(|(node, withdrawn)| WithdrawnAncestor {
+        release: &node.release,
+        depth: node.depth,
+        withdrawn,
+    });
+    withdrawn_ancestors_words(&withdrawn.collect::<Vec<_>>())
+}
+
+/// The same of those that are known otherwise.
+pub fn withdrawn_ancestors_words(all: &[WithdrawnAncestor<'_>]) -> Vec<String> {
+    let words = |it: &WithdrawnAncestor<'_>| {
+        let steps = match it.depth {
             1 => "a parent".to_owned(),
             depth => format!("an ancestor, {depth} steps up"),
         };
-        format!("{steps}, {}, is {}", node.release, withdrawn_words(it))
+        format!(
+            "{steps}, {}, is {}",
+            it.release,
+            withdrawn_words(&it.withdrawn)
+        )
     };
     let mut sentences: Vec<_> = all.iter().take(WITHDRAWN_MAX).map(words).collect();
     if let Some(more) = all.len().checked_sub(WITHDRAWN_MAX).filter(|it| *it > 0) {
         let words = counted(more as u64, "more ancestor is", "more ancestors are");
         sentences.push(format!("{words} withdrawn: `candor lineage` lists them"));
+    }
+    sentences
+}
+
+/// Each parent that was not held against its record, as a sentence.
+pub fn open_parents(lineage: &Lineage<'_>) -> Vec<String> {
+    let is_open = |edge: &&Edge<'_>| matches!(edge.state, State::Open(_) | State::Named);
+    let open: Vec<_> = lineage.edges.iter().filter(is_open).collect();
+    let told = open.iter().take(OPEN_MAX);
+    let mut sentences: Vec<_> = told
+        .map(|edge| format!("a parent: {}", edge_words(lineage, edge)))
+        .collect();
+    if let Some(more) = open.len().checked_sub(OPEN_MAX).filter(|it| *it > 0) {
+        let words = counted(more as u64, "more parent", "more parents");
+        sentences.push(format!(
+            "{words}: `candor lineage {}` lists them",
+            lineage.nodes[0].release
+        ));
     }
     sentences
 }

@@ -26,13 +26,10 @@ use crate::bundle_maker::{Ancestors, Wanted, make_bundle};
 use crate::cli::Session;
 use crate::cli::args::VerifyArgs;
 use crate::cli::error::CliError;
-use crate::cli::page::lineage::{edge_words, lineage_gist_json, withdrawn_ancestors};
+use crate::cli::page::lineage::{edge_words, lineage_gist_json, open_parents, withdrawn_ancestors};
 use crate::cli::text::counted;
-use crate::lineage::{Edge, Lineage, State};
+use crate::lineage::{Lineage, State};
 use crate::log_client::SignedCheckpoint;
-
-/// How many edges are told one by one.
-const EDGES_NAMED_MAX: usize = 10;
 
 /// What the records say of the release's ancestors. `ancestors` is what became of those that the log was asked for.
 pub(super) fn judge(bundle: &VerifiedBundle, ancestors: Option<&Ancestors>, report: &mut Report) {
@@ -53,17 +50,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, ancestors: Option<&Ancestors>, repo
         let words = edge_words(&lineage, edge);
         report.findings.push(Finding::Broken { words });
     }
-    let open = of(|state| matches!(state, State::Open(_) | State::Named));
-    let told = open.iter().take(EDGES_NAMED_MAX);
-    let told = told.map(|edge: &&Edge<'_>| format!("a parent: {}", edge_words(&lineage, edge)));
-    report.not_checked.extend(told);
-    if let Some(more) = open.len().checked_sub(EDGES_NAMED_MAX).filter(|it| *it > 0) {
-        let words = counted(more as u64, "more parent", "more parents");
-        report.not_checked.push(format!(
-            "{words}: `candor lineage {}` lists them",
-            bundle.release
-        ));
-    }
+    report.not_checked.extend(open_parents(&lineage));
     let withdrawn = withdrawn_ancestors(&lineage);
     report.remarks.extend(withdrawn.iter().cloned());
     report.warnings.extend(withdrawn);
