@@ -123,13 +123,23 @@ fn specs() -> (Spec, Spec, Spec) {
 #[test]
 fn a_path_with_name_constraints_is_refused_whoever_has_them() {
     let (root, authority, signer) = specs();
-    said(&root, &authority, &signer).expect("without them");
-    for critical in [true, false] {
+    // Without alternative names, webpki finds nothing to hold them against.
+    let unnamed = Spec {
+        email: None,
+        ..signer.clone()
+    };
+    for (signer, critical) in [
+        (&signer, true),
+        (&signer, false),
+        (&unnamed, true),
+        (&unnamed, false),
+    ] {
+        said(&root, &authority, signer).expect("without them");
         let constrained = |spec: &Spec| with(spec.clone(), vec![name_constraints(critical)]);
         for (said, who) in [
-            (said(&constrained(&root), &authority, &signer), "Root"),
-            (said(&root, &constrained(&authority), &signer), "Authority"),
-            (said(&root, &authority, &constrained(&signer)), "Signer"),
+            (said(&constrained(&root), &authority, signer), "Root"),
+            (said(&root, &constrained(&authority), signer), "Authority"),
+            (said(&root, &authority, &constrained(signer)), "Signer"),
         ] {
             let error = said.expect_err(who);
             assert!(
@@ -146,6 +156,10 @@ fn a_path_with_name_constraints_is_refused_whoever_has_them() {
 fn constraints_on_a_way_that_is_not_taken_refuse_nothing() {
     // The root signed one and the same authority twice.
     let (root, authority, signer) = specs();
+    let signer = Spec {
+        email: None,
+        ..signer
+    };
     let root = Authority::root(&root);
     let constrained = root.authority(&with(authority.clone(), vec![name_constraints(true)]));
     let common::AuthorityKey::P256(key) = &constrained.key else {
