@@ -44,7 +44,7 @@ struct Step {
     quick: &'static [&'static str],
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 8] = [
     Step {
         arguments: &["write"],
         quick: &["--seconds", "2", "--forms", "1x1,64x1,64x256"],
@@ -64,6 +64,14 @@ const STEPS: [Step; 6] = [
     Step {
         arguments: &["grow"],
         quick: &["--sizes", "1000,10000", "--records", "16384"],
+    },
+    Step {
+        arguments: &["hash"],
+        quick: &["--bytes", "1048576", "--rounds", "1"],
+    },
+    Step {
+        arguments: &["hash", "--files", "100000", "--bytes", "4096"],
+        quick: &["--rounds", "1"],
     },
     Step {
         arguments: &["compare"],

@@ -48,7 +48,7 @@ struct Plot {
     shows: &'static str,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         name: "machine",
         table: tables::machine,
@@ -79,6 +79,11 @@ const PARTS: [Part; 6] = [
             draw: plots::grow,
             shows: "Cost of appending, memory and time to start, by the size of the log",
         }),
+    },
+    Part {
+        name: "hash",
+        table: tables::hash,
+        plot: None,
     },
     Part {
         name: "compare",

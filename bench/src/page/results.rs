@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 /// What tells one figure of a program from another: the rest is what was measured.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "bench",
     "storage",
     "connections",
@@ -17,6 +17,8 @@ const KEYS: [&str; 9] = [
     "batch",
     "log",
     "settings",
+    "files",
+    "bytes_each",
 ];
 
 /// All that was measured, each thing once.

@@ -86,6 +86,25 @@ pub(crate) fn postgres(results: &Results) -> Option<String> {
     })
 }
 
+/// Checking a folder.
+pub(crate) fn hash(results: &Results) -> Option<String> {
+    let head = "files | read by | seconds | GB/s | of the bare loop | memory";
+    table(head, &results.of("hash"), |row| {
+        vec![
+            format!(
+                "{} of {} bytes",
+                row.shown("files", 0),
+                row.shown("bytes_each", 0)
+            ),
+            row.text("what").to_owned(),
+            row.shown("seconds", 3),
+            row.shown("gigabytes_per_second", 2),
+            row.shown("of_bare", 2),
+            format!("{} MiB", row.shown("rss_peak_mib", 0)),
+        ]
+    })
+}
+
 /// Beside Tessera.
 pub(crate) fn compare(results: &Results) -> Option<String> {
     let head = "connections × records in a request | log | entries/s | per core | answered after p50 | included after p50 | p99 | server | checks before it answers";

@@ -21,7 +21,10 @@ pub(super) fn print(statements: &[Statement], session: &mut Session) {
         if let Predicate::Weights(weights) = &statement.predicate {
             for parent in &weights.parents {
                 let (relation, release) = (parent.relation.name(), &parent.release);
-                let words = format!("               {relation} {release}, entry {}", parent.index);
+                let words = format!(
+                    "               {relation} {release}, entry {}",
+                    parent.index
+                );
                 out.line(Text::of(Tone::Dim, words));
             }
         }
