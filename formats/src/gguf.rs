@@ -118,12 +118,18 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     let tensors = reader.u64("the number of tensors")?;
     check_count(tensors)?;
     let pairs = reader.u64("the number of pairs")?;
-    let mut alignment = ALIGNMENT;
+    let mut alignment = None;
     for _ in 0..pairs {
-        if let Some(found) = pair(&mut reader)? {
-            alignment = found;
+        let found = pair(&mut reader)?;
+        // Of two, some readers take the first, and some the second.
+        if found.is_some() && alignment.is_some() {
+            return Err(FormatError::Header(
+                "general.alignment is there twice".to_owned(),
+            ));
         }
+        alignment = alignment.or(found);
     }
+    let alignment = alignment.unwrap_or(ALIGNMENT);
     let mut entries = Vec::new();
     for _ in 0..tensors {
         entries.push(entry(&mut reader)?);

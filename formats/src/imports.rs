@@ -255,11 +255,44 @@ const DANGEROUS_PARTS: [&str; 14] = [
 /// What stands for a part of a name that isn't there as a text.
 pub(crate) const COMPUTED: &str = "(computed)";
 
+/// What stands for the module of an extension.
+pub(crate) const EXTENSION: &str = "(extension).";
+
+/// What is harmless in joblib's files, which have arrays between their operations: what could give back what it is given,
+/// or set attributes, could have one follow where none is seen.
+const HARMLESS_BESIDE_ARRAYS: &[(&str, &[&str])] = &[
+    ("collections", &["OrderedDict", "defaultdict", "deque"]),
+    ("builtins", BUILTINS),
+    ("__builtin__", BUILTINS),
+    ("copyreg", &["_reconstructor"]),
+    ("copy_reg", &["_reconstructor"]),
+    ("_codecs", &["encode"]),
+    ("numpy", NUMPY),
+    ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
+    ("numpy.core.numeric", &["_frombuffer"]),
+    ("numpy._core.numeric", &["_frombuffer"]),
+    ("joblib.numpy_pickle", &["NumpyArrayWrapper"]),
+];
+
+/// What is in a file beside what it imports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Weights,
+    /// Between the operations of the pickle, as joblib puts them there.
+    Arrays,
+}
+
 /// Those of the imports that weights don't need, the worst first.
 pub(crate) fn beyond_weights(imports: &BTreeSet<String>) -> Vec<Import> {
+    beyond(imports, Beside::Weights)
+}
+
+/// Those of the imports that a file doesn't need, the worst first.
+pub(crate) fn beyond(imports: &BTreeSet<String>, beside: Beside) -> Vec<Import> {
     let beyond = imports.iter().filter_map(|name| {
         Some(Import {
-            risk: risk(name)?,
+            risk: risk(name, beside)?,
             name: name.clone(),
         })
     });
@@ -269,8 +302,14 @@ pub(crate) fn beyond_weights(imports: &BTreeSet<String>) -> Vec<Import> {
 }
 
 /// How much is to be thought of an import, if anything.
-fn risk(import: &str) -> Option<Risk> {
-    if globals::is_for_weights(import) || is_harmless(import) {
+fn risk(import: &str, beside: Beside) -> Option<Risk> {
+    let is_expected = match beside {
+        Beside::Weights => {
+            globals::is_for_weights(import) || is_in(HARMLESS, import) || is_type_of_numpy(import)
+        }
+        Beside::Arrays => is_in(HARMLESS_BESIDE_ARRAYS, import),
+    };
+    if is_expected {
         return None;
     }
     Some(if is_dangerous(import) {
@@ -280,14 +319,18 @@ fn risk(import: &str) -> Option<Risk> {
     })
 }
 
-fn is_harmless(import: &str) -> bool {
+fn is_in(list: &[(&str, &[&str])], import: &str) -> bool {
     // A name with points in it leads through what its module has imported; none of these do.
     let Some((module, name)) = import.rsplit_once('.') else {
         return false;
     };
-    let known = HARMLESS.iter().find(|(known, _)| *known == module);
+    let known = list.iter().find(|(known, _)| *known == module);
     known.is_some_and(|(_, names)| names.contains(&name))
-        || module == "numpy.dtypes" && name.ends_with("DType")
+}
+
+fn is_type_of_numpy(import: &str) -> bool {
+    let name = import.strip_prefix("numpy.dtypes.");
+    name.is_some_and(|name| !name.contains('.') && name.ends_with("DType"))
 }
 
 fn is_dangerous(import: &str) -> bool {
@@ -411,7 +454,7 @@ mod tests {
             "(computed).x",
             "x.(computed)",
         ] {
-            assert_eq!(risk(name), Some(Risk::Dangerous), "{name}");
+            assert_eq!(risk(name, Beside::Weights), Some(Risk::Dangerous), "{name}");
         }
         for name in [
             "operating.system_of_units",
@@ -424,7 +467,7 @@ mod tests {
             "torch.nn.modules.linear.Linear",
             "argparse.Namespace",
         ] {
-            assert_eq!(risk(name), Some(Risk::Unknown), "{name}");
+            assert_eq!(risk(name, Beside::Weights), Some(Risk::Unknown), "{name}");
         }
     }
 }

@@ -23,6 +23,7 @@ mod index;
 mod npz;
 mod numpy;
 mod onnx;
+mod packed;
 mod pickle;
 mod pickled;
 mod pickles;

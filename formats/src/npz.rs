@@ -4,6 +4,8 @@
 //! NAME.npy: header │ data ──► tensor NAME, where its data lies in the archive
 //! ```
 //!
+//! What begins as an array is one, also without the ending: so `NumPy` has it.
+//!
 //! What is compressed has no bytes of its own in the file. Of that only as much is inflated as tells whether it is
 //! Python's objects, whose pickle is then followed.
 
@@ -30,16 +32,20 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     let (mut pickles, mut inflated) = (Pickles::default(), zip::Inflated::default());
     let mut names = BTreeSet::new();
     for entry in &zip::entries(source, zip::Names::Arrays)? {
-        let array = entry.name.strip_suffix(".npy");
-        let name = array.unwrap_or(&entry.name).to_owned();
+        let stem = entry.name.strip_suffix(".npy");
+        let name = stem.unwrap_or(&entry.name).to_owned();
         check_name(&name)?;
-        // The one without the ending is found by the name, too.
+        // The one without the ending is found by the name, too; and, of `a.npy` and `a.npy.npy`, the first one.
+        let longer = format!("{name}.npy");
+        let is_other = |other: Option<&str>| other.is_some_and(|other| names.contains(other));
+        if is_other(Some(&longer)) || is_other(name.strip_suffix(".npy")) {
+            return Err(FormatError::Twice { name });
+        }
         if !names.insert(name.clone()) {
             return Err(FormatError::Twice { name });
         }
-        let why = if array.is_none() {
-            "it is no array".to_owned()
-        } else {
+        let is_array = stem.is_some() || zip::head(source, entry, 6)? == numpy::MAGIC;
+        let why = if is_array {
             let head = head(source, entry)?;
             match &head.elements {
                 Elements::Objects if inflated.has_room_for(entry) => {
@@ -56,12 +62,16 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
                     numpy::OBJECTS.to_owned()
                 }
                 _ if entry.is_deflated => "it is compressed".to_owned(),
-                Elements::Other(descr) => format!("its elements are of the unknown type {descr}"),
+                Elements::Other(descr, _) => {
+                    format!("its elements are of the unknown type {descr}")
+                }
                 Elements::Known(..) => {
                     tensors.push(numpy::tensor(head, name, entry.range.clone())?);
                     continue;
                 }
             }
+        } else {
+            "it is no array".to_owned()
         };
         unlisted.push(Unlisted { name, why });
     }

@@ -38,6 +38,9 @@ const DTYPES: [(&str, &str, u64); 14] = [
     ("<c16", "C128", 16),
 ];
 
+/// How many arrays of one file are looked at for objects.
+const ARRAYS_MAX: usize = 10_000;
+
 /// How much of a type that isn't known is said.
 const TYPE_CHARS: usize = 100;
 
@@ -59,8 +62,8 @@ pub(crate) enum Elements {
     Known(&'static str, u64),
     /// Objects of Python's, which are a pickle.
     Objects,
-    /// Anything else, as the header has it.
-    Other(String),
+    /// Anything else, as the header has it, and the bytes of one, if they are known.
+    Other(String, Option<u64>),
 }
 
 /// Why arrays of objects are not listed.
@@ -85,7 +88,11 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
                 None => break,
             }
         } else {
-            let end = head.end(data).filter(|end| *end <= source.bytes());
+            let end = match head.elements {
+                Elements::Known(_, bytes) => head.end(data, bytes),
+                Elements::Objects | Elements::Other(..) => None,
+            };
+            let end = end.filter(|end| *end <= source.bytes());
             let tensor = tensor(head, name, at..end.unwrap_or(source.bytes()))?;
             at = tensor.range.end;
             tensors.push(tensor);
@@ -116,17 +123,56 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
     Ok(contents)
 }
 
+/// What is behind the arrays that a file begins with.
+pub(crate) enum Behind {
+    /// Nothing, or it is not read that far.
+    Nothing,
+    /// Something else, from this byte on.
+    Other(u64),
+    /// One of them is of Python's objects.
+    Objects,
+    /// How long one is is not known.
+    Unknown(String),
+}
+
+/// Goes over the arrays that a file begins with.
+pub(crate) fn behind(source: &dyn Source) -> Result<Behind, FormatError> {
+    let mut at = 0;
+    for _ in 0..ARRAYS_MAX {
+        let head = head(&Part::new(source, at..source.bytes()))?;
+        let end = match &head.elements {
+            Elements::Objects => return Ok(Behind::Objects),
+            Elements::Known(_, bytes) | Elements::Other(_, Some(bytes)) => {
+                head.end(at + head.data, *bytes)
+            }
+            Elements::Other(_, None) => None,
+        };
+        at = match end {
+            Some(end) if end < source.bytes() => end,
+            Some(_) => return Ok(Behind::Nothing),
+            None => {
+                return Ok(Behind::Unknown(format!(
+                    "how long its array at byte {at} is is not known"
+                )));
+            }
+        };
+        if !is_array(source, at)? {
+            return Ok(Behind::Other(at));
+        }
+    }
+    Ok(Behind::Unknown(format!(
+        "it has more than {ARRAYS_MAX} arrays"
+    )))
+}
+
 fn is_array(source: &dyn Source, at: u64) -> Result<bool, FormatError> {
     let length = (source.bytes() - at).min(MAGIC.len() as u64);
     Ok(read_bytes(source, at, length, "the first bytes")? == MAGIC)
 }
 
 impl Head {
-    /// Where the data ends that begins at byte `data`, if its length is known.
-    fn end(&self, data: u64) -> Option<u64> {
-        let Elements::Known(_, bytes) = self.elements else {
-            return None;
-        };
+    /// Where the data ends that begins at byte `data`, of elements of so many bytes.
+    fn end(&self, data: u64, bytes: u64) -> Option<u64> {
         data.checked_add(elements(&self.shape)?.checked_mul(bytes)?)
     }
 }
@@ -175,7 +221,10 @@ pub(crate) fn head(source: &dyn Source) -> Result<Head, FormatError> {
     let elements = match known {
         _ if descr.has_objects => Elements::Objects,
         Some((_, dtype, bytes)) => Elements::Known(dtype, *bytes),
-        None => Elements::Other(descr.text.chars().take(TYPE_CHARS).collect()),
+        None => Elements::Other(
+            descr.text.chars().take(TYPE_CHARS).collect(),
+            bytes_of(&descr.text),
+        ),
     };
     // The same bytes mean another array in the other order.
     let by_columns = fortran_order && shape.len() > 1;
@@ -185,6 +234,21 @@ pub(crate) fn head(source: &dyn Source) -> Result<Head, FormatError> {
         shape,
         data: reader.at(),
     })
+}
+
+/// How many bytes an element takes, of a type that is one text: `>f4`, `<U5`, `<M8[ns]`.
+fn bytes_of(descr: &str) -> Option<u64> {
+    let simple = descr.trim_start_matches(['<', '>', '|', '=']);
+    let kind = simple.chars().next()?;
+    let digits = simple.get(1..)?;
+    let digits = match kind {
+        'M' | 'm' => digits.split('[').next()?,
+        'b' | 'i' | 'u' | 'f' | 'c' | 'S' | 'V' | 'U' => digits,
+        _ => return None,
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes: u64 = digits.parse().ok().filter(|_| is_number)?;
+    bytes.checked_mul(if kind == 'U' { 4 } else { 1 })
 }
 
 /// The tensor that an array of numbers is, which is this part of a file.
@@ -197,7 +261,7 @@ pub(crate) fn tensor(head: Head, name: String, array: Range<u64>) -> Result<Tens
     } = head;
     let (dtype, bytes) = match kind {
         Elements::Known(dtype, bytes) => (dtype, bytes),
-        Elements::Other(dtype) => return Err(FormatError::UnknownDtype { name, dtype }),
+        Elements::Other(dtype, _) => return Err(FormatError::UnknownDtype { name, dtype }),
         Elements::Objects => {
             let rule = OBJECTS.to_owned();
             return Err(FormatError::Tensor { name, rule });

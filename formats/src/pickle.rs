@@ -13,10 +13,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::imports::COMPUTED;
-use crate::source::{Reader, Source, read};
+use crate::source::{Reader, Source};
 use crate::tensor::NAME_BYTES_MAX;
 
+mod call;
+mod dtype;
+mod import;
 mod joblib;
 mod memo;
 mod stack;
@@ -89,6 +91,9 @@ pub(crate) fn walk(
         memo: Memo::default(),
         nodes: Vec::new(),
         memory: 0,
+        names_bytes: 0,
+        has_called: false,
+        wrapper: None,
     };
     for _ in 0..OPERATIONS_MAX {
         let at = walker.reader.at();
@@ -98,7 +103,7 @@ pub(crate) fn walk(
         let root = match root {
             Ok(None) => continue,
             Ok(Some(root)) => root,
-            Err(fault) => return Err(fault.at(at)),
+            Err(fault) => return Err(fault.at(at, walker.has_called)),
         };
         // Values that are left below it are no one's, as in Python.
         return Ok(Pickle {
@@ -122,8 +127,11 @@ pub(crate) fn walk_to_end(
     let pickle = walk(source, at, wanted, imports)?;
     if pickle.end != source.bytes() {
         let rule = format!("it ends here, and there are {} bytes", source.bytes());
-        let at = pickle.end;
-        return Err(Stopped::Broken { at, rule });
+        return Err(Stopped::Broken {
+            at: pickle.end,
+            rule,
+            has_called: false,
+        });
     }
     Ok(pickle)
 }
@@ -145,6 +153,12 @@ struct Walker<'a> {
     nodes: Vec<Node>,
     /// How many bytes of memory the values take.
     memory: usize,
+    /// How many bytes were read a second time for the names of imports.
+    names_bytes: u64,
+    /// If something may have been called that it imports.
+    has_called: bool,
+    /// The one of joblib's objects, by its number, that says that an array follows, until it was told which.
+    wrapper: Option<Value>,
 }
 
 impl Walker<'_> {
@@ -158,6 +172,7 @@ impl Walker<'_> {
             b'1' => drop(self.pops_to_mark()?),
             b'2' => {
                 let top = self.top()?;
+                self.check_taken(&[top])?;
                 self.push(top)?;
             }
             0x80 => {
@@ -171,8 +186,10 @@ impl Walker<'_> {
             }
             0x95 => self.frame()?,
             0x98 => drop(self.top()?),
-            // Nothing, true, false, and a buffer, which the program that loads the pickle has from elsewhere.
-            b'N' | 0x88 | 0x89 | 0x97 => self.push(Value::Opaque)?,
+            b'N' => self.push(Value::Nothing)?,
+            0x88 | 0x89 => self.push(Value::Bool(operation == 0x88))?,
+            // A buffer, which the program that loads the pickle has from elsewhere.
+            0x97 => self.push(Value::Opaque)?,
             b'c' | b'i' | 0x82..=0x84 | 0x93 => self.import(operation)?,
             b'R' | b'b' | b'o' | 0x81 | 0x92 | b'P' | b'Q' => self.call(operation)?,
             b'p' | b'q' | b'r' | 0x94 | b'g' | b'h' | b'j' => self.remember(operation)?,
@@ -234,130 +251,6 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// GLOBAL, INST, EXT1 to 4, `STACK_GLOBAL`.
-    fn import(&mut self, operation: u8) -> Result<(), Fault> {
-        let mut is_cut = false;
-        let name = match operation {
-            0x93 => {
-                let [module, name] = self.pop_array()?;
-                format!("{}.{}", self.part(module)?, self.part(name)?)
-            }
-            b'c' | b'i' => {
-                let (module, is_module_cut) = self.name()?;
-                let (name, is_name_cut) = self.name()?;
-                is_cut = is_module_cut || is_name_cut;
-                format!("{module}.{name}")
-            }
-            // Of which module, only the program that loads it knows.
-            0x82 => format!("(extension).{}", self.u8()?),
-            0x83 => format!(
-                "(extension).{}",
-                u16::from_le_bytes(self.reader.array(ARGUMENT)?)
-            ),
-            _ => format!(
-                "(extension).{}",
-                i32::from_le_bytes(self.reader.array(ARGUMENT)?)
-            ),
-        };
-        if !self.imports.contains(&name) {
-            if self.imports.len() >= IMPORTS_MAX {
-                return Err(Fault::Beyond(format!("more than {IMPORTS_MAX} imports")));
-            }
-            self.imports.insert(name.clone());
-        }
-        if is_cut {
-            return Err(text::end(&self.reader).into());
-        }
-        self.charge(name.len() + PIECE_BYTES)?;
-        let global = self.node(Node::Global(name.into()))?;
-        if operation != b'i' {
-            return self.push(global);
-        }
-        let items = self.pops_to_mark()?;
-        self.make(global, items)
-    }
-
-    /// A part of a name, as it is given for an import.
-    fn part(&self, value: Value) -> Result<String, Fault> {
-        let known = match value {
-            Value::Node(number) => match &self.nodes[number as usize] {
-                Node::Text(text) => Some(text.to_string()),
-                _ => None,
-            },
-            Value::Place(at) => {
-                // A text as long as those that are kept may take four times as much where it is written with escapes.
-                let length = (self.source.bytes() - at).min(4 * text::TEXT_BYTES_MAX);
-                let bytes = read(self.source, at, length, ARGUMENT)?;
-                let bytes = bytes.as_slice();
-                let mut reader = Reader::new(&bytes);
-                let [operation] = reader.array(ARGUMENT)?;
-                text::text(&mut reader, operation)?
-            }
-            _ => None,
-        };
-        Ok(known.unwrap_or_else(|| COMPUTED.to_owned()))
-    }
-
-    /// A line with the name of a module, or one in it, and whether the file ends with it: then Python takes all but the
-    /// last byte of it for the name, and imports.
-    fn name(&mut self) -> Result<(String, bool), Fault> {
-        let mut line = self.reader.line(NAME_BYTES_MAX, ARGUMENT)?;
-        if line.is_long {
-            let name = String::from_utf8_lossy(&line.bytes);
-            return Ok((format!("{name}…"), !line.has_end));
-        }
-        if !line.has_end {
-            line.bytes.pop();
-        }
-        match String::from_utf8(line.bytes) {
-            Ok(name) => Ok((name, !line.has_end)),
-            Err(_) => fault("an import by a name that is not UTF-8"),
-        }
-    }
-
-    /// REDUCE, BUILD, OBJ, NEWOBJ, `NEWOBJ_EX`, PERSID, BINPERSID.
-    fn call(&mut self, operation: u8) -> Result<(), Fault> {
-        match operation {
-            b'R' | 0x81 => {
-                let [class, arguments] = self.pop_array()?;
-                self.push_call(class, arguments)
-            }
-            0x92 => {
-                let [class, arguments, named] = self.pop_array()?;
-                self.make(class, vec![arguments, named])
-            }
-            b'o' => {
-                let mut items = self.pops_to_mark()?;
-                if items.is_empty() {
-                    return fault("an object without a class");
-                }
-                let class = items.remove(0);
-                self.make(class, items)
-            }
-            b'b' => {
-                let state = self.pop()?;
-                if let Some(object) = self.top_object()? {
-                    object.states.push(state);
-                    self.charge(ITEM_BYTES)?;
-                }
-                if self.wanted == Wanted::ImportsBetweenArrays {
-                    self.pass_array()?;
-                }
-                Ok(())
-            }
-            b'P' => {
-                text::line(&mut self.reader, 0)?;
-                let found = self.node(Node::Persistent(Value::Opaque))?;
-                self.push(found)
-            }
-            _ => {
-                let id = self.pop()?;
-                let found = self.node(Node::Persistent(id))?;
-                self.push(found)
-            }
-        }
-    }
-
     /// PUT, BINPUT, `LONG_BINPUT`, MEMOIZE; GET, BINGET, `LONG_BINGET`.
     fn remember(&mut self, operation: u8) -> Result<(), Fault> {
         let number = match operation {
@@ -368,7 +261,10 @@ impl Walker<'_> {
         };
         if matches!(operation, b'g' | b'h' | b'j') {
             return match self.memo.recall(number) {
-                Some(value) => self.push(value),
+                Some(value) => {
+                    self.check_recalled(value)?;
+                    self.push(value)
+                }
                 None => fault(format!("it recalls {number}, which it did not remember")),
             };
         }
@@ -383,6 +279,7 @@ impl Walker<'_> {
         let digits = line.strip_suffix(b"L").unwrap_or(&line);
         self.push(match operation {
             b'F' => Value::Opaque,
+            b'I' if line == b"00" || line == b"01" => Value::Bool(line == b"01"),
             _ if digits == TORCH_MAGIC_DECIMAL => Value::TorchMagic,
             _ => text::plain_int(digits).map_or(Value::Opaque, Value::Int),
         })
@@ -464,23 +361,6 @@ impl Walker<'_> {
         }
         let more = object.entries.len() - before;
         self.charge(more * ITEM_BYTES)
-    }
-
-    fn make(&mut self, class: Value, items: Vec<Value>) -> Result<(), Fault> {
-        let arguments = self.tuple_node(items)?;
-        self.push_call(class, arguments)
-    }
-
-    fn push_call(&mut self, class: Value, arguments: Value) -> Result<(), Fault> {
-        if self.wanted == Wanted::Imports {
-            return self.push(Value::Opaque);
-        }
-        self.charge(OBJECT_BYTES)?;
-        let object = Object {
-            call: Some((class, arguments)),
-            ..Object::default()
-        };
-        self.push_object(Some(object.into()))
     }
 
     fn push_object(&mut self, object: Option<Box<Object>>) -> Result<(), Fault> {

@@ -11,7 +11,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::imports::{COMPUTED, beyond_weights};
+use crate::imports::{Beside, COMPUTED, EXTENSION, beyond};
+use crate::packed::{HEAD_BYTES, packed};
 use crate::pickle::{self, Pickle, Stopped, Value, WRAPPER, Wanted};
 use crate::source::{Source, SourceError, read as read_bytes};
 use crate::tensor::{Contents, Unlisted};
@@ -31,23 +32,15 @@ const PICKLES_MAX: usize = 10_000;
 /// The most different things that are imported by all pickles of a file together.
 const IMPORTS_MAX: usize = 10_000;
 
-/// How compressed files begin that joblib reads as what they were before, whatever their names are.
-const COMPRESSED: [(&[u8], &str); 9] = [
-    (b"\x78\x01", "zlib"),
-    (b"\x78\x5e", "zlib"),
-    (b"\x78\x9c", "zlib"),
-    (b"\x78\xda", "zlib"),
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"),
-    (b"\x5d\x00\x00", "lzma"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-];
+/// Within how many bytes data that is no pickle breaks off, which may begin with numbers of extensions.
+const NOISE_BYTES: u64 = 16;
 
 /// What was found in the pickles of a file.
 #[derive(Default)]
 pub(crate) struct Pickles {
     imports: BTreeSet<String>,
+    /// If data of arrays is between their operations.
+    is_with_arrays: bool,
     not_followed: Option<String>,
 }
 
@@ -85,7 +78,12 @@ impl Pickles {
 
     /// Says of a file what was found in it.
     pub(crate) fn put_into(self, contents: &mut Contents) {
-        contents.imports = beyond_weights(&self.imports);
+        let beside = if self.is_with_arrays {
+            Beside::Arrays
+        } else {
+            Beside::Weights
+        };
+        contents.imports = beyond(&self.imports, beside);
         contents.not_followed = self.not_followed;
     }
 
@@ -111,14 +109,19 @@ impl Pickles {
 
 /// Reads a file that is no zip archive.
 pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
-    let head = read_bytes(source, 0, source.bytes().min(8), "the first bytes")?;
+    let head_bytes = source.bytes().min(HEAD_BYTES);
+    let head = read_bytes(source, 0, head_bytes, "the first bytes")?;
     let mut found = BTreeSet::new();
     let first = pickle::walk(source, 0, Wanted::Imports, &mut found);
     if found.contains(WRAPPER) {
         return with_arrays(source, found, first);
     }
     let has_protocol = matches!(head[..], [PROTOCOL, ..=PROTOCOL_MAX, ..]);
-    let is_said = has_protocol || found.iter().any(|name| is_like_name(name));
+    let end = match &first {
+        Err(Stopped::Broken { at, .. }) => *at,
+        _ => u64::MAX,
+    };
+    let is_said = has_protocol || !is_noise(&found, end);
     let mut all = Pickles::default();
     if tar::is_one(source)? {
         // Some may read it as a pickle, too, if its first file is called so.
@@ -127,7 +130,6 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         }
         return tar::read(source, all);
     }
-    let compressed = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
     match &first {
         Err(Stopped::Protocol { at: 0, protocol }) => {
             return Err(FormatError::Version {
@@ -138,12 +140,11 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         }
         // Any file could begin with an operation of a pickle, and some with several.
         Err(Stopped::Broken { .. }) if !is_said => {
-            let Some((_, method)) = compressed else {
+            let Some(how) = packed(&head) else {
                 return Err(FormatError::Magic(Format::Pytorch));
             };
-            let why = format!(
-                "the file is compressed ({method}), and what a pickle in it would import is not checked"
-            );
+            let why =
+                format!("the file is {how}, and what a pickle in it would import is not checked");
             return contents(all, why);
         }
         _ => all.add(found),
@@ -228,7 +229,10 @@ fn with_arrays(
     plain: BTreeSet<String>,
     first: Result<Pickle, Stopped>,
 ) -> Result<Contents, FormatError> {
-    let mut all = Pickles::default();
+    let mut all = Pickles {
+        is_with_arrays: true,
+        ..Pickles::default()
+    };
     all.add(plain);
     if let Err(stopped @ (Stopped::Io(_) | Stopped::Beyond { .. })) = first {
         all.take(Err(stopped))?;
@@ -257,6 +261,14 @@ pub(crate) fn contents(pickles: Pickles, why: String) -> Result<Contents, Format
     Ok(contents)
 }
 
+/// If of a pickle that breaks off at byte `end` nothing is to be thought: no module has such names as it imports, or all
+/// are numbers of extensions, and it is shorter than a pickle could be that does something.
+pub(crate) fn is_noise(imports: &BTreeSet<String>, end: u64) -> bool {
+    let is_extension = |name: &String| name.starts_with(EXTENSION);
+    let mut names = imports.iter().filter(|name| is_like_name(name));
+    !names.any(|name| end > NOISE_BYTES || !is_extension(name))
+}
+
 /// If this could be imported, and isn't only what stands somewhere in other data, as in lines of text.
 fn is_like_name(import: &str) -> bool {
     // Names behind points lead on in a module, whose name ends at some point.
@@ -270,4 +282,4 @@ fn is_like_name(import: &str) -> bool {
 pub(crate) const MAGIC: [u8; 15] = *b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

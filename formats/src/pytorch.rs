@@ -43,11 +43,11 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
 
 /// What the files of an archive say of it.
 struct Archive<'a> {
-    /// By their names in its one folder.
-    entries: BTreeMap<&'a str, &'a Entry>,
+    /// By their names in its one folder, in small letters: `PyTorch` looks for them without regard to case.
+    entries: BTreeMap<String, &'a Entry>,
     is_big_first: bool,
     /// The type that the storages were said to have, by their keys.
-    storages: BTreeMap<&'a str, Elements>,
+    storages: BTreeMap<String, Elements>,
 }
 
 fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
@@ -105,12 +105,16 @@ fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
             why: why.to_owned(),
         });
     }
-    for name in archive.entries.keys().filter(|_| is_read) {
+    for (name, entry) in archive.entries.iter().filter(|_| is_read) {
         if let Some(key) = name.strip_prefix("data/")
             && !archive.storages.contains_key(key)
         {
             unlisted.push(Unlisted {
-                name: (*name).to_owned(),
+                name: entry
+                    .name
+                    .split_once('/')
+                    .map_or("", |(_, name)| name)
+                    .to_owned(),
                 why: "it is data of no tensor that was understood".to_owned(),
             });
         }
@@ -125,7 +129,7 @@ fn archive(source: &dyn Source) -> Result<Contents, FormatError> {
 fn is_main(name: &str) -> bool {
     matches!(
         name.split('/').collect::<Vec<_>>()[..],
-        [_, "data.pkl"] | ["data.pkl"]
+        [name] | [_, name] if name.eq_ignore_ascii_case("data.pkl")
     )
 }
 
@@ -185,7 +189,8 @@ fn opened<'a>(source: &'a dyn Source, all: &'a [Entry]) -> Result<Archive<'a>, F
                 entry.name
             )));
         };
-        entries.insert(name, entry);
+        // No two are the same but for capital letters.
+        entries.insert(name.to_ascii_lowercase(), entry);
     }
     let text = |name: &str| match entries.get(name) {
         Some(entry) => zip::content(source, entry, TEXT_BYTES_MAX).map(Some),
@@ -225,7 +230,7 @@ fn opened<'a>(source: &'a dyn Source, all: &'a [Entry]) -> Result<Archive<'a>, F
 impl Archive<'_> {
     fn is_program(&self) -> bool {
         let mut names = self.entries.keys();
-        names.any(|name| *name == "constants.pkl" || name.starts_with("code/"))
+        names.any(|name| name == "constants.pkl" || name.starts_with("code/"))
     }
 
     /// Finds where all tensors are.
@@ -273,8 +278,7 @@ impl Archive<'_> {
             ..
         } = *parts;
         let file = format!("data/{key}");
-        let found = self.entries.get_key_value(file.as_str());
-        let Some((file, entry)) = found.map(|(file, entry)| (*file, *entry)) else {
+        let Some(entry) = self.entries.get(&file.to_ascii_lowercase()).copied() else {
             return Err(wrong(format!("its data {file:?} is not in the archive")));
         };
         let bytes = u64::try_from(length)
@@ -287,7 +291,7 @@ impl Archive<'_> {
             )));
         }
         // The first type that is said is the one that PyTorch takes, for all.
-        let key = file.strip_prefix("data/").unwrap_or(file);
+        let key = key.to_ascii_lowercase();
         let (first, ..) = *self.storages.entry(key).or_insert(parts.of);
         if first != of {
             return Err(wrong(format!(

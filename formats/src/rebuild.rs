@@ -49,6 +49,7 @@ const OTHERS: [(&str, &str); 7] = [
         "it is made from a tensor of another device",
     ),
 ];
+const HAS_STATE: &str = "it has a state, which may be other data";
 const NO_DATA: &str = "it has no data";
 const NO_NAME: &str = "a key on the way to it is neither a whole number nor a short text";
 
@@ -287,7 +288,10 @@ fn made<'a>(pickle: &'a Pickle, function: &str, items: &[Value], depth: usize) -
     }
     if let "torch._tensor._rebuild_from_type" | "torch._tensor._rebuild_from_type_v2" = function {
         let inner = match items {
-            [function, _, items, ..] => pickle.global(*function).zip(pickle.tuple(*items)),
+            [_, _, _, state] if is_state(pickle, *state) => {
+                return Some(Made::Not(HAS_STATE.to_owned()));
+            }
+            [function, _, items, _] => pickle.global(*function).zip(pickle.tuple(*items)),
             _ => None,
         };
         let made = inner.and_then(|(function, items)| made(pickle, function, items, depth + 1));
@@ -295,7 +299,14 @@ fn made<'a>(pickle: &'a Pickle, function: &str, items: &[Value], depth: usize) -
     }
     let name = function.strip_prefix("torch._utils.")?;
     let made = match (name, items) {
-        ("_rebuild_parameter" | "_rebuild_parameter_with_state", [data, ..]) => Made::Same(*data),
+        ("_rebuild_parameter", [data, _, _]) => Made::Same(*data),
+        ("_rebuild_parameter_with_state", [data, _, _, state]) => {
+            if is_state(pickle, *state) {
+                Made::Not(HAS_STATE.to_owned())
+            } else {
+                Made::Same(*data)
+            }
+        }
         ("_rebuild_tensor", [storage, offset, shape, steps])
         | ("_rebuild_tensor_v2", [storage, offset, shape, steps, _, _]) => {
             tensor(pickle, [*storage, *offset, *shape, *steps], None)
@@ -326,6 +337,21 @@ fn made<'a>(pickle: &'a Pickle, function: &str, items: &[Value], depth: usize) -
     Some(made)
 }
 
+/// If a tensor is told any attributes: nothing, and an empty dictionary, are none.
+fn is_state(pickle: &Pickle, state: Value) -> bool {
+    match pickle.node(state) {
+        Some(Node::Object(None)) => false,
+        Some(Node::Object(Some(object))) => {
+            object.call.is_some()
+                || !object.entries.is_empty()
+                || !object.states.is_empty()
+                || object.appended > 0
+        }
+        Some(_) => true,
+        None => state != Value::Nothing,
+    }
+}
+
 fn other_form(function: &str) -> String {
     format!("it is made by {function} in a form that is not known")
 }
@@ -333,9 +359,10 @@ fn other_form(function: &str) -> String {
 /// Conjugated and negated views have such an entry; no entries, or no dictionary, is neither.
 fn has_entries(pickle: &Pickle, bits: Value) -> bool {
     let object = pickle.object(bits);
-    object.map_or(bits != Value::Opaque, |bits| {
-        !bits.entries.is_empty() || bits.call.is_some()
-    })
+    object.map_or(
+        !matches!(bits, Value::Opaque | Value::Nothing | Value::Bool(_)),
+        |bits| !bits.entries.is_empty() || bits.call.is_some(),
+    )
 }
 
 fn tensor(pickle: &Pickle, parts: [Value; 4], dtype: Option<Value>) -> Made<'_> {

@@ -8,6 +8,11 @@ pub trait Source {
     /// How many there are.
     fn bytes(&self) -> u64;
 
+    /// How many of them can be read, from the first one on: all, where it is not known that some can't.
+    fn readable(&self) -> u64 {
+        self.bytes()
+    }
+
     /// Fills `buffer` with the bytes from `offset` on; asked only for such as are there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
@@ -63,8 +68,40 @@ impl Source for Part<'_> {
         self.range.end - self.range.start
     }
 
+    fn readable(&self) -> u64 {
+        let end = self.file.readable().min(self.range.end);
+        end.saturating_sub(self.range.start)
+    }
+
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.file.read_at(self.range.start + offset, buffer)
+    }
+}
+
+/// The first bytes of a longer file: those behind them can't be read.
+pub(crate) struct Beginning<'a> {
+    bytes: &'a [u8],
+    all: u64,
+}
+
+impl<'a> Beginning<'a> {
+    /// These bytes, of a file that has so many.
+    pub(crate) fn new(bytes: &'a [u8], all: u64) -> Self {
+        Self { bytes, all }
+    }
+}
+
+impl Source for Beginning<'_> {
+    fn bytes(&self) -> u64 {
+        self.all
+    }
+
+    fn readable(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.bytes.read_at(offset, buffer)
     }
 }
 
@@ -135,8 +172,8 @@ impl<'a> Reader<'a> {
             return Err(SourceError::End { what, end, bytes });
         }
         if self.at < self.buffer_at || end > self.buffer_at + self.buffer.len() as u64 {
-            let length = bytes.max(STEP_BYTES).min(self.left());
-            self.buffer.resize(to_usize(length), 0);
+            let ahead = STEP_BYTES.min(self.source.readable().saturating_sub(self.at));
+            self.buffer.resize(to_usize(bytes.max(ahead)), 0);
             self.source.read_at(self.at, &mut self.buffer)?;
             self.buffer_at = self.at;
         }

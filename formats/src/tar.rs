@@ -7,7 +7,11 @@
 //! ```
 //!
 //! `legacy_load` in <https://github.com/pytorch/pytorch/blob/main/torch/serialization.py>. Only imports are looked for, in
-//! each file of the archive, whatever it is called: of two with one name, and of links, others take another one.
+//! each file of the archive, whatever it is called: of two with one name, others take another one.
+//!
+//! Always: an archive is followed as far as it has the form that `PyTorch` wrote, which is files alone, with their sizes in
+//! plain digits. Of all else, as links, folders with a size and fields that change the next header, programs make different
+//! things (`Lib/tarfile.py`, <https://github.com/python/cpython>): then it is said that there may be more.
 
 use crate::FormatError;
 use crate::globals;
@@ -36,12 +40,13 @@ pub(crate) fn is_one(source: &dyn Source) -> Result<bool, FormatError> {
     if source.bytes() < BLOCK_BYTES {
         return Ok(false);
     }
-    Ok(has_sum(&read_bytes(
-        source,
-        0,
-        BLOCK_BYTES,
-        "the first bytes",
-    )?))
+    let head = read_bytes(source, 0, BLOCK_BYTES, "the first bytes")?;
+    Ok(is_header(&head))
+}
+
+/// If this begins with a header of tar, whose sum is right. That it says so nobody needs.
+pub(crate) fn is_header(head: &[u8]) -> bool {
+    head.get(..512).is_some_and(has_sum)
 }
 
 /// Reads an archive; `pickles` has what was found in the whole of it before.
@@ -55,7 +60,7 @@ pub(crate) fn read(source: &dyn Source, mut pickles: Pickles) -> Result<Contents
         if header.iter().all(|byte| *byte == 0) {
             break;
         }
-        let size = octal(&header[124..136]);
+        let size = plain_octal(&header[124..136]);
         let end = size.and_then(|size| (at + BLOCK_BYTES).checked_add(size));
         let Some(end) = end.filter(|end| has_sum(&header) && *end <= source.bytes()) else {
             pickles.not_followed(format!(
@@ -67,13 +72,15 @@ pub(crate) fn read(source: &dyn Source, mut pickles: Pickles) -> Result<Contents
             pickles.not_followed(format!("its archive has more than {FILES_MAX} files"));
             break;
         }
-        // Files as they are; all others have no data, or say more of those that follow.
-        if matches!(header[156], 0 | b'0' | b'7') {
-            file(
-                &header,
-                &Part::new(source, at + BLOCK_BYTES..end),
-                &mut pickles,
-            )?;
+        if !is_plain(&header) {
+            pickles.not_followed(format!(
+                "at byte {at} of its archive there is something else than a file"
+            ));
+        }
+        // Whatever it is, it is a file to those who don't know what.
+        let part = Part::new(source, at + BLOCK_BYTES..end);
+        if part.bytes() > 0 {
+            file(&header, &part, &mut pickles)?;
         }
         at = end.next_multiple_of(BLOCK_BYTES);
     }
@@ -153,25 +160,103 @@ fn behind(source: &dyn Source, pickle: &Pickle, kind: Kind) -> Result<Option<u64
     Ok(bytes.and_then(|bytes| pickle.end.checked_add(bytes)))
 }
 
-/// If the sum of the bytes of a header is what it says, with spaces where it says so.
-fn has_sum(header: &[u8]) -> bool {
-    let is_said = |at: usize| (148..156).contains(&at);
-    let sum: u64 = (0..)
-        .zip(header)
-        .map(|(at, byte)| u64::from(if is_said(at) { b' ' } else { *byte }))
-        .sum();
-    octal(&header[148..156]) == Some(sum)
+/// If a header is that of a file as it is. An old one with a name that ends so is that of a folder.
+fn is_plain(header: &[u8]) -> bool {
+    match header[156] {
+        b'0' | b'7' => true,
+        0 => {
+            let name = header[..100].split(|byte| *byte == 0).next();
+            !name.unwrap_or_default().ends_with(b"/")
+        }
+        _ => false,
+    }
 }
 
-/// A number as it is written in a header: in digits to the base of 8, with spaces and zeros around them; or, behind a byte
-/// of 0x80, as it is.
-fn octal(field: &[u8]) -> Option<u64> {
-    if let [0x80, zeros @ .., a, b, c, d, e, f, g, h] = field {
-        let number = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-        return zeros.iter().all(|byte| *byte == 0).then_some(number);
+/// If the sum of the bytes of a header is what it says, with spaces where it says so: of bytes with or without a sign,
+/// as the archives of some old programs have it.
+fn has_sum(header: &[u8]) -> bool {
+    let is_said = |at: usize| (148..156).contains(&at);
+    let bytes = || {
+        (0..)
+            .zip(header)
+            .map(move |(at, byte)| if is_said(at) { b' ' } else { *byte })
+    };
+    let said = octal(&header[148..156]);
+    said == Some(bytes().map(i128::from).sum())
+        || said == Some(bytes().map(|byte| i128::from(byte.cast_signed())).sum())
+}
+
+/// A number as it is written in a header: in digits to the base of 8, with spaces before and a zero or space behind them.
+fn plain_octal(field: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(field).ok()?.trim_start_matches(' ');
+    let digits = text.trim_end_matches([' ', '\0']);
+    if !digits.bytes().all(|byte| matches!(byte, b'0'..=b'7')) {
+        return None;
     }
-    let text = str::from_utf8(field).ok()?;
-    let digits = text.trim_matches(|c| matches!(c, ' ' | '\0'));
-    let digits = digits.split('\0').next().unwrap_or_default().trim();
     u64::from_str_radix(digits, 8).ok()
+}
+
+/// A number in a header, in all ways in which Python understands one: up to the first zero, with a sign, underscores, a
+/// prefix and spaces; or, behind a byte of 0x80 or 0xff, as it is.
+fn octal(field: &[u8]) -> Option<i128> {
+    if let [sign @ (0x80 | 0xff), rest @ ..] = field {
+        let number = rest
+            .iter()
+            .fold(0, |number, byte| number << 8 | i128::from(*byte));
+        let below = if *sign == 0xff {
+            1 << (8 * rest.len())
+        } else {
+            0
+        };
+        return Some(number - below);
+    }
+    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
+    let text: String = str::from_utf8(text).ok()?.trim().replace('_', "");
+    let digits = text.trim_start_matches(['+', '-']);
+    let number = match digits
+        .strip_prefix("0o")
+        .or_else(|| digits.strip_prefix("0O"))
+    {
+        Some(digits) => i128::from_str_radix(digits, 8).ok()?,
+        None if digits.is_empty() => 0,
+        None => i128::from_str_radix(digits, 8).ok()?,
+    };
+    Some(if text.starts_with('-') {
+        -number
+    } else {
+        number
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_that_python_reads() {
+        for (field, number) in [
+            (&b"0001750\0"[..], Some(0o1750)),
+            (b" 1750 \0 ", Some(0o1750)),
+            (b"0o17_50\0", Some(0o1750)),
+            (b"+17\0rest", Some(0o17)),
+            (b"\x00175000", Some(0)),
+            (b"-17\0", Some(-0o17)),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xfe", Some(-2)),
+            (b"\x80\0\0\0\0\0\0\0\0\0\0\x09", Some(9)),
+            (b"9\0", None),
+        ] {
+            assert_eq!(octal(field), number, "{field:?}");
+        }
+        for (field, number) in [
+            (&b"00000001750\0"[..], Some(0o1750)),
+            (b"       1750 ", Some(0o1750)),
+            (b"\0\x30\x30\x30\x30\x30\x31\x37\x35\x30\0", None),
+            (b"1750\x001\0", None),
+            (b"0o1750\0", None),
+            (b"\x80\0\0\0\0\0\0\0\0\0\0\x09", None),
+            (b"\0\0", None),
+        ] {
+            assert_eq!(plain_octal(field), number, "{field:?}");
+        }
+    }
 }

@@ -82,7 +82,7 @@ struct Central {
 /// What the names of entries are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
-    /// Paths down from the folder of the archive, which read the same everywhere.
+    /// Paths down from the folder of the archive, which read the same everywhere, also without regard to case.
     Paths,
     /// Names of arrays, which may look like any path but one that leads out of a folder.
     Arrays,
@@ -91,6 +91,13 @@ pub(crate) enum Names {
 /// How much of an archive was inflated.
 #[derive(Default)]
 pub(crate) struct Inflated(u64);
+
+/// A part of an entry that is deflated.
+pub(crate) struct Start {
+    pub(crate) bytes: Vec<u8>,
+    /// If this is all.
+    pub(crate) is_all: bool,
+}
 
 impl Inflated {
     /// If the whole of an entry may be inflated, too, which is then counted.
@@ -124,7 +131,7 @@ pub(crate) fn entries(source: &dyn Source, names: Names) -> Result<Vec<Entry>, F
             directory.end
         )));
     }
-    check_no_name_twice(&all)?;
+    check_no_name_twice(&all, names)?;
     all.sort_by_key(|entry| entry.at);
     let mut before: Option<(Central, u64)> = None;
     let mut entries = Vec::new();
@@ -146,12 +153,28 @@ pub(crate) fn entries(source: &dyn Source, names: Names) -> Result<Vec<Entry>, F
     Ok(entries)
 }
 
-fn check_no_name_twice(all: &[Central]) -> Result<(), FormatError> {
+fn check_no_name_twice(all: &[Central], rules: Names) -> Result<(), FormatError> {
     let mut names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
     names.sort_unstable();
     let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    if let Some(pair) = twice {
+        return Err(wrong(format!("there are two entries {:?}", pair[0])));
+    }
+    if rules == Names::Arrays {
+        return Ok(());
+    }
+    // To PyTorch, which looks for its files by names without case, these are one.
+    let mut folded: Vec<_> = names
+        .iter()
+        .map(|name| (name.to_ascii_lowercase(), *name))
+        .collect();
+    folded.sort_unstable();
+    let twice = folded.windows(2).find(|pair| pair[0].0 == pair[1].0);
     match twice {
-        Some(pair) => Err(wrong(format!("there are two entries {:?}", pair[0]))),
+        Some(pair) => Err(wrong(format!(
+            "its entries {:?} and {:?} differ only in capital letters",
+            pair[0].1, pair[1].1
+        ))),
         None => Ok(()),
     }
 }
@@ -210,6 +233,24 @@ pub(crate) fn in_entry(entry: &Entry, error: FormatError) -> FormatError {
     }
 }
 
+/// The first bytes of an entry that is deflated, at most `max`, as far as they inflate.
+pub(crate) fn start(source: &dyn Source, entry: &Entry, max: u64) -> Result<Start, FormatError> {
+    // DEFLATE makes nothing longer than by a few bytes.
+    let packed = (entry.range.end - entry.range.start).min(max + (max >> 3));
+    let data = read(source, entry.range.start, packed, "the data of an entry")?;
+    let limit = usize::try_from(max).map_err(|_| entry_wrong(entry, "too many bytes"))?;
+    Ok(match decompress_to_vec_with_limit(&data, limit) {
+        Ok(bytes) => Start {
+            bytes,
+            is_all: true,
+        },
+        Err(stopped) => Start {
+            bytes: stopped.output,
+            is_all: false,
+        },
+    })
+}
+
 /// The first bytes of an entry, at most `max`; of one that is deflated, as far as they inflate.
 pub(crate) fn head(source: &dyn Source, entry: &Entry, max: u64) -> Result<Vec<u8>, FormatError> {
     if !entry.is_deflated {
@@ -221,11 +262,7 @@ pub(crate) fn head(source: &dyn Source, entry: &Entry, max: u64) -> Result<Vec<u
             "the data of an entry",
         )?);
     }
-    // DEFLATE makes nothing longer than by a few bytes.
-    let packed = (entry.range.end - entry.range.start).min(max + (max >> 3));
-    let data = read(source, entry.range.start, packed, "the data of an entry")?;
-    let limit = usize::try_from(max).map_err(|_| entry_wrong(entry, "too many bytes"))?;
-    Ok(decompress_to_vec_with_limit(&data, limit).unwrap_or_else(|stopped| stopped.output))
+    Ok(start(source, entry, max)?.bytes)
 }
 
 fn wrong(rule: String) -> FormatError {

@@ -32,8 +32,15 @@ impl Walker<'_> {
         let Value::Node(number) = self.top()? else {
             return Ok(None);
         };
-        let Node::Object(object) = &mut self.nodes[number as usize] else {
-            return Ok(None);
+        let object = match &mut self.nodes[number as usize] {
+            Node::Object(object) => object,
+            // What the rest of the pickle has of it by its name is another thing then.
+            Node::Global(_) | Node::Persistent(_) => {
+                return Err(Fault::Beyond(
+                    "it changes what it imports, or what the program that loads it has".to_owned(),
+                ));
+            }
+            Node::Text(_) | Node::Tuple(_) => return Ok(None),
         };
         if object.is_none() {
             self.memory += OBJECT_BYTES;
@@ -43,13 +50,18 @@ impl Walker<'_> {
 
     pub(super) fn pop(&mut self) -> Result<Value, Fault> {
         let top = self.top()?;
+        self.check_taken(&[top])?;
         self.stack.pop();
         Ok(top)
     }
 
     pub(super) fn pops(&mut self, count: usize) -> Result<Vec<Value>, Fault> {
         match self.stack[self.floor()..].len().checked_sub(count) {
-            Some(left) => Ok(self.stack.split_off(self.floor() + left)),
+            Some(left) => {
+                let values = self.stack.split_off(self.floor() + left);
+                self.check_taken(&values)?;
+                Ok(values)
+            }
             None => fault(format!("it needs {count} values where there are fewer")),
         }
     }
@@ -62,15 +74,18 @@ impl Walker<'_> {
     /// POP: takes a mark where there is no value above it.
     pub(super) fn pop_or_mark(&mut self) -> Result<(), Fault> {
         if self.stack.len() > self.floor() {
-            self.stack.pop();
-            return Ok(());
+            return self.pop().map(drop);
         }
         self.pops_to_mark().map(drop)
     }
 
     pub(super) fn pops_to_mark(&mut self) -> Result<Vec<Value>, Fault> {
         match self.marks.pop() {
-            Some(mark) => Ok(self.stack.split_off(mark)),
+            Some(mark) => {
+                let values = self.stack.split_off(mark);
+                self.check_taken(&values)?;
+                Ok(values)
+            }
             None => fault("it goes back to a mark where there is none"),
         }
     }

@@ -17,6 +17,8 @@ pub(crate) enum Stopped {
         /// Where the operation is.
         at: u64,
         rule: String,
+        /// If something may have been called before that it imports.
+        has_called: bool,
     },
     /// Python may go on.
     Beyond { at: u64, rule: String },
@@ -28,7 +30,7 @@ impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "{error}"),
-            Self::Broken { at, rule } => write!(f, "byte {at} of its pickle: {rule}"),
+            Self::Broken { at, rule, .. } => write!(f, "byte {at} of its pickle: {rule}"),
             Self::Beyond { at, rule } => {
                 write!(f, "its pickle is not followed behind byte {at}: {rule}")
             }
@@ -63,14 +65,16 @@ pub(super) fn fault<T>(rule: impl Into<String>) -> Result<T, Fault> {
 
 impl Fault {
     /// As the end of a pickle, for an operation at this byte.
-    pub(super) fn at(self, at: u64) -> Stopped {
+    pub(super) fn at(self, at: u64, has_called: bool) -> Stopped {
+        let broken = |rule| Stopped::Broken {
+            at,
+            rule,
+            has_called,
+        };
         match self {
             Self::Source(SourceError::Io(error)) => Stopped::Io(error),
-            Self::Source(error) => {
-                let rule = error.to_string();
-                Stopped::Broken { at, rule }
-            }
-            Self::Rule(rule) => Stopped::Broken { at, rule },
+            Self::Source(error) => broken(error.to_string()),
+            Self::Rule(rule) => broken(rule),
             Self::Beyond(rule) => Stopped::Beyond { at, rule },
             Self::Protocol(protocol) => Stopped::Protocol { at, protocol },
         }

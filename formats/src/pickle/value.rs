@@ -7,8 +7,11 @@
 /// A value, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// Something that is neither a name nor a length, and that no tensor is in: none, numbers with a point, bytes…
+    /// Something that is neither a name nor a length, and that no tensor is in: numbers with a point, bytes…
     Opaque,
+    /// `None`.
+    Nothing,
+    Bool(bool),
     Int(i64),
     /// The number that files of `PyTorch`'s from before version 1.6 begin with.
     TorchMagic,

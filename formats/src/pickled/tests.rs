@@ -6,6 +6,8 @@ use crate::pytorch::read;
 use crate::pytorch::tests::{file, imports, ints};
 use crate::zip::tests::torch_archive;
 
+mod joblib;
+
 #[test]
 fn pickles_that_are_not_followed_are_said_with_what_they_import_before() {
     let two_pickles = [
@@ -115,21 +117,91 @@ fn legacy_files_are_known_however_their_number_is_written() {
 
 /// An archive of tar.
 fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut tar = Vec::new();
-    for (name, data) in files {
-        let mut header = [0; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
-        header[148..156].fill(b' ');
-        header[156] = b'0';
-        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-        tar.extend(header);
-        tar.extend(data);
-        tar.resize(tar.len().next_multiple_of(512), 0);
+    let members = files
+        .iter()
+        .map(|(name, data)| member(name, data, |header| header[156] = b'0'));
+    [members.collect::<Vec<_>>().concat(), vec![0; 1024]].concat()
+}
+
+/// A file of an archive, whose header is changed before its sum is put into it.
+pub(crate) fn member(name: &str, data: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+    change(&mut header);
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let mut member = [&header, data].concat();
+    member.resize(member.len().next_multiple_of(512), 0);
+    member
+}
+
+#[test]
+fn where_programs_read_archives_of_tar_differently_it_is_said() {
+    let evil = whole(b"cos\nsystem\n");
+    let kind = |kind: u8| move |header: &mut [u8]| header[156] = kind;
+    let hidden = member("storages", &evil, kind(b'0'));
+    for (what, first) in [
+        ("of a kind to come", member("storages", &evil, kind(b'Z'))),
+        ("a sparse one", member("storages", &evil, kind(b'S'))),
+        ("in a folder", member("d", &hidden, kind(b'5'))),
+        ("in an old folder", member("d/", &hidden, kind(0))),
+        ("a link", member("storages", b"", kind(b'2'))),
+        ("a long name", member("x", b"storages\0", kind(b'L'))),
+        ("fields", member("x", b"13 size=4096\n", kind(b'x'))),
+    ] {
+        let archive = [
+            first,
+            member("pickle", &whole(b"N"), kind(0)),
+            vec![0; 1024],
+        ]
+        .concat();
+        let contents = read(&archive.as_slice()).expect("read");
+        let why = contents.not_followed.unwrap_or_default();
+        assert!(why.contains("something else than a file"), "{what}: {why}");
     }
-    tar.extend([0; 1024]);
-    tar
+    let unknown = read(&member("x", &evil, kind(b'Z')).as_slice()).expect("read");
+    assert_eq!(imports(&unknown), ["os.system"]);
+    // One number for one reader, and another for the other.
+    let size = member("pickle", &whole(b"N"), |header| {
+        header[156] = b'0';
+        header[124..136].copy_from_slice(b"0000000\x000004");
+    });
+    let contents = read(&size.as_slice()).expect("read");
+    assert!(contents.not_followed.is_some(), "{contents:?}");
+    // Python takes the sum of bytes with a sign, too.
+    let mut signed = member("pickle", &evil, |header| {
+        header[156] = b'0';
+        header[400..512].fill(0xff);
+    });
+    let sum = |header: &[u8]| -> i32 {
+        let spaces = header.iter().enumerate().map(|(at, byte)| match at {
+            148..156 => 32,
+            _ => i32::from(byte.cast_signed()),
+        });
+        spaces.sum()
+    };
+    let said = format!("{:06o}\0 ", sum(&signed[..512]));
+    signed[148..156].copy_from_slice(said.as_bytes());
+    let contents = read(&signed.as_slice()).expect("read");
+    assert_eq!(imports(&contents), ["os.system"]);
+}
+
+#[test]
+fn data_that_begins_with_numbers_of_extensions_is_not_taken_for_a_pickle() {
+    for (bytes, is_one) in [
+        (b"\x82\x05)\xff\xff\xff\xff\xff".to_vec(), false),
+        (b"\x82\x05)R\xff".to_vec(), false),
+        (b"\x82\x05.".to_vec(), true),
+        (
+            [&b"\x82\x05)R"[..], &[b'0', b'N'].repeat(20), b"\xff"].concat(),
+            true,
+        ),
+        (b"cx\ny\n)\xff".to_vec(), true),
+    ] {
+        assert_eq!(read(&bytes.as_slice()).is_ok(), is_one, "{bytes:x?}");
+    }
 }
 
 #[test]
@@ -176,71 +248,4 @@ fn imports_are_said_of_archives_of_tar() {
         .not_followed
         .expect("it is cut");
     assert!(cut.contains("no header of a file"), "{cut}");
-}
-
-#[test]
-fn arrays_between_the_operations_of_joblibs_pickles_are_passed() {
-    let wrapper = |dtype: &str, aligned: &[u8]| {
-        let dtype = call("numpy", "dtype", &[text(dtype)]);
-        let state = dict(&[
-            ("shape", ints(&[2, 3])),
-            ("dtype", dtype),
-            ("numpy_array_alignment_bytes", aligned.to_vec()),
-        ]);
-        [
-            b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81".to_vec(),
-            state,
-            b"b".to_vec(),
-        ]
-        .concat()
-    };
-    let evil = b"cos\nsystem\n0".to_vec();
-    let pickle = |wrapper: Vec<u8>, data: Vec<u8>| {
-        [
-            b"\x80\x02](".to_vec(),
-            wrapper,
-            data,
-            evil.clone(),
-            b"e.".to_vec(),
-        ]
-        .concat()
-    };
-    for file in [
-        // None is the alignment of old versions, which say nothing of it.
-        pickle(wrapper("f4", b"N"), vec![0xff; 24]),
-        pickle(
-            wrapper("i8", b"K\x10"),
-            [vec![3], vec![0xff; 3 + 48]].concat(),
-        ),
-        pickle(wrapper("O8", b"N"), whole(b"](NN]e")),
-    ] {
-        let contents = read(&file.as_slice()).expect("read");
-        assert!(contents.unlisted[0].why.contains("joblib"), "{contents:?}");
-        assert_eq!(
-            (imports(&contents), contents.not_followed.clone()),
-            (vec!["os.system"], None)
-        );
-    }
-    // What joblib passes, Python runs.
-    let hidden = pickle(
-        wrapper("S22", b"N"),
-        [b"cnt\nsystem\n".repeat(11), vec![b'N'; 11]].concat(),
-    );
-    assert_eq!(
-        imports(&read(&hidden.as_slice()).expect("read")),
-        ["nt.system", "os.system"]
-    );
-    // Of objects in an array, too, the imports are said; and of what has no length that is known, that it has none.
-    let nested = pickle(wrapper("O8", b"N"), whole(b"cx\ny\n"));
-    assert_eq!(
-        imports(&read(&nested.as_slice()).expect("read")),
-        ["os.system", "x.y"]
-    );
-    let unknown = read(&pickle(wrapper("V8", b"N"), vec![0xff; 48]).as_slice()).expect("read");
-    assert!(
-        unknown
-            .not_followed
-            .expect("so it is")
-            .contains("an array of joblib's follows")
-    );
 }
