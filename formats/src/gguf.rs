@@ -445,6 +445,16 @@ mod tests {
             (aligned(5, 32), "is of type 5"),
             (aligned(VALUE_UINT32, 0), "general.alignment is 0"),
             (aligned(VALUE_UINT32, 48), "general.alignment is 48"),
+            (
+                [32, 256]
+                    .into_iter()
+                    .fold(File::new(3, 0, 2), |file, alignment| {
+                        let file = file.text("general.alignment");
+                        file.u32(VALUE_UINT32).u32(alignment)
+                    })
+                    .0,
+                "general.alignment is there twice",
+            ),
             (one(&[16], 4, 0), "unknown type 4"),
             (one(&[17], 0, 0), "would end behind byte"),
             (one(&[16], 0, 8), "no multiple of 32"),

@@ -8,7 +8,10 @@
 //! ```
 //!
 //! The harmless ones are those that checkpoints of training have beside the weights: states of optimizers and of random
-//! numbers, arrays of `NumPy`'s. They make values of what they are given, and call nothing of it. They are in the lists of
+//! numbers, arrays of `NumPy`'s. They make values of what they are given, or give it back; what they are given to call is
+//! imported, too, and said. Beside the arrays of joblib's files, what could move an array to where it isn't seen is none of
+//! them. That a value is made without harm is not checked: `NumPy` may take numbers that contradict each other for addresses
+//! of memory, and its own code for what then happens. They are in the lists of
 //! torch (`torch/_weights_only_unpickler.py`, <https://github.com/pytorch/pytorch>), picklescan
 //! (`src/picklescan/scanner.py`, <https://github.com/mmaitre314/picklescan>) or fickling (`fickling/ml.py`,
 //! <https://github.com/trailofbits/fickling>), or plain types of Python and `NumPy`. The dangerous ones are in those of

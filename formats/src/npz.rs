@@ -44,7 +44,9 @@ pub(crate) fn read(source: &dyn Source) -> Result<Contents, FormatError> {
         if !names.insert(name.clone()) {
             return Err(FormatError::Twice { name });
         }
-        let is_array = stem.is_some() || zip::head(source, entry, 6)? == numpy::MAGIC;
+        let magic = zip::head(source, entry, 6)?;
+        let is_unseen = magic.len() < 6 && entry.bytes >= 6;
+        let is_array = stem.is_some() || magic == numpy::MAGIC || is_unseen;
         let why = if is_array {
             let head = head(source, entry)?;
             match &head.elements {
@@ -151,6 +153,23 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_as_an_array_is_one_also_without_the_ending() {
+        let file = archive(&[
+            item("a.npy", &npy("'<i2'", "(2,)", &[0; 4])),
+            item("b", &npy("'<f4'", "(1,)", &[0; 4])),
+            item("c", &npy("'|O'", "(1,)", b"cos\nsystem\n)R.")),
+            deflated("d", &npy("'|O'", "(1,)", b"cnt\nsystem\n)R.")),
+            item("e", b"\x93NUM"),
+        ]);
+        let contents = read(&file.as_slice()).expect("read");
+        let names: Vec<_> = contents.tensors.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let imports: Vec<_> = contents.imports.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(imports, ["nt.system", "os.system"]);
+        assert_eq!(contents.unlisted[2].why, "it is no array");
+    }
+
+    #[test]
     fn arrays_may_have_any_name_that_numpy_writes() {
         let a = npy("'<i2'", "(2,)", &[0; 4]);
         let names = ["W:0", "/a", "x//y", "a\\b", ""];
@@ -205,6 +224,14 @@ mod tests {
             (a(), "does not begin as a NumPy archive file"),
             (
                 archive(&[item("a.npy", &a()), item("a", b"")]),
+                "two tensors \"a\"",
+            ),
+            (
+                archive(&[item("a.npy", &a()), item("a.npy.npy", &a())]),
+                "two tensors \"a.npy\"",
+            ),
+            (
+                archive(&[item("a.npy.npy", &a()), item("a.npy", &a())]),
                 "two tensors \"a\"",
             ),
             (

@@ -150,7 +150,8 @@ fn is_pickle(source: &dyn Source, entry: &Entry) -> Result<bool, FormatError> {
         return Ok(false);
     }
     let head = zip::head(source, entry, 2)?;
-    Ok(matches!(head[..], [0x80, ..=5]))
+    let is_unseen = head.len() < 2 && entry.bytes >= 2;
+    Ok(matches!(head[..], [0x80, ..=5]) || is_unseen)
 }
 
 /// Follows the pickle that is an entry. None if that can't be done, which is noted.

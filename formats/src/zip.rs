@@ -52,6 +52,9 @@ const FLAG_UTF8: u16 = 1 << 11;
 const EXTRA_WIDE: u16 = 0x0001;
 const EXTRA_NAME: u16 = 0x7075;
 
+/// More than what DEFLATE may say of its codes before the first byte.
+const TABLES_BYTES: u64 = 1 << 10;
+
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
@@ -235,8 +238,8 @@ pub(crate) fn in_entry(entry: &Entry, error: FormatError) -> FormatError {
 
 /// The first bytes of an entry that is deflated, at most `max`, as far as they inflate.
 pub(crate) fn start(source: &dyn Source, entry: &Entry, max: u64) -> Result<Start, FormatError> {
-    // DEFLATE makes nothing longer than by a few bytes.
-    let packed = (entry.range.end - entry.range.start).min(max + (max >> 3));
+    // DEFLATE makes nothing longer than by a few bytes, and has tables of some hundred before them.
+    let packed = (entry.range.end - entry.range.start).min(max + (max >> 3) + TABLES_BYTES);
     let data = read(source, entry.range.start, packed, "the data of an entry")?;
     let limit = usize::try_from(max).map_err(|_| entry_wrong(entry, "too many bytes"))?;
     Ok(match decompress_to_vec_with_limit(&data, limit) {

@@ -239,6 +239,25 @@ fn a_name_that_is_too_long_is_an_import_all_the_same() {
 }
 
 #[test]
+fn the_names_of_imports_are_read_again_only_so_often() {
+    let pickle = |length: usize, times: usize| {
+        let text = [b"V", "a".repeat(length).as_bytes(), b"\n"].concat();
+        let texts = [&text[..], b"q\x00", &text, b"q\x010"].concat();
+        [texts, b"h\x00h\x01\x930".repeat(times), b".".to_vec()].concat()
+    };
+    let walked = |pickle: Vec<u8>| {
+        let mut imports = BTreeSet::new();
+        let walked = walk(&pickle.as_slice(), 0, Wanted::Imports, &mut imports);
+        assert_eq!(imports.len(), 1);
+        walked.map(drop)
+    };
+    walked(pickle(30, 20_000)).expect("followed");
+    let stopped = walked(pickle(1_000, 20_000)).expect_err("not followed");
+    let words = "the names of what it imports take more than 64 MiB to read";
+    assert!(stopped.to_string().contains(words), "{stopped}");
+}
+
+#[test]
 fn the_memory_for_values_has_an_end() {
     for (once, again, times) in [
         (b"N".as_slice(), b"\x85".as_slice(), 3_000_000),

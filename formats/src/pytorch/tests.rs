@@ -205,6 +205,27 @@ fn what_has_no_range_of_bytes_is_not_listed_and_said() {
     };
     assert_eq!(listed(&contents(&bits(b"}".to_vec()))).0, [" F32 [6]"]);
     let good = || tensor(0, &[6], &[1]);
+    let from_type = |state: Vec<u8>| {
+        call(
+            "torch._tensor",
+            "_rebuild_from_type_v2",
+            &[
+                b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(),
+                b"ctorch.nn.parameter\nParameter\n".to_vec(),
+                tuple(&parts(storage("FloatStorage", "0", 6), 0, &[6], &[1])),
+                state,
+            ],
+        )
+    };
+    let with_state = |state: Vec<u8>| {
+        let hooks = call("collections", "OrderedDict", &[]);
+        let arguments = [good(), b"\x89".to_vec(), hooks, state];
+        call("torch._utils", "_rebuild_parameter_with_state", &arguments)
+    };
+    for empty in [b"}".to_vec(), b"N".to_vec()] {
+        assert_eq!(listed(&contents(&from_type(empty.clone()))).0, [" F32 [6]"]);
+        assert_eq!(listed(&contents(&with_state(empty))).0, [" F32 [6]"]);
+    }
     let with_storage = |storage: Vec<u8>| rebuilt(&parts(storage, 0, &[6], &[1]));
     for (pickle, words) in [
         (
@@ -261,6 +282,22 @@ fn what_has_no_range_of_bytes_is_not_listed_and_said() {
             ": its pickle changes it after it is made",
         ),
         (
+            from_type(dict(&[("data", good())])),
+            ": it has a state, which may be other data",
+        ),
+        (
+            from_type([b"N", &dict(&[("data", good())])[..], b"\x86"].concat()),
+            ": it has a state, which may be other data",
+        ),
+        (
+            with_state(dict(&[("data", good())])),
+            ": it has a state, which may be other data",
+        ),
+        (
+            with_storage([&storage("FloatStorage", "0", 6)[..], b"}b"].concat()),
+            "the pickle that tells of its tensors can't be followed",
+        ),
+        (
             [good(), int(0), int(1), b"s".to_vec()].concat(),
             ": its pickle changes it after it is made",
         ),
@@ -289,6 +326,30 @@ fn what_has_no_range_of_bytes_is_not_listed_and_said() {
     let (tensors, unlisted) = listed(&contents(&both));
     assert_eq!(tensors, ["a.b F32 [6]"]);
     assert!(unlisted[0].contains("a.b: other keys"), "{unlisted:?}");
+}
+
+#[test]
+fn files_are_looked_for_as_torch_does_without_regard_to_case() {
+    let pickle = whole(&dict(&[("w", tensor(0, &[6], &[1]))]));
+    let with = |order: (&str, &[u8]), data: &[&str]| {
+        let mut files = vec![
+            ("m/data.pkl", pickle.as_slice()),
+            order,
+            ("m/version", b"3"),
+        ];
+        files.extend(data.iter().map(|name| (*name, [0; 24].as_slice())));
+        read(&torch_archive(&files).as_slice())
+    };
+    let order: (&str, &[u8]) = ("m/byteorder", b"little");
+    for name in ["m/data/0", "m/DATA/0"] {
+        let found = with(order, &[name]).expect("read");
+        assert_eq!(listed(&found), (vec!["w F32 [6]".to_owned()], vec![]));
+    }
+    let said = with(order, &["m/DATA/0", "m/data/0"]).expect_err("refused");
+    let words = "its entries \"m/DATA/0\" and \"m/data/0\" differ only in capital letters";
+    assert!(said.to_string().contains(words), "{said}");
+    let big = with(("m/BYTEORDER", b"big"), &["m/data/0"]).expect("read");
+    assert_eq!(listed(&big).1, ["w: its elements have the big end first"]);
 }
 
 #[test]
