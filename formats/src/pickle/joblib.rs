@@ -40,6 +40,7 @@ impl Walker<'_> {
         if self.reader.at() < self.frame_end {
             return beyond("an array of joblib's follows within a frame");
         }
+        self.frame_end = 0;
         match self.array(top) {
             None => beyond(
                 "an array of joblib's follows, and how long it is is not said in a form that is known",

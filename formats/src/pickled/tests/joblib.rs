@@ -86,6 +86,15 @@ fn arrays_between_the_operations_are_passed() {
             (vec!["os.system"], None)
         );
     }
+    // From protocol 4 on, its frame ends where the array begins.
+    let told = wrapper(dtype("f4", -1, 0), b"N");
+    let length = (told.len() as u64).to_le_bytes();
+    let framed = [&b"\x95"[..], &length, &told].concat();
+    let framed = contents(&pickle(&framed, &[0xff; 24]));
+    assert_eq!(
+        (imports(&framed), framed.not_followed.clone()),
+        (vec!["os.system"], None)
+    );
     // What joblib passes, Python runs.
     let hidden = [b"cnt\nsystem\n".repeat(11), vec![b'N'; 11]].concat();
     let hidden = pickle(&wrapper(dtype("S22", 22, 0), b"N"), &hidden);
