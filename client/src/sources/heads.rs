@@ -16,7 +16,8 @@ use std::io;
 use candor_core::Sha256;
 use candor_core::weights::{FilePath, Manifest, ManifestFile, Place, Tensor};
 use candor_formats::{
-    Contents, Format, FormatError, Import, Index, IndexError, Risk, Source, SourceError, read,
+    Contents, Format, FormatError, Import, Index, IndexError, Pickles, Risk, Source, SourceError,
+    pickles, read,
 };
 
 use super::shards;
@@ -63,9 +64,19 @@ pub(super) struct Head {
     bytes: Vec<u8>,
     /// What its header says, or what is wrong with it, if its name says that it has one.
     contents: Option<Result<Contents, FormatError>>,
+    /// The pickle that it is, or has in it, if it is in no format that its name says.
+    hidden: Option<Hidden>,
     /// What it says of the other files, or what is wrong with it, if its name says that it is the index of a model in
     /// shards.
     index: Option<Result<Index, IndexError>>,
+}
+
+/// A pickle in a file whose name does not say so.
+struct Hidden {
+    /// What it is, or may be, for a sentence that begins with the file.
+    what: String,
+    /// What it imports, if that is known.
+    contents: Option<Contents>,
 }
 
 impl Heads {
@@ -246,10 +257,12 @@ impl Heads {
 impl Head {
     /// Whether it is known to run programs, or to get at what does.
     fn is_dangerous(&self) -> bool {
-        let imports = match &self.contents {
-            Some(Ok(contents)) => contents.imports.as_slice(),
-            Some(Err(_)) | None => &[],
+        let hidden = self.hidden.as_ref();
+        let contents = match &self.contents {
+            Some(contents) => contents.as_ref().ok(),
+            None => hidden.and_then(|hidden| hidden.contents.as_ref()),
         };
+        let imports = contents.map_or(&[][..], |contents| &contents.imports);
         imports.iter().any(|import| import.risk == Risk::Dangerous)
     }
 
@@ -276,24 +289,21 @@ impl Head {
                 index => index,
             });
         }
-        let Some(format) = format else {
-            return Ok(Look {
-                seen: head,
-                ranges: Vec::new(),
-            });
-        };
-        let contents = match read(format, file) {
-            Err(FormatError::Source(SourceError::Io(error))) => {
+        let contents = match format.map(|format| read(format, file)) {
+            Some(Err(FormatError::Source(SourceError::Io(error)))) => {
                 return Err(file.error_of(error));
             }
             // Files of many programs have the names that PyTorch's have.
-            Err(FormatError::Magic(Format::Pytorch)) => {
+            None | Some(Err(FormatError::Magic(Format::Pytorch))) => {
+                if is_read {
+                    head.hidden = Hidden::read(file).map_err(|error| file.error_of(error))?;
+                }
                 return Ok(Look {
                     seen: head,
                     ranges: Vec::new(),
                 });
             }
-            contents => contents.and_then(|contents| bounded(contents, file.size())),
+            Some(contents) => contents.and_then(|contents| bounded(contents, file.size())),
         };
         let tensors = contents.iter().flat_map(|contents| &contents.tensors);
         let own = tensors.filter(|tensor| tensor.file.is_none());
@@ -316,8 +326,37 @@ impl Head {
                 let (ending, magic) = HDF5;
                 let is_one = path.as_str().to_ascii_lowercase().ends_with(ending);
                 let words = "it does not begin as an HDF5 file does";
-                (is_one && !self.bytes.starts_with(magic)).then(|| words.to_owned())
+                let hidden = self.hidden.as_ref().map(Hidden::doubts);
+                hidden.or_else(|| {
+                    (is_one && !self.bytes.starts_with(magic)).then(|| words.to_owned())
+                })
             }
+        }
+    }
+}
+
+impl Hidden {
+    /// Looks for a pickle; most files are told to be none by their first bytes.
+    fn read(file: &OpenFile) -> io::Result<Option<Self>> {
+        let (what, is_one) = match pickles(file)? {
+            Pickles::None => return Ok(None),
+            Pickles::Found(what) => (what, true),
+            Pickles::Unclear(why) => (why, false),
+        };
+        let contents = match is_one.then(|| read(Format::Pytorch, file)) {
+            Some(Err(FormatError::Source(SourceError::Io(error)))) => return Err(error),
+            Some(Ok(contents)) => Some(contents),
+            // That it is one was found where its files are not listed.
+            Some(Err(_)) | None => None,
+        };
+        Ok(Some(Self { what, contents }))
+    }
+
+    fn doubts(&self) -> String {
+        let imports = self.contents.as_ref().and_then(doubts_of_imports);
+        match imports {
+            Some(imports) => format!("{}; {imports}", self.what),
+            None => format!("{}, whatever its name says", self.what),
         }
     }
 }
@@ -355,6 +394,22 @@ const IMPORTS_NAMED: usize = 3;
 /// What is to be said of contents that are as they should be, and yet not all that one could wish for: what pickles run
 /// comes first, then what of them nobody knows.
 fn doubts(contents: &Contents) -> Option<String> {
+    doubts_of_imports(contents).or_else(|| {
+        let first = contents.unlisted.first()?;
+        let more = match contents.unlisted.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        // What has no name is the file itself.
+        let which = match first.name.as_str() {
+            "" => String::new(),
+            name => format!("{name:?}, which "),
+        };
+        Some(format!("not listed as tensors: {which}{}{more}", first.why))
+    })
+}
+
+fn doubts_of_imports(contents: &Contents) -> Option<String> {
     let of = |risk| {
         let of = contents
             .imports
@@ -372,20 +427,7 @@ fn doubts(contents: &Contents) -> Option<String> {
     if let Some(why) = &contents.not_followed {
         doubts.push(format!("it may run more than could be checked: {why}"));
     }
-    if !doubts.is_empty() {
-        return Some(doubts.join("; "));
-    }
-    let first = contents.unlisted.first()?;
-    let more = match contents.unlisted.len() - 1 {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    // What has no name is the file itself.
-    let which = match first.name.as_str() {
-        "" => String::new(),
-        name => format!("{name:?}, which "),
-    };
-    Some(format!("not listed as tensors: {which}{}{more}", first.why))
+    (!doubts.is_empty()).then(|| doubts.join("; "))
 }
 
 /// The first of some imports, and how many there are. A name that is not a plain one is quoted.
@@ -463,6 +505,58 @@ mod tests {
         let path: FilePath = path.parse().expect("a path");
         let file = OpenFile::open(&at, None, bytes.len() as u64).expect("open");
         Head::read(&path, &file, is_bytes_alone).expect("read")
+    }
+
+    #[test]
+    fn a_pickle_is_seen_whatever_its_name_is() {
+        let call = b"\x80\x02cos\nsystem\n(X\x02\0\0\0idtR.";
+        for (name, bytes, words) in [
+            (
+                "model.dill",
+                &call[..],
+                "it is a pickle; who loads it runs os.system",
+            ),
+            (
+                "pytorch_model",
+                call,
+                "it is a pickle; who loads it runs os.system",
+            ),
+            (
+                "state.sav",
+                b"\x80\x02N.",
+                "it is a pickle, whatever its name says",
+            ),
+            (
+                "model.pkl.gz",
+                b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xab",
+                "it is compressed (gzip), which is not looked into",
+            ),
+            // Taken for no file of PyTorch's.
+            (
+                "model.bin",
+                b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07",
+                "the file is compressed (zlib)",
+            ),
+        ] {
+            let head = look(name, bytes, false).seen;
+            let path = name.parse().expect("a path");
+            let said = head.doubtful(&path).unwrap_or_default();
+            assert!(said.contains(words), "{name}: {said}");
+            assert_eq!(head.is_dangerous(), said.contains("os.system"), "{name}");
+            assert_eq!(look(name, bytes, true).seen.doubtful(&path), None);
+        }
+        for (name, bytes) in [
+            ("README.md", &b"# Tiny\n"[..]),
+            ("LICENSE", b"The licence.\n"),
+            ("model.bin", &[0x82, 5, b')', 0xff, 0xff]),
+        ] {
+            let path = name.parse().expect("a path");
+            assert_eq!(
+                look(name, bytes, false).seen.doubtful(&path),
+                None,
+                "{name}"
+            );
+        }
     }
 
     #[test]
