@@ -180,7 +180,7 @@ fn what_is_not_looked_into_is_said() {
 
 #[test]
 fn what_an_archive_inflates_to_has_an_end() {
-    let data = [&b"B\xe8\xfd\0\0"[..], &[0; 65_000], b"\xff"].concat();
+    let data = [&b"B\xe8\xfd\0\0"[..], &vec![0; 65_000], b"\xff"].concat();
     let entries = |count: u32| {
         let items: Vec<_> = (0..count)
             .map(|n| deflated(&n.to_string(), &data))
