@@ -330,8 +330,11 @@ fn hash_as_listed(
 ) -> Result<(Vec<FoundFile>, u64), FolderError> {
     // The files whose size does not settle it yet.
     let (mut read, mut jobs) = (Vec::new(), Vec::new());
+    // Both are sorted by path, so that one walk through them finds each file's line.
+    let mut lines = manifest.files().iter().peekable();
     for (index, (path, size)) in files.iter().enumerate() {
-        let Some(listed) = manifest.file(path) else {
+        while lines.next_if(|line| line.path < *path).is_some() {}
+        let Some(listed) = lines.next_if(|line| line.path == *path) else {
             continue;
         };
         if listed.size.is_none_or(|listed| listed == *size) {
@@ -480,7 +483,7 @@ fn list(
     if listing.files.len() + others > MANIFEST_FILES_MAX {
         return Err(too_many());
     }
-    listing.files.sort();
+    listing.files.par_sort_unstable();
     listing.ignored.sort();
     Ok(listing)
 }

@@ -220,11 +220,15 @@ impl Certificate {
         self.is_issued_by(self)
     }
 
-    /// Whether subject and issuer are the same for OpenSSL, which looks at neither case nor white space.
+    /// Whether subject and issuer are the same for OpenSSL, which looks neither at the case of ASCII letters nor at how much
+    /// white space there is.
     pub(crate) fn names_itself(&self) -> bool {
         let canonical = |name: String| {
-            let words: Vec<_> = name.split_whitespace().map(str::to_lowercase).collect();
-            words.concat()
+            let words: Vec<_> = name
+                .split_whitespace()
+                .map(str::to_ascii_lowercase)
+                .collect();
+            words.join(" ")
         };
         canonical(self.subject()) == canonical(self.issuer())
     }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Always: breadth first and each release once, so that it ends whatever the records name; no further than its [`Reach`]; and
-//! no ancestor takes the room of those that are named behind it, so that nobody hides a withdrawn parent behind fat ones.
+//! no ancestor takes the room of the others of its wave, nor a wave that of the further ones, so that nobody hides a withdrawn
+//! parent behind fat ones.
 //! An ancestor never decides about the release: what the log does not list or explain is left out and named. Only what is
 //! proven against the log is an error.
 
@@ -140,36 +141,45 @@ impl Parts<'_> {
         let mut wave = self.parents()?;
         for _ in 0..reach.depth {
             let mut next = Wave::default();
-            let mut waiting = wave.order.len();
-            for release in wave.order {
-                // What one leaves of its share is for those behind it.
-                let share = reach.bytes_of_one.min(room / waiting);
-                waiting -= 1;
-                let named = &wave.named[&release];
-                let is_new = seen.insert(release.clone());
-                if !is_new && named.iter().all(|index| self.entries.contains_key(index)) {
-                    continue;
-                }
-                if releases == 0 {
-                    ancestors.missing.insert(release, Missing::Bounded);
-                    continue;
-                }
-                releases -= 1;
-                let taken = self.take_ancestor(
-                    &release,
-                    named,
-                    &mut Room(share),
-                    &mut ancestors.strangers,
-                )?;
-                match taken {
-                    Ok(taken) => {
-                        room -= taken.bytes;
-                        if is_new {
-                            taken.statements.iter().for_each(|it| next.take(it));
+            // Half of the room is for those further up.
+            let mut of_wave = room / 2;
+            let mut asked: Vec<_> = (wave.order.into_iter())
+                .map(|release| (seen.insert(release.clone()), release))
+                .filter(|(is_new, release)| *is_new || !self.has_all(&wave.named[release]))
+                .collect();
+            let further = asked.split_off(releases.min(asked.len()));
+            let bounded = further.into_iter().map(|(_, it)| (it, Missing::Bounded));
+            ancestors.missing.extend(bounded);
+            releases -= asked.len();
+            // First each its share; then those for which that was too little, of what others left of theirs.
+            for is_shared in [true, false] {
+                let mut too_large = Vec::new();
+                let count = asked.len();
+                for (n, (is_new, release)) in asked.into_iter().enumerate() {
+                    let share = if is_shared {
+                        of_wave / (count - n)
+                    } else {
+                        of_wave
+                    };
+                    let taken = self.take_ancestor(
+                        &release,
+                        &wave.named[&release],
+                        &mut Room(share.min(reach.bytes_of_one)),
+                        &mut ancestors.strangers,
+                    )?;
+                    match taken {
+                        Ok(taken) => {
+                            room -= taken.bytes;
+                            of_wave -= taken.bytes;
+                            if is_new {
+                                taken.statements.iter().for_each(|it| next.take(it));
+                            }
                         }
+                        Err(Missing::Bounded) if is_shared => too_large.push((is_new, release)),
+                        Err(why) => drop(ancestors.missing.insert(release, why)),
                     }
-                    Err(why) => drop(ancestors.missing.insert(release, why)),
                 }
+                asked = too_large;
             }
             if next.order.is_empty() {
                 break;
@@ -177,6 +187,11 @@ impl Parts<'_> {
             wave = next;
         }
         Ok(ancestors)
+    }
+
+    /// Whether all of these entries came along.
+    fn has_all(&self, named: &BTreeSet<LeafIndex>) -> bool {
+        named.iter().all(|index| self.entries.contains_key(index))
     }
 
     /// The parents that the records about the release name.

@@ -44,7 +44,8 @@ const LARGE_BYTES: u64 = 64 << 20;
 /// Digests by the identity of their files.
 #[derive(Debug)]
 pub struct Known {
-    digests: OnceLock<HashMap<Identity, DigestSet>>,
+    /// They are there until the program ends: to take hundreds of thousands apart takes as long as to look them all up.
+    digests: OnceLock<&'static HashMap<Identity, DigestSet>>,
     /// Reads the file of digests while the caller finds out which files there are to hash.
     reader: Mutex<Option<JoinHandle<HashMap<Identity, DigestSet>>>>,
     new: Mutex<NewLines>,
@@ -127,11 +128,11 @@ impl Known {
         }
     }
 
-    pub(super) fn digests(&self) -> &HashMap<Identity, DigestSet> {
+    pub(super) fn digests(&self) -> &'static HashMap<Identity, DigestSet> {
         self.digests.get_or_init(|| {
             let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
             let read = reader.take().map(JoinHandle::join);
-            read.and_then(Result::ok).unwrap_or_default()
+            Box::leak(Box::new(read.and_then(Result::ok).unwrap_or_default()))
         })
     }
 

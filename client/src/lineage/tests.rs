@@ -270,9 +270,9 @@ fn more_ancestors_than_are_looked_at_are_said_to_be() {
             releases: 1,
             ..Reach::FAR
         },
-        // Room for one of them.
+        // Half of it has room for the first, and half of what is left then for none.
         Reach {
-            bytes: 3_000,
+            bytes: 4_800,
             ..Reach::FAR
         },
     ];
@@ -301,7 +301,7 @@ fn fat_parents_do_not_hide_a_withdrawn_one_behind_them() {
     config(&log, FAT, &names, 3);
     log.add(&withdrawal_record(BASE, base.statement, "release", 1));
     publish(&log, SMALL, vec![fat, base], 3);
-    // Room for all that is said of the fat one, and for nothing else.
+    // Room for little more than what is said of the fat one.
     let alone = try_make(&log, FAT, Reach::NOWHERE).expect("the log answers");
     let bytes = alone
         .bundle
@@ -321,6 +321,25 @@ fn fat_parents_do_not_hide_a_withdrawn_one_behind_them() {
         .collect();
     assert_eq!(withdrawn, [BASE]);
     assert!(lineage.is_cut);
+}
+
+#[test]
+fn names_that_nobody_knows_take_no_room_from_a_withdrawn_parent() {
+    let log = log();
+    let base = publish(&log, BASE, vec![], 1);
+    log.add(&withdrawal_record(BASE, base.statement, "release", 1));
+    publish(&log, SMALL, vec![base], 3);
+    let names: Vec<_> = (0..32).map(|n| format!("nobody/knows@{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    config(&log, SMALL, &names, 3);
+    // Less than a thirtieth of this is too little for it.
+    let reach = Reach {
+        bytes: 20_000,
+        ..Reach::FAR
+    };
+    let made = try_make(&log, SMALL, reach).expect("the log answers");
+    let lineage = lineage(&made);
+    assert_eq!(lineage.withdrawn().count(), 1);
 }
 
 #[test]

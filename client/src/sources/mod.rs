@@ -88,8 +88,9 @@ pub struct Drafts {
     pub warnings: Vec<String>,
 }
 
-/// The most values of a JSON document of somebody else's: of a list of 100,000 files, or 200 MB of memory.
-const JSON_VALUES_MAX: usize = 1_000_000;
+/// The most values of a JSON document of somebody else's: what a hub says of as many files as a release may have. Made for
+/// nothing else, they take a gigabyte of memory.
+const JSON_VALUES_MAX: usize = 2_000_000;
 
 /// Reads a JSON document that somebody else wrote.
 fn foreign_json(bytes: &[u8]) -> Result<serde_json::Value, JsonError> {

@@ -180,10 +180,12 @@ impl PartProof {
         struct Named {
             proof: String,
         }
-        serde_json::from_slice::<Named>(bytes).is_ok_and(|it| it.proof == PART_PROOF_TYPE)
+        // serde would take an array for the struct.
+        bytes.trim_ascii_start().starts_with(b"{")
+            && serde_json::from_slice::<Named>(bytes).is_ok_and(|it| it.proof == PART_PROOF_TYPE)
     }
 
-    /// Reads a proof from strict JSON. proof from strict JSON.
+    /// Reads a proof from strict JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self, PartProofError> {
         if bytes.len() > PART_PROOF_BYTES_MAX {
             return Err(PartProofError::TooLong { bytes: bytes.len() });

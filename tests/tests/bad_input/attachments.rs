@@ -236,10 +236,6 @@ fn manifests(world: &World) -> Vec<Case> {
             "a manifest with an unknown algorithm",
             json!([{"path": "a", "size": 7, "digest": {"crc32": "abababab"}}]),
         ),
-        listing(
-            "a manifest without a size",
-            json!([{"path": "a", "digest": digest}]),
-        ),
         bad("a manifest with white space", &pretty.expect("JSON")),
         bad("a manifest that is not JSON", b"a 7 abab"),
         bad(

@@ -141,10 +141,14 @@ fn words_that_are_no_command_leave_no_verdict_of_the_run_before() {
     scene.auditor(equals).expect_code(2);
     let sarif: Value = serde_json::from_slice(&scene.auditor.read("out.sarif")).expect("JSON");
     assert_eq!(sarif["runs"][0]["invocations"][0]["exitCode"], 2);
-    // Weights whose path was typed in a report's place stay.
-    scene
-        .auditor("verify tiny --as example-lab/tiny --sarif tiny/model.safetensors")
-        .expect_code(2);
+    // Nothing else is written over, and no file is made: not in the folder that is to be verified.
+    scene.auditor.write("empty", "");
+    for path in ["tiny/model.safetensors", "tiny/new.sarif", "empty"] {
+        scene
+            .auditor(&format!("verify tiny --as example-lab/tiny --sarif {path}"))
+            .expect_code(2);
+    }
+    assert_eq!(scene.auditor.read("empty"), b"");
     scene
         .auditor("verify tiny --bundle tiny.candor")
         .expect_code(0);

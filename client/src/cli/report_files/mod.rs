@@ -118,8 +118,8 @@ impl Verification {
 }
 
 impl ReportArgs {
-    /// Writes files about words that are no command, where those say that somebody waits for files. A verdict of the run
-    /// before would be taken for this one's.
+    /// Writes over the reports of the run before, whose verdict would be taken for this one's, where words that are no
+    /// command name them. What is not such a file is left alone, and none is made: what the words mean is not known.
     pub fn write_wrong_usage(words: &[OsString], error: &clap::Error) {
         let is_verify = words.iter().any(|word| word == "verify");
         let named = |flag: &str| {
@@ -130,9 +130,13 @@ impl ReportArgs {
                 texts.find_map(|word| Some(word.strip_prefix(flag)?.strip_prefix('=')?.into()))
             })
         };
+        let of_before = |flag, begins| {
+            let path: PathBuf = named(flag)?;
+            (is_report(&path, begins)).then_some(path)
+        };
         let reports = Self {
-            sarif: named("--sarif"),
-            junit: named("--junit"),
+            sarif: of_before("--sarif", sarif::HEAD),
+            junit: of_before("--junit", junit::HEAD),
         };
         let words = without_private_keys(&error.to_string()).into_owned();
         let verification = Verification {
@@ -141,7 +145,7 @@ impl ReportArgs {
             exit: Exit::BadInput,
             outcomes: vec![Outcome::new(Rule::Error, words)],
         };
-        if is_verify && reports.check(None, &[]).is_ok() {
+        if is_verify {
             // The error itself is told whatever becomes of the files.
             let _ = reports.write(&verification);
         }
@@ -209,6 +213,13 @@ fn is_inside(path: &Path, folder: &Path) -> bool {
     let dir = fs::canonicalize(dir.unwrap_or(Path::new(".")));
     let folder = fs::canonicalize(folder);
     matches!((dir, folder), (Ok(dir), Ok(folder)) if dir.starts_with(&folder))
+}
+
+/// Whether there is an earlier report of this sort at `path`.
+fn is_report(path: &Path, begins: &str) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    path.is_file() && read.is_ok() && head.starts_with(begins.as_bytes())
 }
 
 /// Refuses to overwrite anything but an earlier report of the same sort, or nothing: a path that was mistyped may be that
