@@ -41,12 +41,9 @@ pub enum Risk {
     Unknown,
 }
 
-/// What is harmless, by its module.
+/// What is harmless, by its module, also in joblib's files, which have arrays between their operations.
 const HARMLESS: &[(&str, &[&str])] = &[
-    (
-        "collections",
-        &["OrderedDict", "Counter", "defaultdict", "deque"],
-    ),
+    ("collections", &["OrderedDict", "defaultdict", "deque"]),
     ("builtins", BUILTINS),
     // As Python 2 calls it.
     ("__builtin__", BUILTINS),
@@ -58,9 +55,15 @@ const HARMLESS: &[(&str, &[&str])] = &[
     ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
     ("numpy.core.numeric", &["_frombuffer"]),
     ("numpy._core.numeric", &["_frombuffer"]),
-    ("numpy.ma.core", &["_mareconstruct", "MaskedArray"]),
     // It says that an array follows, which is then looked into.
     ("joblib.numpy_pickle", &["NumpyArrayWrapper"]),
+];
+
+/// What is harmless, too, where no arrays stand between the operations. Beside these, what could give back what it is given,
+/// or set attributes, could have one follow where none is seen.
+const HARMLESS_WITHOUT_ARRAYS: &[(&str, &[&str])] = &[
+    ("collections", &["Counter"]),
+    ("numpy.ma.core", &["_mareconstruct", "MaskedArray"]),
     (
         "torch.jit._pickle",
         &[
@@ -261,23 +264,6 @@ pub(crate) const COMPUTED: &str = "(computed)";
 /// What stands for the module of an extension.
 pub(crate) const EXTENSION: &str = "(extension).";
 
-/// What is harmless in joblib's files, which have arrays between their operations: what could give back what it is given,
-/// or set attributes, could have one follow where none is seen.
-const HARMLESS_BESIDE_ARRAYS: &[(&str, &[&str])] = &[
-    ("collections", &["OrderedDict", "defaultdict", "deque"]),
-    ("builtins", BUILTINS),
-    ("__builtin__", BUILTINS),
-    ("copyreg", &["_reconstructor"]),
-    ("copy_reg", &["_reconstructor"]),
-    ("_codecs", &["encode"]),
-    ("numpy", NUMPY),
-    ("numpy.core.multiarray", &["_reconstruct", "scalar"]),
-    ("numpy._core.multiarray", &["_reconstruct", "scalar"]),
-    ("numpy.core.numeric", &["_frombuffer"]),
-    ("numpy._core.numeric", &["_frombuffer"]),
-    ("joblib.numpy_pickle", &["NumpyArrayWrapper"]),
-];
-
 /// What is in a file beside what it imports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beside {
@@ -308,9 +294,12 @@ pub(crate) fn beyond(imports: &BTreeSet<String>, beside: Beside) -> Vec<Import> 
 fn risk(import: &str, beside: Beside) -> Option<Risk> {
     let is_expected = match beside {
         Beside::Weights => {
-            globals::is_for_weights(import) || is_in(HARMLESS, import) || is_type_of_numpy(import)
+            globals::is_for_weights(import)
+                || is_in(HARMLESS, import)
+                || is_in(HARMLESS_WITHOUT_ARRAYS, import)
+                || is_type_of_numpy(import)
         }
-        Beside::Arrays => is_in(HARMLESS_BESIDE_ARRAYS, import),
+        Beside::Arrays => is_in(HARMLESS, import),
     };
     if is_expected {
         return None;
