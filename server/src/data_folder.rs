@@ -5,6 +5,7 @@
 //! log-key.pem      signs checkpoints
 //! log-key.elsewhere  which key that is, where a signer has it
 //! operator-key.pem admits publishers
+//! catalogue.db     what is searched: derived from the log, and made again where it is missing
 //! last-signed      the newest checkpoint that was signed
 //! reserve          room for a start on a full disk
 //! lock             held while a server runs
@@ -135,6 +136,11 @@ impl DataFolder {
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.0.join("log.db")
+    }
+
+    /// What is derived from the log for those who look around in it.
+    pub fn catalogue(&self) -> PathBuf {
+        self.0.join("catalogue.db")
     }
 
     /// The key that signs checkpoints.

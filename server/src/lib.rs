@@ -15,15 +15,19 @@
 //! Not here: any rule that a client must agree on. Those are in `candor-core`.
 
 pub mod accept;
+pub mod calendar;
+pub mod catalogue;
 pub mod config;
 mod current_keys;
 pub mod data_folder;
+pub mod drawing;
 mod failpoint;
 pub mod http;
 pub mod init;
 pub mod last_signed;
 pub mod limits;
 pub mod linger;
+pub mod markdown;
 pub mod metrics;
 pub mod open_files;
 mod own_thread;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use candor_core::note::LogKey;
 use candor_core::record::PublicKey;
 use candor_server::accept::Registration;
+use candor_server::catalogue;
 use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
 use candor_server::http::{self, Log, Operations};
 use candor_server::last_signed::LastSigned;
@@ -224,6 +225,8 @@ struct Running {
     log: Arc<Log>,
     sequencer: JoinHandle<Result<(), SequencerError>>,
     keeper: Option<JoinHandle<()>>,
+    /// Who keeps the catalogue behind it.
+    follower: JoinHandle<()>,
 }
 
 async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Result<Running> {
@@ -258,10 +261,23 @@ async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Res
     let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
     let (sequencer, task) = Sequencer::start(parts, last_signed, stop.clone()).await?;
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
+    let catalogue = catalogue::Opened::default();
+    let follower = catalogue::Follower {
+        place: match &settings.database {
+            Some(database) => catalogue::Place::Database(database.clone()),
+            None => catalogue::Place::File(settings.data.catalogue()),
+        },
+        opened: catalogue.clone(),
+        storage: Arc::clone(&storage),
+        identity: identity.clone(),
+        released: sequencer.releases(),
+    };
+    let follower = tokio::spawn(follower.run(stop.clone()));
     let log = Arc::new(Log {
         identity,
         storage,
         recent,
+        catalogue,
         sequencer,
         registration,
         limits: Limits::new(),
@@ -279,6 +295,7 @@ async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Res
         log,
         sequencer: task,
         keeper,
+        follower,
     })
 }
 
@@ -289,6 +306,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         log,
         mut sequencer,
         keeper,
+        follower,
     } = start(&settings, &stopping).await?;
     // What the sequencer opened can be used until the end.
     let (storage, until_the_end) = (Arc::clone(&log.storage), log.sequencer.clone());
@@ -324,6 +342,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
     if let Some(keeper) = keeper {
         keeper.await?;
     }
+    follower.await?;
     storage.close().await;
     drop(until_the_end);
     if let Err(error) = ended? {

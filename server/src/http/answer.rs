@@ -7,6 +7,9 @@ use axum::response::{IntoResponse, Response};
 use candor_core::Sha256;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::PartialSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::problem::{Name, Problem};
 
@@ -56,6 +59,61 @@ pub(super) fn json_page(
     response
 }
 
+/// Which fields of a list's items are sent: all, unless the client names some.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Option<Vec<String>>);
+
+impl Fields {
+    /// The fields that `text` names, with commas between; each must be one of `T`'s.
+    pub(super) fn of<T: PartialSchema>(text: Option<&str>) -> Result<Self, Problem> {
+        let Some(text) = text else {
+            return Ok(Self(None));
+        };
+        let known = property_names(&T::schema());
+        let named: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if let Some(unknown) = named.iter().find(|name| !known.contains(name)) {
+            let unknown: String = unknown.chars().take(60).collect();
+            let rule = format!("there is no {unknown:?}; there are {}", known.join(", "));
+            return Err(Problem::parameter("fields", &rule));
+        }
+        Ok(Self(Some(named)))
+    }
+
+    fn cut(&self, items: &mut Value) {
+        let (Some(named), Some(items)) = (&self.0, items.as_array_mut()) else {
+            return;
+        };
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            item.retain(|name, _| named.contains(name));
+        }
+    }
+}
+
+/// The names of an object's properties.
+fn property_names(schema: &RefOr<Schema>) -> Vec<String> {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object.properties.keys().cloned().collect(),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter().flat_map(property_names).collect(),
+        RefOr::T(_) | RefOr::Ref(_) => Vec::new(),
+    }
+}
+
+/// A page of a list like [`json_page`], with `fields` of what is in its array `items`.
+pub(super) fn json_items(
+    request: &HeaderMap,
+    next: Option<&str>,
+    body: &impl Serialize,
+    items: &str,
+    fields: &Fields,
+) -> Response {
+    if fields.0.is_none() {
+        return json_page(request, next, body);
+    }
+    let mut body = serde_json::to_value(body).expect("answers are JSON");
+    fields.cut(&mut body[items]);
+    json_page(request, next, &body)
+}
+
 /// Text that changes with every batch, with an `ETag`.
 pub(super) fn text(request: &HeaderMap, text: &str) -> Response {
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -64,11 +122,17 @@ pub(super) fn text(request: &HeaderMap, text: &str) -> Response {
 }
 
 /// The first half of a digest, in quotes.
-fn etag_of(bytes: &[u8]) -> String {
+pub(super) fn etag_of(bytes: &[u8]) -> String {
     format!("\"{}\"", &Sha256::of(bytes).to_string()[..32])
 }
 
-fn cached(request: &HeaderMap, etag: &str, content_type: HeaderValue, bytes: Vec<u8>) -> Response {
+/// Bytes that change with every batch, with an `ETag`.
+pub(super) fn cached(
+    request: &HeaderMap,
+    etag: &str,
+    content_type: HeaderValue,
+    bytes: Vec<u8>,
+) -> Response {
     let headers = [
         (header::ETAG, etag_value(etag)),
         (header::CACHE_CONTROL, CHANGING),

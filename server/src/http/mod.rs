@@ -8,10 +8,16 @@
 //! ```
 
 mod answer;
+mod api_versions;
 mod asker;
 mod attachments;
 mod body;
 mod cross_origin;
+mod digest;
+mod evaluations;
+mod feeds;
+mod files;
+mod lineage;
 mod log;
 mod models;
 mod openapi;
@@ -23,7 +29,11 @@ mod proofs;
 mod publish;
 mod publishers;
 mod records;
+mod releases;
+mod search;
 mod static_log;
+mod statistics;
+mod withdrawals;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +53,7 @@ use tracing::{Instrument as _, Span, debug, error_span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::accept::Registration;
+use crate::catalogue::{self, Catalogue};
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Status};
 use crate::rates::Rates;
@@ -69,6 +80,8 @@ pub struct Log {
     pub storage: Arc<dyn Storage>,
     /// What of it is in memory.
     pub recent: Arc<Recent>,
+    /// What is derived from it for those who look around.
+    pub catalogue: catalogue::Opened,
     /// Where records are handed in.
     pub sequencer: Sequencer,
     /// Who may register publishers.
@@ -114,6 +127,15 @@ impl Log {
         }
         Ok(answer)
     }
+
+    /// The catalogue, with all that is released in it, or most of it: it is a moment behind.
+    async fn catalogue(&self) -> Result<Arc<Catalogue>, Problem> {
+        let catalogue = self.catalogue.get().await;
+        let catalogue = catalogue.ok_or_else(Problem::no_catalogue)?;
+        let released = self.sequencer.newest().await;
+        catalogue.reach(released.head.size.get()).await;
+        Ok(catalogue)
+    }
 }
 
 type Shared = State<Arc<Log>>;
@@ -131,8 +153,8 @@ pub fn router(log: Arc<Log>) -> Router {
         .route("/tile/{level}/{*path}", routing::get(static_log::tile))
         .merge(attachments);
     let views = json
-        .route("/", routing::get(pages::home))
-        .route("/records/{index}", routing::get(pages::record))
+        .merge(pages::routes(Arc::clone(&log)))
+        .merge(feeds::routes())
         .layer(limit_reads);
     let compressed = Router::new()
         .route(
@@ -146,7 +168,6 @@ pub fn router(log: Arc<Log>) -> Router {
                 answer::json(&headers, openapi.as_ref())
             }),
         )
-        .route("/style.css", routing::get(pages::style))
         .route("/healthz", routing::get(operations::healthz));
     let compressed = match log.operations {
         Operations::Here => compressed.merge(operations()),
@@ -161,7 +182,7 @@ pub fn router(log: Arc<Log>) -> Router {
         );
     compressed
         .merge(as_they_are)
-        .fallback(problem::not_found)
+        .fallback(pages::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(
             ServiceBuilder::new()

@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::answer::{
-    PAGE_ENTRY_BYTES_MAX, PathOf, QueryOf, cut_page, json_page, missing, next_page, page_items,
-    parse,
+    Fields, PAGE_ENTRY_BYTES_MAX, PathOf, QueryOf, cut_page, json_items, json_page, missing,
+    next_page, page_items, parse,
 };
 use super::problem::Problem;
 use super::records::RecordAnswer;
@@ -48,6 +48,9 @@ pub(super) struct ModelsParameters {
     after: Option<String>,
     /// Only those of this publisher.
     publisher: Option<String>,
+    /// Only these fields of each item, with commas between.
+    #[param(example = "name,latest")]
+    fields: Option<String>,
 }
 
 /// Lists models by name.
@@ -60,6 +63,7 @@ pub(super) async fn list(
     QueryOf(parameters): QueryOf<ModelsParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let fields = Fields::of::<ModelItem>(parameters.fields.as_deref())?;
     let limit = page_items(parameters.limit)?;
     let publisher = parameters
         .publisher
@@ -75,6 +79,7 @@ pub(super) async fn list(
         let after = Some(last.name.to_string());
         let parameters = [
             ("after", after),
+            ("fields", parameters.fields),
             ("limit", Some(limit.to_string())),
             ("publisher", parameters.publisher),
         ];
@@ -89,7 +94,8 @@ pub(super) async fn list(
         models: rows.iter().map(item).collect(),
         next,
     };
-    Ok(json_page(&headers, answer.next.as_deref(), &answer))
+    let next = answer.next.as_deref();
+    Ok(json_items(&headers, next, &answer, "models", &fields))
 }
 
 /// A release in a list.

@@ -11,7 +11,10 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Log, attachments, log, models, proofs, publish, publishers, records};
+use super::{
+    Log, api_versions, attachments, evaluations, files, lineage, log, models, proofs, publish,
+    publishers, records, search, statistics, withdrawals,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -25,6 +28,8 @@ use super::{Log, attachments, log, models, proofs, publish, publishers, records}
         (name = "log", description = "The log itself"),
         (name = "records", description = "Signed records"),
         (name = "registry", description = "Publishers, models and releases: views of the records"),
+        (name = "evaluations", description = "What was measured, and whether those who measured agree"),
+        (name = "search", description = "Find what is in the log"),
     )
 )]
 struct Api;
@@ -57,6 +62,15 @@ pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, OpenApi) {
         .routes(routes!(models::list))
         .routes(routes!(models::show))
         .routes(routes!(models::release))
+        .routes(routes!(lineage::lineage))
+        .routes(routes!(evaluations::list))
+        .routes(routes!(evaluations::compare))
+        .routes(routes!(api_versions::list))
+        .routes(routes!(withdrawals::list))
+        .routes(routes!(search::search))
+        .routes(routes!(files::find))
+        .routes(routes!(statistics::statistics))
+        .routes(routes!(proofs::batch))
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))
         .split_for_parts();

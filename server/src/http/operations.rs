@@ -7,8 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use candor_core::note::LogKey;
 
-use super::Shared;
 use super::answer::fresh;
+use super::{Log, Shared};
 use crate::accept::{ATTACHMENTS_BYTES_MAX, REQUEST_JSON_BYTES_MAX};
 use crate::metrics::{Readers, gauge};
 
@@ -32,6 +32,30 @@ pub(super) async fn healthz() -> &'static str {
 /// one, the checkpoint verifies, the last batch was committed, there is room for more, and the static part takes what
 /// it is given.
 pub(super) async fn readyz(State(log): Shared) -> Response {
+    let (checks, free) = checks(&log).await;
+    let ready = checks.iter().all(|(_, good)| *good);
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let checks: serde_json::Map<_, _> = checks
+        .into_iter()
+        .map(|(name, good)| (name.to_owned(), good.into()))
+        .collect();
+    fresh(
+        status,
+        &serde_json::json!({
+            "ready": ready,
+            "size": log.sequencer.released().head.size,
+            "freeBytes": free,
+            "checks": checks,
+        }),
+    )
+}
+
+/// What is looked at, and whether it is well; and how many bytes are free.
+pub(super) async fn checks(log: &Log) -> (Vec<(&'static str, bool)>, Option<u64>) {
     let released = log.sequencer.released();
     let key = LogKey::from(log.identity.key.clone());
     let failed_since = log.sequencer.failed_since();
@@ -63,25 +87,9 @@ pub(super) async fn readyz(State(log): Shared) -> Response {
     ];
     let static_part = log.static_part.as_ref();
     let static_part = static_part.map(|it| ("staticPart", it.is_good()));
-    let checks: Vec<_> = checks.into_iter().chain(static_part).collect();
-    let ready = checks.iter().all(|(_, good)| *good);
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let checks: serde_json::Map<_, _> = checks
-        .into_iter()
-        .map(|(name, good)| (name.to_owned(), good.into()))
-        .collect();
-    fresh(
-        status,
-        &serde_json::json!({
-            "ready": ready,
-            "size": released.head.size,
-            "freeBytes": free.ok().flatten(),
-            "checks": checks,
-        }),
+    (
+        checks.into_iter().chain(static_part).collect(),
+        free.ok().flatten(),
     )
 }
 

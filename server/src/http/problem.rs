@@ -229,6 +229,16 @@ impl Problem {
         self
     }
 
+    /// What is wrong with this request.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What to do next; nothing, where there is nothing to be done.
+    pub(super) fn hint_text(&self) -> &str {
+        &self.hint
+    }
+
     /// Its name.
     pub fn name(&self) -> Name {
         self.name.unwrap_or(Name::Internal)
@@ -262,6 +272,13 @@ impl Problem {
         Self::new(Name::Overloaded, detail).hint(
             "try again in a few seconds; /checkpoint and /tile/ have what was released before",
         )
+    }
+
+    /// The catalogue is not open.
+    pub(super) fn no_catalogue() -> Self {
+        let detail = "what is searched is not ready yet, or can't be opened";
+        Self::new(Name::Overloaded, detail)
+            .hint("try again in a few seconds; records, proofs and tiles are served meanwhile")
     }
 
     /// Something that only the operator can mend; what it is goes to the operator's log alone. Who finds all
@@ -484,8 +501,10 @@ impl IntoResponse for Problem {
             StatusCode::from_u16(self.status).expect("Name::status has HTTP statuses only");
         let retry = self.retry;
         let name = self.name();
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (status, Json(&self)).into_response();
         response.extensions_mut().insert(name);
+        // For pages, which say it in their own form.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
@@ -512,11 +531,10 @@ pub(super) async fn method_not_allowed(method: axum::http::Method) -> Problem {
     Problem::new(Name::MethodNotAllowed, detail).hint("see /api/v1/openapi.json")
 }
 
-/// For clients that take neither gzip nor the bytes as they are.
+/// For clients that take none of the encodings that there are, nor the bytes as they are.
 pub(super) fn not_acceptable() -> Problem {
-    let detail =
-        "the header accept-encoding allows neither gzip nor identity, and there is no other";
-    Problem::new(Name::NotAcceptable, detail).hint("leave the header out, or take one of the two")
+    let detail = "the header accept-encoding allows none of zstd, br, gzip and identity, and there is no other";
+    Problem::new(Name::NotAcceptable, detail).hint("leave the header out, or take one of these")
 }
 
 /// For bugs: the request ends, the server goes on.

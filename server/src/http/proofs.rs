@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::answer::{QueryOf, json, missing};
+use super::answer::{QueryOf, json, missing, parse};
 use super::problem::{Name, Problem};
 use crate::recent::Recent;
 use crate::releases::Released;
@@ -136,6 +136,79 @@ pub(super) async fn inclusion(
             }
             .to_string()
         }),
+    };
+    Ok(json(&headers, &answer))
+}
+
+/// The most entries that are proven at a time.
+const BATCH_MAX: usize = 256;
+
+/// Which entries.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BatchParameters {
+    /// The entries' indexes, with commas between: 1 to 256.
+    #[param(example = "0,4,7")]
+    indexes: String,
+}
+
+/// Inclusion proofs of several entries, against one tree.
+#[derive(Serialize, ToSchema)]
+struct BatchAnswer {
+    /// The tree's size.
+    size: u64,
+    /// Its signed checkpoint.
+    checkpoint: String,
+    /// In the order in which they were asked for.
+    proofs: Vec<BatchItem>,
+}
+
+/// RFC 6962 section 2.1.1, of one entry.
+#[derive(Serialize, ToSchema)]
+struct BatchItem {
+    index: u64,
+    /// The proof's hashes as base64, the leaf's sibling first.
+    hashes: Vec<String>,
+}
+
+/// Proves that several entries are in the released tree.
+#[utoipa::path(
+    get, path = "/api/v1/proofs", operation_id = "prove_inclusions", tag = "log", params(BatchParameters),
+    responses(
+        (status = 200, description = "The proofs", body = BatchAnswer),
+        (status = 404, description = "One of them is no entry of this log", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn batch(
+    State(log): Shared,
+    QueryOf(parameters): QueryOf<BatchParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let indexes = parameters.indexes.split(',').take(BATCH_MAX + 1);
+    let indexes: Vec<LeafIndex> = indexes
+        .map(|index| parse::<u64>("indexes", index).map(LeafIndex::new))
+        .collect::<Result<_, _>>()?;
+    if indexes.len() > BATCH_MAX {
+        let rule =
+            format!("there are more than {BATCH_MAX}: ask for the rest with further requests");
+        return Err(Problem::parameter("indexes", &rule));
+    }
+    let released = log.sequencer.newest().await;
+    let size = released.head.size;
+    if let Some(index) = indexes.iter().find(|index| size.leaf(**index).is_none()) {
+        let what = format!("entry {index} of a tree of {size} entries");
+        return Err(missing(&what, "ask for indexes below the size"));
+    }
+    let receipts = receipts(&log.recent, &released, &indexes).await?;
+    let proofs = receipts.into_iter().map(|receipt| BatchItem {
+        index: receipt.index.get(),
+        hashes: receipt.path.iter().map(Hash::to_string).collect(),
+    });
+    let answer = BatchAnswer {
+        size: size.get(),
+        checkpoint: released.checkpoint.clone(),
+        proofs: proofs.collect(),
     };
     Ok(json(&headers, &answer))
 }

@@ -11,7 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::answer::{
-    PAGE_ITEMS_MAX, PathOf, QueryOf, cut_page, json_page, missing, next_page, page_items, parse,
+    Fields, PAGE_ITEMS_MAX, PathOf, QueryOf, cut_page, json_items, json_page, missing, next_page,
+    page_items, parse,
 };
 use super::problem::Problem;
 use super::records::key_json;
@@ -27,6 +28,9 @@ pub(super) struct PageParameters {
     pub(super) limit: Option<u32>,
     /// Only those behind this name.
     pub(super) after: Option<String>,
+    /// Only these fields of each item, with commas between.
+    #[param(example = "name,displayName")]
+    fields: Option<String>,
 }
 
 /// A publisher in a list.
@@ -57,6 +61,7 @@ pub(super) async fn list(
     QueryOf(parameters): QueryOf<PageParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let fields = Fields::of::<PublisherItem>(parameters.fields.as_deref())?;
     let limit = page_items(parameters.limit)?;
     let mut rows = log
         .view(
@@ -69,7 +74,11 @@ pub(super) async fn list(
         let after = Some(last.name.to_string());
         next_page(
             "/api/v1/publishers",
-            &[("after", after), ("limit", Some(limit.to_string()))],
+            &[
+                ("after", after),
+                ("fields", parameters.fields),
+                ("limit", Some(limit.to_string())),
+            ],
         )
     });
     let item = |row: crate::storage::PublisherRow| PublisherItem {
@@ -81,7 +90,8 @@ pub(super) async fn list(
         publishers: rows.into_iter().map(item).collect(),
         next,
     };
-    Ok(json_page(&headers, answer.next.as_deref(), &answer))
+    let next = answer.next.as_deref();
+    Ok(json_items(&headers, next, &answer, "publishers", &fields))
 }
 
 /// Which part of a publisher's history.

@@ -12,7 +12,8 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{
-    PathOf, QueryOf, cut_page, json, json_page, missing, next_page, page_items, parse,
+    Fields, PathOf, QueryOf, cut_page, json, json_items, json_page, missing, next_page, page_items,
+    parse,
 };
 use super::models::FromIndexParameters;
 use super::problem::Problem;
@@ -100,6 +101,9 @@ pub(super) struct ListParameters {
     publisher: Option<String>,
     /// Only those about this publisher or release.
     subject: Option<String>,
+    /// Only these fields of each item, with commas between.
+    #[param(example = "index,kind")]
+    fields: Option<String>,
 }
 
 /// Lists records, newest first.
@@ -112,6 +116,7 @@ pub(super) async fn list(
     QueryOf(parameters): QueryOf<ListParameters>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let fields = Fields::of::<Summary>(parameters.fields.as_deref())?;
     let limit = page_items(parameters.limit)?;
     let filter = RecordFilter {
         kind: parameters
@@ -147,10 +152,12 @@ pub(super) async fn list(
             kind,
             publisher,
             subject,
+            fields,
             ..
         } = parameters;
         let parameters = [
             ("before", before),
+            ("fields", fields),
             ("limit", limit),
             ("kind", kind),
             ("publisher", publisher),
@@ -162,7 +169,8 @@ pub(super) async fn list(
         records: rows.iter().map(Summary::of).collect(),
         next,
     };
-    Ok(json_page(&headers, answer.next.as_deref(), &answer))
+    let next = answer.next.as_deref();
+    Ok(json_items(&headers, next, &answer, "records", &fields))
 }
 
 /// Weights records with one manifest.
@@ -256,18 +264,6 @@ impl RecordAnswer {
             statement_json: statement.json().clone(),
             attachments: attachments.into_iter().cloned().collect(),
         })
-    }
-}
-
-impl RecordAnswer {
-    /// Key IDs, the statement laid out for people, and name, digest and size of each attachment.
-    pub(super) fn for_page(self) -> (Vec<String>, String, Vec<(String, String, u64)>) {
-        let statement = serde_json::to_string_pretty(&self.statement_json).expect("it was JSON");
-        let attachments = self
-            .attachments
-            .into_iter()
-            .map(|a| (a.name, a.digest.sha256.to_string(), a.size));
-        (self.signed_by, statement, attachments.collect())
     }
 }
 

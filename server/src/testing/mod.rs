@@ -30,6 +30,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::accept::Registration;
+use crate::catalogue::Opened;
 use crate::data_folder::DataFolder;
 use crate::http::Operations;
 use crate::http::{Log, router};
@@ -120,6 +121,7 @@ impl FaultyLog {
             identity: storage.identity().await.expect("an identity"),
             storage: storage.clone(),
             recent,
+            catalogue: Opened::default(),
             sequencer: handle,
             registration: Registration::Open,
             limits: Limits::new(),

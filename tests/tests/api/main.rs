@@ -2,6 +2,7 @@
 //!
 //! Not here: publishing (`publishing`), and what is refused (`bad_input`).
 
+mod catalogue;
 mod http;
 mod openapi;
 mod operations;

@@ -118,7 +118,7 @@ fn operations_have_names_of_their_own_and_answers_are_described() {
             }
         }
     }
-    assert_eq!(ids.len(), 13);
+    assert_eq!(ids.len(), 22);
 }
 
 #[test]
@@ -140,6 +140,7 @@ fn every_path_answers_as_it_is_described() {
             ("{model}", "tiny-api"),
             ("{release}", "tiny-api@1.0.0"),
             ("{sha256}", &sha256),
+            ("{digest}", &sha256),
         ] {
             filled = filled.replace(name, value);
         }
@@ -167,7 +168,7 @@ fn every_path_answers_as_it_is_described() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 12, "paths that can be read");
+    assert_eq!(seen, 21, "paths that can be read");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The pages for people.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_tests::statements::fit_subject;
 use serde_json::json;
 
@@ -7,18 +8,70 @@ use super::world::World;
 
 const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=\"alert(2)\">&'";
 
+/// Every kind of page, with what it must show of [`World`].
+const PAGES: [(&str, u16, &str); 22] = [
+    ("/", 200, "example-lab/tiny@1.0.0"),
+    ("/search", 200, "zeta-lab/zed@1.1.0"),
+    ("/search?q=tiny", 200, "example-lab/tiny@1.0.0"),
+    ("/search?q=nothing-like-it", 200, "Nothing was found"),
+    ("/search?since=x", 200, "is no day"),
+    ("/publishers", 200, "zeta-lab"),
+    ("/publishers/zeta-lab", 200, "Keys that count no longer"),
+    (
+        "/publishers/nobody",
+        404,
+        "publisher nobody is not in this log",
+    ),
+    ("/models", 200, "example-lab/tiny-api"),
+    ("/models/example-lab/tiny", 200, "Model card of 1.0.0"),
+    (
+        "/models/example-lab/tiny-api",
+        200,
+        "What was claimed to answer",
+    ),
+    (
+        "/models/example-lab/none",
+        404,
+        "model example-lab/none is not in this log",
+    ),
+    ("/releases/example-lab/tiny@1.0.0", 200, "The manifest"),
+    (
+        "/releases/example-lab/tiny-api@1.0.0",
+        200,
+        "were made by others",
+    ),
+    ("/releases/example-lab/tiny-api@1.1.0", 200, "says why"),
+    (
+        "/releases/example-lab/tiny@1.0.0/files",
+        200,
+        "model.safetensors",
+    ),
+    (
+        "/releases/example-lab/tiny@1.0.0/card",
+        200,
+        "<h3>Tiny</h3>",
+    ),
+    ("/records", 200, "Newest records"),
+    ("/records/0", 200, "Place in the tree"),
+    ("/records/99", 404, "There is no record"),
+    (
+        "/compare?a=example-lab/tiny@1.0.0&b=example-lab/tiny-api@1.0.0",
+        200,
+        "only in the first",
+    ),
+    (
+        "/status",
+        200,
+        "Everything that the server looks at is well",
+    ),
+];
+
 #[test]
-fn pages_are_html_with_a_policy_that_runs_nothing() {
+fn pages_are_html_with_a_policy_that_runs_nothing_of_others() {
     let world = World::new();
-    for (path, status) in [
-        ("/", 200),
-        ("/records/0", 200),
-        ("/records/10", 200),
-        ("/records/99", 404),
-        ("/records/x", 404),
-    ] {
+    for (path, status, words) in PAGES {
         let page = world.log.get(path);
-        assert_eq!(page.status, status, "{path}");
+        assert_eq!(page.status, status, "{path}: {}", page.text());
         assert_eq!(
             page.header("content-type"),
             "text/html; charset=utf-8",
@@ -26,57 +79,100 @@ fn pages_are_html_with_a_policy_that_runs_nothing() {
         );
         let policy = page.header("content-security-policy");
         assert!(
-            policy.starts_with("default-src 'none'; style-src 'self'"),
+            policy.starts_with("default-src 'none'; style-src 'sha256-"),
             "{path}: {policy}"
         );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
-        assert!(page.text().contains("<!doctype html>"), "{path}");
-        assert!(!page.text().contains("<script"), "{path}");
+        assert!(page.header("set-cookie").is_empty(), "{path}");
+        let text = page.text();
+        assert!(text.contains(words), "{path} has no {words:?}: {text}");
+        assert_eq!(text.matches("<script").count(), 1, "{path}");
+        for foreign in [" style=", " onclick=", "src=\"http", "//cdn"] {
+            assert!(!text.contains(foreign), "{path} has {foreign}");
+        }
+        assert!(text.len() < 50 * 1024, "{path} has {} bytes", text.len());
     }
-    let home = world.log.get("/").text();
-    assert!(home.contains("<a href=\"/records/15\">15</a>"), "{home}");
-    assert!(home.contains("example-lab/tiny-api@1.2.0+r1"), "{home}");
-    assert!(
-        home.contains("href=\"/records/14\">withdrawn</a>"),
-        "{home}"
-    );
-    let style = world.log.get("/style.css").expect_status(200);
-    assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
 }
 
 #[test]
-fn the_home_page_leads_to_everything_that_it_names_and_to_what_is_older() {
+fn the_style_of_a_page_is_the_one_that_its_policy_allows() {
     let world = World::new();
-    let more: Vec<_> = (0..50)
-        .map(|n| world.lab.api_version("many", &n.to_string(), ""))
-        .collect();
-    world.log.publish(&more).expect_status(201);
-    let home = world.log.get("/").text();
-    for part in [
-        "<a href=\"/?before=16\" rel=\"next\">older</a>",
-        "<a href=\"/api/v1/releases/example-lab/many@7\">example-lab/many@7</a>",
-        "<a href=\"/api/v1/publishers/example-lab\">example-lab</a>",
-        "by the log's clock",
-        " UTC</td>",
-        &world.log.key().to_string(),
-    ] {
-        assert!(home.contains(part), "{part} is not in {home}");
+    let page = world.log.get("/");
+    let text = page.text();
+    let style = text
+        .split("<style>")
+        .nth(1)
+        .and_then(|it| it.split("</style>").next());
+    let digest = candor_core::Sha256::of(style.expect("a style"));
+    let digest = BASE64_STANDARD.encode(digest.as_bytes());
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.contains(&format!("style-src 'sha256-{digest}'")),
+        "{policy}"
+    );
+}
+
+/// The paths that a page leads to on this log.
+fn links(page: &str) -> Vec<String> {
+    let links = page
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|it| it.split('"').next());
+    let own = links.filter(|it| it.starts_with('/'));
+    own.map(|it| it.replace("&#38;", "&").replace("&amp;", "&"))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let world = World::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (path, ..) in PAGES {
+        for link in links(&world.log.get(path).text()) {
+            if seen.insert(link.clone()) {
+                let answer = world.log.get(&link);
+                assert!(
+                    answer.status < 400,
+                    "{path} leads to {link}: {}",
+                    answer.status
+                );
+            }
+        }
     }
-    let older = world.log.get("/?before=16").expect_status(200).text();
-    assert!(older.contains("<a href=\"/records/15\">15</a>"), "{older}");
-    assert!(!older.contains("older</a>"), "{older}");
-    assert!(older.contains("<a href=\"/\">newest</a>"), "{older}");
-    for path in [
-        "/api/v1/releases/example-lab/tiny-api@1.2.0%2Br1",
-        "/api/v1/publishers/zeta-lab",
+    assert!(seen.len() > 60, "{seen:?}");
+}
+
+#[test]
+fn a_name_alone_leads_to_its_page_and_programs_get_a_problem() {
+    let world = World::new();
+    let ask = |path: &str, accept: &str| {
+        candor_tests::http::get_with(&format!("{}{path}", world.log.url()), "accept", accept)
+    };
+    // The client of the tests follows.
+    for (path, words) in [
+        ("/example-lab", "Key history"),
+        ("/example-lab/tiny", "Model card of"),
+        ("/example-lab/tiny-api@1.2.0+r1", "What answers"),
     ] {
-        assert!(
-            older.contains(&format!("href=\"{path}\"")),
-            "{path} is not in {older}"
-        );
-        world.log.get(path).expect_status(200);
+        let page = ask(path, "text/html,*/*").expect_status(200).text();
+        assert!(page.contains(words), "{path}: {page}");
     }
-    assert_eq!(world.log.get("/?before=x").status, 400);
+    let lost = ask("/a/b/c/d", "text/html").expect_status(404);
+    assert!(lost.text().contains("there is nothing at /a/b/c/d"));
+    let program = ask("/example-lab", "*/*").expect_status(404);
+    assert_eq!(program.header("content-type"), "application/problem+json");
+}
+
+#[test]
+fn a_page_that_a_reader_has_is_not_sent_again() {
+    let world = World::new();
+    for path in ["/", "/models/example-lab/tiny", "/records/3", "/docs/api"] {
+        let first = world.log.get(path).expect_status(200);
+        let url = format!("{}{path}", world.log.url());
+        candor_tests::http::get_with(&url, "if-none-match", first.header("etag"))
+            .expect_status(304);
+    }
 }
 
 #[test]
@@ -107,8 +203,17 @@ fn hostile_text_is_shown_and_not_run() {
         "/records/17",
         "/records/18",
         "/records/%3Cscript%3Ealert(1)",
+        "/publishers",
+        "/publishers/mallory",
+        "/releases/mallory/m@1",
+        "/releases/mallory/m@2",
+        "/models/mallory/m",
+        "/search?q=%3Cscript%3Ealert(1)",
+        "/search?q=mallory",
+        "/compare?a=mallory/m@1&b=mallory/m@2",
     ] {
         let page = world.log.get(path).text();
+        let page = page.replacen("<script type=\"module\"", "", 1);
         for tag in ["<script", "<img", "<!--"] {
             assert!(!page.contains(tag), "{path} has {tag}: {page}");
         }
@@ -131,4 +236,48 @@ fn hostile_text_is_shown_and_not_run() {
         answer.header("content-security-policy"),
         "default-src 'none'; sandbox"
     );
+}
+
+#[test]
+fn feeds_have_what_is_new_and_nothing_of_others() {
+    let world = World::new();
+    for (path, first, absent) in [
+        (
+            "/feed.atom",
+            "urn:candor:entry:example.org/candor-test/15",
+            None,
+        ),
+        (
+            "/publishers/zeta-lab/feed.atom",
+            "/13</id>",
+            Some("/15</id>"),
+        ),
+        (
+            "/models/example-lab/tiny/feed.atom",
+            "/11</id>",
+            Some("/15</id>"),
+        ),
+    ] {
+        let feed = world.log.get(path).expect_status(200);
+        assert_eq!(
+            feed.header("content-type"),
+            "application/atom+xml; charset=utf-8"
+        );
+        let text = feed.text();
+        let entry = text.split("<entry>").nth(1).expect("an entry");
+        assert!(entry.contains(first), "{path}: {entry}");
+        assert!(absent.is_none_or(|it| !text.contains(it)), "{path}: {text}");
+        assert!(
+            text.contains(&format!("<link rel=\"self\" href=\"{path}\"/>")),
+            "{text}"
+        );
+    }
+    world
+        .log
+        .get("/publishers/nobody/feed.atom")
+        .expect_status(404);
+    world
+        .log
+        .get("/models/example-lab/none/feed.atom")
+        .expect_status(404);
 }

@@ -36,7 +36,7 @@ pub struct DatabaseUrl(Box<PgConnectOptions>);
 pub struct DatabaseUrlError(String);
 
 impl DatabaseUrl {
-    pub(super) fn options(&self) -> &PgConnectOptions {
+    pub(crate) fn options(&self) -> &PgConnectOptions {
         &self.0
     }
 }

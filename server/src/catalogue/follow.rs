@@ -1,0 +1,289 @@
+//! Follows the log: what is released is taken into the catalogue, in order.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use candor_core::Sha256;
+use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
+use candor_core::record::{Kind, Predicate, SignedRecord};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use super::derive::{Logged, wanted};
+use super::{Catalogue, Opened, Place, batch, progress};
+use crate::releases::Released;
+use crate::storage::{LogIdentity, Questions, RecordFilter, RecordPage, Storage, StorageError};
+
+/// How many entries are taken in at a time.
+const BATCH: u16 = 512;
+
+/// How many bytes of documents are in memory for a batch, save that of one record.
+const DOCUMENT_BYTES_MAX: usize = 32 << 20;
+
+/// How long to wait before trying again what failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// How much longer than it works it rests while the log grows: whoever publishes goes first.
+const REST: u32 = 2;
+
+/// Why the catalogue does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The log or the catalogue could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// An entry that was logged is no record.
+    #[error("entry {0} of the log is no record: {1}")]
+    Entry(LeafIndex, String),
+}
+
+/// Keeps a catalogue behind a log.
+pub struct Follower {
+    /// Where the catalogue is.
+    pub place: Place,
+    /// Where it is put when it is open.
+    pub opened: Opened,
+    /// The log.
+    pub storage: Arc<dyn Storage>,
+    /// Which one that is.
+    pub identity: LogIdentity,
+    /// What the log shows.
+    pub released: watch::Receiver<Arc<Released>>,
+}
+
+impl Follower {
+    /// Takes in what is released, until `stop` turns true. What fails is tried again: the log goes on without.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut is_checked = false;
+        loop {
+            let size = self.released.borrow_and_update().head.size;
+            let reached = tokio::select! {
+                reached = self.reach(size, &mut is_checked) => reached,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let failed = reached.is_err();
+            if let Err(error) = reached {
+                error!(%error, "the catalogue can't go on for now: search and pages stay behind the log");
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                changed = self.released.changed(), if !failed => {
+                    if changed.is_err() {
+                        break;
+                    }
+                }
+                () = tokio::time::sleep(FAILURE_PAUSE), if failed => {}
+            }
+        }
+        if let Some(catalogue) = self.opened.at_once() {
+            catalogue.close().await;
+        }
+    }
+
+    async fn reach(&self, size: TreeSize, is_checked: &mut bool) -> Result<(), FollowError> {
+        let catalogue = if let Some(catalogue) = self.opened.at_once() {
+            catalogue
+        } else {
+            let catalogue = Arc::new(Catalogue::open(&self.place, &self.identity).await?);
+            self.opened.0.send_replace(Some(Arc::clone(&catalogue)));
+            catalogue
+        };
+        catch_up(&catalogue, &*self.storage, &self.identity, size, is_checked).await
+    }
+}
+
+/// Takes in all entries of a tree.
+async fn catch_up(
+    catalogue: &Catalogue,
+    storage: &dyn Storage,
+    identity: &LogIdentity,
+    size: TreeSize,
+    is_checked: &mut bool,
+) -> Result<(), FollowError> {
+    if !*is_checked {
+        check_history(catalogue, storage, identity, size).await?;
+        *is_checked = true;
+    }
+    while catalogue.size() < size.get() {
+        let begun = Instant::now();
+        step(catalogue, storage, size).await?;
+        // Further behind than a batch: the log grows, or the catalogue is new.
+        if size.get().saturating_sub(catalogue.size()) > u64::from(BATCH) {
+            let grows = storage.head().await?.size > size;
+            let rest = if grows {
+                begun.elapsed() * REST
+            } else {
+                Duration::ZERO
+            };
+            tokio::time::sleep(rest).await;
+        }
+    }
+    Ok(())
+}
+
+/// A log that was put back from before may have gone on in another way: the catalogue of what it was is emptied.
+async fn check_history(
+    catalogue: &Catalogue,
+    storage: &dyn Storage,
+    identity: &LogIdentity,
+    size: TreeSize,
+) -> Result<(), FollowError> {
+    let mut changes = catalogue.writer.begin().await?;
+    let found = progress(&mut changes).await?;
+    drop(changes);
+    let found =
+        found.ok_or_else(|| StorageError::damaged("the catalogue says not how far it is"))?;
+    let Some(last) = found.size.checked_sub(1) else {
+        return Ok(());
+    };
+    let is_the_same = if found.size > size.get() {
+        false
+    } else {
+        let entries = storage.entries(LeafIndex::new(last), 1).await?;
+        let last = entries
+            .first()
+            .map(|entry| LeafHash::of(entry).to_hash().to_string());
+        last.as_deref() == Some(found.last_leaf.as_str())
+    };
+    if !is_the_same {
+        info!(
+            size = found.size,
+            "the catalogue is of another history of this log, and is made anew"
+        );
+        catalogue.clear(identity).await?;
+    }
+    Ok(())
+}
+
+/// Takes in one batch, or finds that another server did.
+async fn step(
+    catalogue: &Catalogue,
+    storage: &dyn Storage,
+    size: TreeSize,
+) -> Result<(), FollowError> {
+    let mut changes = catalogue.writer.begin().await?;
+    // Held until the end: two servers on one catalogue take turns.
+    let at = progress(&mut changes).await?;
+    let at = at.ok_or_else(|| StorageError::damaged("the catalogue says not how far it is"))?;
+    if at.size != catalogue.size() || at.size >= size.get() {
+        drop(changes);
+        catalogue.size.send_replace(at.size);
+        return Ok(());
+    }
+    let loaded = Loaded::load(storage, at.size, size).await?;
+    batch::add(&mut changes, &loaded.logged()).await?;
+    let reached = at.size + loaded.records.len() as u64;
+    let update = "UPDATE progress SET size = $1, last_leaf = $2";
+    let last = loaded.records.last().map(|it| it.leaf.clone());
+    let values = vec![
+        i64::try_from(reached)
+            .map_err(StorageError::damaged)?
+            .into(),
+        last.unwrap_or_default().into(),
+    ];
+    changes.execute(update, values).await?;
+    changes.commit().await?;
+    catalogue.size.send_replace(reached);
+    Ok(())
+}
+
+/// A batch of records with what it takes to derive from them.
+struct Loaded {
+    records: Vec<LoadedRecord>,
+    documents: HashMap<Sha256, Vec<u8>>,
+}
+
+struct LoadedRecord {
+    index: LeafIndex,
+    accepted_ms: Option<i64>,
+    leaf: String,
+    record: SignedRecord,
+    withdrawn: Option<(LeafIndex, Kind)>,
+}
+
+impl Loaded {
+    async fn load(storage: &dyn Storage, first: u64, size: TreeSize) -> Result<Self, FollowError> {
+        let left = size.get() - first;
+        let count = u16::try_from(left).unwrap_or(BATCH).min(BATCH);
+        let entries = storage.entries(LeafIndex::new(first), count).await?;
+        let page = RecordPage {
+            before: TreeSize::new(first + entries.len() as u64),
+            limit: u32::from(count),
+        };
+        let rows = storage.records(&RecordFilter::default(), page).await?;
+        let mut accepted: HashMap<LeafIndex, Option<i64>> = rows
+            .iter()
+            .map(|row| (row.index, row.accepted_ms))
+            .collect();
+        let mut loaded = Self {
+            records: Vec::with_capacity(entries.len()),
+            documents: HashMap::new(),
+        };
+        let mut bytes = 0;
+        for (index, entry) in (first..).map(LeafIndex::new).zip(&entries) {
+            let record = SignedRecord::from_entry(entry)
+                .map_err(|error| FollowError::Entry(index, error.to_string()))?;
+            if let Some(sha256) = wanted(record.statement())
+                && !loaded.documents.contains_key(&sha256)
+            {
+                let document = storage.attachment(sha256).await?;
+                let document = document.map(|it| it.bytes).unwrap_or_default();
+                bytes += document.len();
+                if bytes > DOCUMENT_BYTES_MAX && !loaded.records.is_empty() {
+                    break;
+                }
+                loaded.documents.insert(sha256, document);
+            }
+            loaded.records.push(LoadedRecord {
+                index,
+                accepted_ms: accepted.remove(&index).flatten(),
+                leaf: LeafHash::of(entry).to_hash().to_string(),
+                record,
+                withdrawn: None,
+            });
+        }
+        loaded.find_withdrawn(storage).await?;
+        Ok(loaded)
+    }
+
+    /// Looks up the records that are withdrawn by others of the batch.
+    async fn find_withdrawn(&mut self, storage: &dyn Storage) -> Result<(), StorageError> {
+        let is_withdrawal = |it: &&LoadedRecord| {
+            matches!(it.record.statement().predicate, Predicate::Withdrawal(_))
+        };
+        let targets = self.records.iter().filter(is_withdrawal);
+        let statements: HashSet<Sha256> = targets
+            .map(|it| it.record.statement().subject.sha256)
+            .collect();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let questions = Questions {
+            statements,
+            ..Questions::default()
+        };
+        let known = storage.known(&questions).await?;
+        for record in &mut self.records {
+            let statement = record.record.statement();
+            if matches!(statement.predicate, Predicate::Withdrawal(_)) {
+                let target = known.statements.get(&statement.subject.sha256);
+                record.withdrawn = target.map(|it| (it.index, it.kind));
+            }
+        }
+        Ok(())
+    }
+
+    fn logged(&self) -> Vec<Logged<'_>> {
+        let records = self.records.iter();
+        records
+            .map(|it| Logged {
+                index: it.index,
+                accepted_ms: it.accepted_ms,
+                statement: it.record.statement(),
+                documents: &self.documents,
+                withdrawn: it.withdrawn,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! Digests that people paste.
+
+use std::str::FromStr;
+
+/// A digest in hexadecimal, by an algorithm that its length leaves open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Digest(Vec<u8>);
+
+/// Text that is no digest.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a digest has 32 (MD5), 40 (SHA-1), 56, 64 (SHA-256), 96 or 128 hexadecimal digits, and this has {0} characters or others"
+)]
+pub(super) struct DigestError(usize);
+
+/// How many hexadecimal digits the digests have that manifests list.
+const DIGITS: [usize; 6] = [32, 40, 56, 64, 96, 128];
+
+impl Digest {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        // As some lists and image stores write it.
+        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        let error = || DigestError(text.chars().count());
+        if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(error());
+        }
+        let pairs = digits.as_bytes().chunks_exact(2);
+        let byte = |pair: &[u8]| {
+            let pair = std::str::from_utf8(pair).expect("hexadecimal digits are ASCII");
+            u8::from_str_radix(pair, 16).map_err(|_| error())
+        };
+        pairs.map(byte).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_read_and_other_text_is_not() {
+        let md5 = "D41D8CD98F00B204E9800998ECF8427E";
+        assert_eq!(
+            md5.parse::<Digest>().expect("MD5").into_bytes()[..2],
+            [0xd4, 0x1d]
+        );
+        let sha256 = format!("sha256:{}", "ab".repeat(32));
+        assert_eq!(
+            sha256
+                .parse::<Digest>()
+                .expect("SHA-256")
+                .into_bytes()
+                .len(),
+            32
+        );
+        for text in [
+            "",
+            "opt",
+            "d41d8cd98f00b204e9800998ecf8427",
+            "+41d8cd98f00b204e9800998ecf8427e",
+            "ｄ41d8cd98f00b204e9800998ecf842",
+        ] {
+            assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+    }
+}

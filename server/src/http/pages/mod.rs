@@ -1,0 +1,272 @@
+//! Pages for people, which ask what the JSON API asks, and show nothing that it has not.
+//!
+//! ```text
+//! request ──► one file per page: ask ──► a view with everything in words ──► its template ──► HTML
+//!                                                                                 │
+//!                                  the reader's browser: /js/page.js proves what the page says
+//! ```
+//!
+//! Always: what publishers say goes through templates, which escape it, through [`crate::drawing`], which does too, or
+//! through [`crate::markdown`], which leaves nothing in it that runs or loads. Nothing on a page is from elsewhere, and
+//! the policy that comes with it says so to the browser. A page works without scripts; what proves it needs one.
+
+mod api_docs;
+mod compare;
+mod home;
+mod lists;
+mod model;
+mod publisher;
+mod record;
+mod release;
+mod search;
+mod shown;
+mod static_files;
+mod status;
+
+use std::sync::{Arc, LazyLock};
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use candor_core::Sha256;
+
+use super::answer::{etag_value, has_already};
+use super::problem::{Name, Problem};
+use super::{Log, Shared};
+pub(super) use shown::kind_name;
+
+/// The style sheet, which stands in each page: the first request shows all of it.
+const STYLE: &str = include_str!("../../../templates/style.css");
+
+/// What a page may do: run the scripts of this log, ask this log, and nothing else.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let style = BASE64_STANDARD.encode(Sha256::of(STYLE).as_bytes());
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
+         img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("it is ASCII")
+});
+
+/// What every page has around what it shows.
+struct Frame {
+    /// Which log this is.
+    origin: String,
+    /// Its verifier key.
+    key: String,
+    /// How many entries it has.
+    size: u64,
+    style: &'static str,
+    /// The feed of what is shown, if there is one.
+    feed: Option<String>,
+    /// What is searched for.
+    question: String,
+}
+
+impl Frame {
+    fn of(log: &Log) -> Self {
+        Self {
+            origin: log.identity.origin.to_string(),
+            key: log.identity.key.to_string(),
+            size: log.sequencer.released().head.size.get(),
+            style: STYLE,
+            feed: None,
+            question: String::new(),
+        }
+    }
+
+    fn with_feed(self, feed: impl Into<String>) -> Self {
+        Self {
+            feed: Some(feed.into()),
+            ..self
+        }
+    }
+}
+
+/// What a page is answered with.
+type Page = Result<Html, Problem>;
+
+/// A page, before anybody asked whether its reader has it.
+struct Html {
+    status: StatusCode,
+    text: String,
+}
+
+impl Html {
+    fn of(page: &impl Template) -> Self {
+        Self::with(StatusCode::OK, page)
+    }
+
+    fn with(status: StatusCode, page: &impl Template) -> Self {
+        Self {
+            status,
+            text: page.render().expect("the templates only show text"),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    frame: Frame,
+    status: u16,
+    title: String,
+    detail: String,
+    hint: String,
+}
+
+/// The routes of all pages, below `/`.
+pub(super) fn routes(log: Arc<Log>) -> Router<Arc<Log>> {
+    let pages = Router::new()
+        .route("/", get(home::home))
+        .route("/search", get(search::search))
+        .route("/publishers", get(lists::publishers))
+        .route("/publishers/{name}", get(publisher::publisher))
+        .route("/models", get(lists::models))
+        .route("/models/{publisher}/{model}", get(model::model))
+        .route("/releases/{publisher}/{release}", get(release::release))
+        .route("/releases/{publisher}/{release}/files", get(release::files))
+        .route("/releases/{publisher}/{release}/card", get(release::card))
+        .route("/records", get(lists::records))
+        .route("/records/{id}", get(record::record))
+        .route("/withdrawals", get(lists::withdrawals))
+        .route("/compare", get(compare::compare))
+        .route("/status", get(status::status))
+        .route("/docs/api", get(api_docs::api_docs));
+    pages
+        .layer(middleware::from_fn_with_state(log, around))
+        .merge(static_files::routes())
+}
+
+/// What is done around every page: problems become pages too, and what a reader has already is not sent again.
+async fn around(State(log): Shared, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    let response = next.run(request).await;
+    let mut extensions = response.extensions().clone();
+    match extensions.remove::<Arc<Html>>() {
+        Some(html) => cached(&headers, &html),
+        None => match extensions.remove::<Problem>() {
+            Some(problem) => problem_page(&log, &problem, response.headers()),
+            None => response,
+        },
+    }
+}
+
+impl axum::response::IntoResponse for Html {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::OK.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+fn cached(request: &HeaderMap, html: &Html) -> Response {
+    let digest = Sha256::of(&html.text).to_string();
+    let etag = format!("W/\"{}\"", &digest[..32]);
+    let headers = [
+        (header::ETAG, etag_value(&etag)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::VARY, HeaderValue::from_static("accept-encoding")),
+        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+    ];
+    if html.status == StatusCode::OK && has_already(request, &etag) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let content_type = HeaderValue::from_static("text/html; charset=utf-8");
+    let content_type = [(header::CONTENT_TYPE, content_type)];
+    (html.status, headers, content_type, html.text.clone()).into_response()
+}
+
+/// A problem, as people read it, with the headers that programs are told with.
+fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
+    let status = problem.name().status();
+    let status = StatusCode::from_u16(status).expect("names have HTTP statuses only");
+    let html = Html::with(
+        status,
+        &ProblemPage {
+            frame: Frame::of(log),
+            status: status.as_u16(),
+            title: problem.name().title().to_owned(),
+            detail: problem.detail().to_owned(),
+            hint: problem.hint_text().to_owned(),
+        },
+    );
+    let mut response = cached(&HeaderMap::new(), &html);
+    response.extensions_mut().insert(problem.name());
+    for name in [header::RETRY_AFTER, header::CONNECTION] {
+        if let Some(value) = headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// For paths that lead nowhere: people who guessed an address are led to what they meant, programs get a problem.
+pub(super) async fn not_found(State(log): Shared, uri: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
+    let is_for_people =
+        accepts.is_some_and(|it| it.contains("text/html")) && !uri.path().starts_with("/api/");
+    if !is_for_people {
+        return super::problem::not_found(uri).await.into_response();
+    }
+    if let Some(path) = guessed(uri.path()) {
+        let location = HeaderValue::from_str(&path).expect("names and slashes");
+        return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
+    }
+    let path: String = uri.path().chars().take(200).collect();
+    let problem = Problem::new(Name::NotFound, format!("there is nothing at {path}"))
+        .hint("search for a model, a publisher or the digest of a file");
+    problem_page(&log, &problem, &HeaderMap::new())
+}
+
+/// Where an address without `/models` and the like before it should lead: `/meta-ai/opt-66b`.
+fn guessed(path: &str) -> Option<String> {
+    use candor_core::record::{ModelName, PublisherName, ReleaseName};
+    let name = path.strip_prefix('/')?.trim_end_matches('/');
+    if let Ok(release) = name.parse::<ReleaseName>() {
+        return Some(format!(
+            "/releases/{}",
+            shown::in_path(&release.to_string())
+        ));
+    }
+    if name.parse::<ModelName>().is_ok() {
+        return Some(format!("/models/{name}"));
+    }
+    name.parse::<PublisherName>()
+        .is_ok()
+        .then(|| format!("/publishers/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_alone_lead_to_what_they_name() {
+        for (path, leads) in [
+            ("/meta-ai", Some("/publishers/meta-ai")),
+            ("/meta-ai/", Some("/publishers/meta-ai")),
+            ("/meta-ai/opt-66b", Some("/models/meta-ai/opt-66b")),
+            (
+                "/meta-ai/opt-66b@1+r1",
+                Some("/releases/meta-ai/opt-66b@1%2Br1"),
+            ),
+            ("/", None),
+            ("//evil.example", None),
+            ("/a/b/c", None),
+            ("/Meta", None),
+            ("/.env", None),
+        ] {
+            assert_eq!(guessed(path).as_deref(), leads, "{path}");
+        }
+    }
+}

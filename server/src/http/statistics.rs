@@ -1,0 +1,100 @@
+//! `GET /api/v1/statistics`: how the log grows.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Shared;
+use super::answer::json;
+use super::problem::Problem;
+use super::releases::number;
+
+/// How many publishers are listed by what they signed.
+const PUBLISHERS: u32 = 20;
+
+/// What is in the log, counted.
+#[derive(Serialize, ToSchema)]
+struct StatisticsAnswer {
+    /// How many records are counted: a moment ago, all of them.
+    records: u64,
+    /// Records by kind.
+    kinds: BTreeMap<String, u64>,
+    /// How many publishers, models and releases there are.
+    publishers: u64,
+    models: u64,
+    releases: u64,
+    /// Those who signed most, first.
+    busiest: Vec<BusyPublisher>,
+    /// Day by day, oldest first, by the server's clock, which nothing proves.
+    growth: Vec<GrowthAnswer>,
+}
+
+/// What a publisher signed.
+#[derive(Serialize, ToSchema)]
+struct BusyPublisher {
+    name: String,
+    records: u64,
+    releases: u64,
+}
+
+/// A day.
+#[derive(Serialize, ToSchema)]
+struct GrowthAnswer {
+    /// In UTC; null for records whose time nobody knows.
+    #[schema(example = "2026-05-01")]
+    day: Option<String>,
+    records: u64,
+    kinds: BTreeMap<String, u64>,
+    /// How many there were at the end of it.
+    total: u64,
+}
+
+/// Counts what is in the log.
+#[utoipa::path(
+    get, path = "/api/v1/statistics", operation_id = "show_statistics", tag = "log",
+    responses((status = 200, description = "Counts of records, publishers, models and releases, and the growth day by day", body = StatisticsAnswer))
+)]
+pub(super) async fn statistics(
+    State(log): Shared,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let catalogue = log.catalogue().await?;
+    let found = catalogue.statistics().await?;
+    let busiest = catalogue.busiest_publishers(PUBLISHERS).await?;
+    let counts = |kinds: BTreeMap<String, i64>| -> BTreeMap<String, u64> {
+        kinds
+            .into_iter()
+            .map(|(kind, records)| (kind, number(records)))
+            .collect()
+    };
+    let answer = StatisticsAnswer {
+        records: found.kinds.values().copied().map(number).sum(),
+        kinds: counts(found.kinds),
+        publishers: number(found.publishers),
+        models: number(found.models),
+        releases: number(found.releases),
+        busiest: busiest
+            .into_iter()
+            .map(|it| BusyPublisher {
+                name: it.name,
+                records: number(it.records),
+                releases: number(it.releases),
+            })
+            .collect(),
+        growth: found
+            .growth
+            .into_iter()
+            .map(|it| GrowthAnswer {
+                day: it.day.map(|day| day.to_string()),
+                records: number(it.records),
+                kinds: counts(it.kinds),
+                total: number(it.total),
+            })
+            .collect(),
+    };
+    Ok(json(&headers, &answer))
+}
