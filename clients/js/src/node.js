@@ -1,0 +1,4 @@
+/** What Node has besides: a memory in files. */
+
+export * from './index.js';
+export { FileMemory } from './memory-file.js';
