@@ -123,11 +123,11 @@ const { subtle } = globalThis.crypto;
 const name = hex(key);
 let found = imported.get(name);
 if (!found) {
-found = subtle.importKey('raw', key, { name: 'Ed25519' }, false, ['verify']);
+found = subtle.importKey('raw',  (key), { name: 'Ed25519' }, false, ['verify']);
 if (imported.size > 1000) imported.clear();
 imported.set(name, found);
 }
-return await subtle.verify({ name: 'Ed25519' }, await found, signature, message);
+return await subtle.verify({ name: 'Ed25519' }, await found,  (signature),  (message));
 } catch (error) {
 throw unknown(
 `could not tell: this browser cannot check Ed25519 (${error instanceof Error ? error.message : error})`,

@@ -66,11 +66,11 @@ export async function verifyEd25519(key, message, signature) {
     const name = hex(key);
     let found = imported.get(name);
     if (!found) {
-      found = subtle.importKey('raw', key, { name: 'Ed25519' }, false, ['verify']);
+      found = subtle.importKey('raw', /** @type {any} */ (key), { name: 'Ed25519' }, false, ['verify']);
       if (imported.size > 1000) imported.clear();
       imported.set(name, found);
     }
-    return await subtle.verify({ name: 'Ed25519' }, await found, signature, message);
+    return await subtle.verify({ name: 'Ed25519' }, await found, /** @type {any} */ (signature), /** @type {any} */ (message));
   } catch (error) {
     // The key is a key and the signature has its length, so that it is not for them that the engine refuses.
     throw unknown(

@@ -95,6 +95,7 @@ class Reader {
 
   /** @param {number} depth */
   array(depth) {
+    /** @type {any[]} */
     const items = [];
     const inside = this.inside(depth);
     if (this.take(']')) return items;

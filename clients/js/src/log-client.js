@@ -371,6 +371,7 @@ export class LogClient {
     let state;
     for (const index of history) {
       if (index >= end) break;
+      /** @type {any} */
       const before = state;
       state = await this.#once(`state ${name} ${index}`, async () => {
         const record = readRecord(index, await this.entry(index));

@@ -29,6 +29,7 @@ export const splitPoint = (n) => 1n << BigInt((n - 1n).toString(2).length - 1);
 /** `MTH(D[n])` over leaf hashes, or over the roots of equal subtrees. @param {Uint8Array[]} leaves */
 export function treeRoot(leaves) {
   // The roots of complete subtrees, largest first; the size of each is a bit of how many leaves there were.
+  /** @type {Uint8Array[]} */
   const edge = [];
   leaves.forEach((leaf, index) => {
     let hash = leaf;

@@ -27,13 +27,14 @@ export function parseStatement(payload) {
     throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
   }
   if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
-  const { _type: type, predicateType, predicate } = json;
+  const { predicate } = json;
+  const [type, predicateType] = [json._type, json.predicateType].map((it) => (typeof it === 'string' ? it : ''));
   if (type !== STATEMENT_TYPE) {
-    throw refuted(`/_type: it is ${shortened(String(type ?? ''), 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
+    throw refuted(`/_type: it is ${shortened(type, 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
   }
-  const kind = typeof predicateType === 'string' ? /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '' : '';
+  const kind = /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '';
   if (!Object.hasOwn(KINDS, kind)) {
-    throw refuted(`/predicateType: ${shortened(String(predicateType ?? ''), 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`);
+    throw refuted(`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`);
   }
   const subject = readSubject(kind, json.subject);
   const fault = KINDS[kind](predicate);
