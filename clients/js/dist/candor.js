@@ -576,13 +576,14 @@ json = parseJson(payload);
 throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
 }
 if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
-const { _type: type, predicateType, predicate } = json;
+const { predicate } = json;
+const [type, predicateType] = [json._type, json.predicateType].map((it) => (typeof it === 'string' ? it : ''));
 if (type !== STATEMENT_TYPE) {
-throw refuted(`/_type: it is ${shortened(String(type ?? ''), 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
+throw refuted(`/_type: it is ${shortened(type, 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
 }
-const kind = typeof predicateType === 'string' ? /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '' : '';
+const kind = /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '';
 if (!Object.hasOwn(KINDS, kind)) {
-throw refuted(`/predicateType: ${shortened(String(predicateType ?? ''), 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`);
+throw refuted(`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`);
 }
 const subject = readSubject(kind, json.subject);
 const fault = KINDS[kind](predicate);
@@ -1572,11 +1573,18 @@ const files = [];
 const ignored = [];
 for (const { path, file } of found) {
 const isInside = LEFT_OUT.some((name) => path.startsWith(`${name}/`));
-const isBundle = /^[^/]*\.candor$/.test(path) && (await file.arrayBuffer().then((bytes) => !!parseBundle(new Uint8Array(bytes)), () => false));
+const isBundle = /^[^/]*\.candor$/.test(path) && (await isBundleFile(file));
 if (isInside || path === '.git' || isBundle) ignored.push(path);
 else files.push({ path, file });
 }
 return { files, ignored };
+}
+async function isBundleFile(file) {
+try {
+return !!parseBundle(new Uint8Array(await file.arrayBuffer()));
+} catch {
+return false;
+}
 }
 function filesOfInput(files) {
 const found = [...files].map((file) => ({ path: file.webkitRelativePath.replace(/^[^/]*\//, '') || file.name, file }));
@@ -1587,8 +1595,8 @@ const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? i
 const found = [];
 const isOneFolder = entries.length === 1 && !!entries[0] && 'isDirectory' in entries[0] && entries[0].isDirectory;
 for (const entry of entries) {
-if (entry instanceof File) found.push({ path: entry.name, file: entry });
-else if (entry) await walk(entry, isOneFolder ? '' : entry.name, found);
+if (entry && 'isDirectory' in entry) await walk(entry, isOneFolder ? '' : entry.name, found);
+else if (entry) found.push({ path: entry.name, file: entry });
 }
 return { isFolder: isOneFolder || found.length !== 1, found };
 }

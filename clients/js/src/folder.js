@@ -24,11 +24,20 @@ export async function listFolder(found) {
   for (const { path, file } of found) {
     const isInside = LEFT_OUT.some((name) => path.startsWith(`${name}/`));
     // Anything can have a bundle's name, so that it is told by what is in it.
-    const isBundle = /^[^/]*\.candor$/.test(path) && (await file.arrayBuffer().then((bytes) => !!parseBundle(new Uint8Array(bytes)), () => false));
+    const isBundle = /^[^/]*\.candor$/.test(path) && (await isBundleFile(file));
     if (isInside || path === '.git' || isBundle) ignored.push(path);
     else files.push({ path, file });
   }
   return { files, ignored };
+}
+
+/** @param {File} file */
+async function isBundleFile(file) {
+  try {
+    return !!parseBundle(new Uint8Array(await file.arrayBuffer()));
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -51,8 +60,8 @@ export async function filesOfDrop(transfer) {
   const found = [];
   const isOneFolder = entries.length === 1 && !!entries[0] && 'isDirectory' in entries[0] && entries[0].isDirectory;
   for (const entry of entries) {
-    if (entry instanceof File) found.push({ path: entry.name, file: entry });
-    else if (entry) await walk(entry, isOneFolder ? '' : entry.name, found);
+    if (entry && 'isDirectory' in entry) await walk(entry, isOneFolder ? '' : entry.name, found);
+    else if (entry) found.push({ path: entry.name, file: entry });
   }
   return { isFolder: isOneFolder || found.length !== 1, found };
 }

@@ -21,7 +21,7 @@ export const POLICY = "default-src 'none'; script-src 'self'; worker-src 'self';
 /**
  * Opens the page that `pages` has at `/`, and returns what it posts to `/result`, line by line to `take` what it posts to
  * `/line`. Other paths are those of the package.
- * @param {(path: string) => { type?: string, body: string | Uint8Array, status?: number } | null} pages
+ * @param {(path: string) => any} pages each `{ type?, body, status?, policy? }`, or null
  */
 export async function inBrowser(pages, { take = (line) => line, seconds = 300, flags = [] } = {}) {
   let done;
@@ -35,8 +35,8 @@ export async function inBrowser(pages, { take = (line) => line, seconds = 300, f
       response.writeHead(204).end();
       return;
     }
-    const page = pages(path) ?? ofPackage(path);
-    const headers = { 'content-type': page?.type ?? TYPES[extname(path)] ?? 'application/octet-stream', 'content-security-policy': POLICY };
+    const page = (await pages(path)) ?? ofPackage(path);
+    const headers = { 'content-type': page?.type ?? TYPES[extname(path)] ?? 'application/octet-stream', 'content-security-policy': page?.policy ?? POLICY };
     response.writeHead(page?.status ?? (page ? 200 : 404), headers).end(page?.body ?? '');
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -53,11 +53,12 @@ export async function inBrowser(pages, { take = (line) => line, seconds = 300, f
   } finally {
     const ended = new Promise((resolve) => browser.on('exit', resolve));
     timer.catch(() => {});
-    browser.kill('SIGKILL');
+    // A browser is many processes, which are a group of their own.
+    process.kill(-browser.pid, 'SIGKILL');
     await ended;
     server.closeAllConnections();
     server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
@@ -69,7 +70,7 @@ function ofPackage(path) {
 async function start(url, profile, flags) {
   const options = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-background-networking', `--user-data-dir=${profile}`, ...flags, url];
   for (const program of PROGRAMS) {
-    const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(program, options, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     const isThere = await new Promise((resolve) => {
       child.on('spawn', () => resolve(true));
       child.on('error', () => resolve(false));

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { base64, concat, hex, utf8 } from '../src/bytes.js';
 import { entryOf, envelopeFromJson, recordOf, signedBytes } from '../src/envelope.js';
 import { canonicalJson } from '../src/json.js';
+import { manifestOf } from '../src/manifest.js';
 import { EMPTY_ROOT, leafHash, nodeHash } from '../src/rfc6962.js';
 import { sha256 } from '../src/sha256.js';
 
@@ -116,9 +117,11 @@ export function consistency(m, leaves) {
   return m === 0 ? [] : subproof(m, leaves, true);
 }
 
-/** A log in memory. `files` may be set to answers that take the place of its own; `fetch` answers as a server would. */
+/** A log in memory. `lies` take the place of its own answers; `fetch` answers as a server would. */
 export class TestLog {
   entries = [];
+  /** Documents, by their digests. */
+  documents = new Map();
   lies = new Map();
   asked = [];
 
@@ -131,6 +134,16 @@ export class TestLog {
   append(json) {
     this.entries.push(json instanceof Uint8Array ? json : entry(json));
     return this.entries.length - 1;
+  }
+
+  /** Logs the weights of a release of these files. */
+  release(release, files, ...keys) {
+    const manifest = manifestOf(files);
+    this.documents.set(manifest.sha256, manifest.bytes);
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    const named = attachment('manifest.json', manifest.bytes);
+    const predicate = { manifest: named, files: files.length, bytes, root: manifest.root, algorithms: ['sha256'], strength: 'strong' };
+    return this.append(signed(statement('weights', release, manifest.sha256, predicate), ...keys));
   }
 
   pad(count) {
@@ -180,6 +193,21 @@ export class TestLog {
     if (name) {
       const history = records.filter((it) => it.kind === 'publisher' && it.publisher === name).map(({ index }) => index);
       return history.length ? utf8(JSON.stringify({ name, history, next: null })) : null;
+    }
+    const [, list, digest] = /^\/api\/v1\/(attachments|manifests|files)\/([0-9a-f]{64})$/.exec(url.pathname) ?? [];
+    if (list === 'attachments') return this.documents.get(digest) ?? null;
+    if (list) {
+      const weights = records.filter((it) => it.kind === 'weights');
+      if (list === 'manifests') {
+        const same = weights.filter((it) => it.subject.sha256 === digest);
+        return utf8(JSON.stringify({ records: same.map(({ index }) => ({ index })), next: null }));
+      }
+      const releases = weights.flatMap(({ index, subject, predicate }) => {
+        const manifest = JSON.parse(new TextDecoder().decode(this.documents.get(predicate.manifest.digest.sha256)));
+        const found = manifest.files.filter((it) => it.digest.sha256 === digest);
+        return found.map(({ path }) => ({ release: subject.name, path, index, manifest: subject.sha256 }));
+      });
+      return utf8(JSON.stringify({ releases, next: null }));
     }
     if (url.pathname === '/api/v1/records') {
       const fits = (it) => ['kind', 'publisher'].every((field) => !url.searchParams.get(field) || it[field] === url.searchParams.get(field));
