@@ -278,6 +278,7 @@ async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Res
         storage,
         recent,
         catalogue,
+        pages: http::Pages::default(),
         sequencer,
         registration,
         limits: Limits::new(),

@@ -1996,7 +1996,10 @@ return { refusal: { verdict: 'unknown', what, hint: 'get the key from the log\'s
 }
 function show(element, verdict) {
 const [name, label] = LABELS[verdict.verdict];
-element.textContent = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
+const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
+const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
+element.textContent = isShort ? label : words;
+if (isShort)  (element).title = words;
 for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
 element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }
@@ -2014,11 +2017,13 @@ const { client, refusal } = openLog();
 const elements = [...document.querySelectorAll('[data-candor-record]')].map((it) =>  (it));
 const counts = { holds: 0, refuted: 0, unknown: 0 };
 for (const element of elements) {
-const { candorRecord = '', leafHash, statement } = element.dataset;
+const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
 const place = placeIn(element);
 show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
 let verdict = refusal;
-if (client && /^\d{1,20}$/.test(candorRecord)) verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement });
+if (client && /^\d{1,20}$/.test(candorRecord)) {
+verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, standing: withdrawn === undefined ? undefined : false });
+}
 verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
 counts[ (verdict.verdict)]++;
 show(place, verdict);

@@ -9,6 +9,9 @@
  *
  *     <form data-candor-pin> <input name="key"> <button>Pin</button> <p data-verdict></p> </form>
  *
+ * A record with `data-withdrawn` is shown as one that was withdrawn, so that it was is nothing that speaks against the page.
+ * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
+ *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
  * A drop zone with `data-weights="7"` holds files against that weights record; others ask which release the files are.
  * Where there is one `[data-candor-summary]`, that is what is read out, and not each verdict.
@@ -64,7 +67,10 @@ function openLog() {
 /** Writes a verdict where it belongs. Text is text, whoever wrote it. @param {Element} element @param {{ verdict: string, what: string, hint?: string }} verdict */
 function show(element, verdict) {
   const [name, label] = LABELS[verdict.verdict];
-  element.textContent = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
+  const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
+  const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
+  element.textContent = isShort ? label : words;
+  if (isShort) /** @type {HTMLElement} */ (element).title = words;
   for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
   element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }
@@ -88,11 +94,14 @@ async function verifyRecords() {
   const elements = [...document.querySelectorAll('[data-candor-record]')].map((it) => /** @type {HTMLElement} */ (it));
   const counts = { holds: 0, refuted: 0, unknown: 0 };
   for (const element of elements) {
-    const { candorRecord = '', leafHash, statement } = element.dataset;
+    const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
     const place = placeIn(element);
     show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
     let verdict = refusal;
-    if (client && /^\d{1,20}$/.test(candorRecord)) verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement });
+    if (client && /^\d{1,20}$/.test(candorRecord)) {
+      // A page that says that a record was withdrawn does not pass it off as one that stands.
+      verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, standing: withdrawn === undefined ? undefined : false });
+    }
     verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
     counts[/** @type {'holds'} */ (verdict.verdict)]++;
     show(place, verdict);

@@ -66,6 +66,7 @@ use asker::Asker;
 pub(crate) use asker::Peer;
 pub use openapi::openapi;
 pub(crate) use outgoing::PIECE_BYTES;
+pub use pages::Pages;
 pub use problem::{Name, Problem};
 
 /// How long an answer waits for what it shows to be released: that takes milliseconds, unless what keeps or publishes
@@ -82,6 +83,8 @@ pub struct Log {
     pub recent: Arc<Recent>,
     /// What is derived from it for those who look around.
     pub catalogue: catalogue::Opened,
+    /// Pages that were made of it before.
+    pub pages: Pages,
     /// Where records are handed in.
     pub sequencer: Sequencer,
     /// Who may register publishers.

@@ -33,6 +33,7 @@ use crate::accept::Registration;
 use crate::catalogue::Opened;
 use crate::data_folder::DataFolder;
 use crate::http::Operations;
+use crate::http::Pages;
 use crate::http::{Log, router};
 use crate::last_signed::LastSigned;
 use crate::limits::Limits;
@@ -122,6 +123,7 @@ impl FaultyLog {
             storage: storage.clone(),
             recent,
             catalogue: Opened::default(),
+            pages: Pages::default(),
             sequencer: handle,
             registration: Registration::Open,
             limits: Limits::new(),

@@ -11,6 +11,7 @@
 //! the policy that comes with it says so to the browser. A page works without scripts; what proves it needs one.
 
 mod api_docs;
+mod cache;
 mod compare;
 mod home;
 mod lists;
@@ -27,6 +28,7 @@ use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -52,6 +54,15 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     );
     HeaderValue::from_str(&policy).expect("it is ASCII")
 });
+
+/// Pages that were made before.
+pub struct Pages(cache::Pages);
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self(cache::Pages::new())
+    }
+}
 
 /// What every page has around what it shows.
 struct Frame {
@@ -94,7 +105,8 @@ type Page = Result<Html, Problem>;
 /// A page, before anybody asked whether its reader has it.
 struct Html {
     status: StatusCode,
-    text: String,
+    text: Bytes,
+    etag: String,
 }
 
 impl Html {
@@ -103,9 +115,12 @@ impl Html {
     }
 
     fn with(status: StatusCode, page: &impl Template) -> Self {
+        let text = page.render().expect("the templates only show text");
+        let digest = Sha256::of(&text).to_string();
         Self {
             status,
-            text: page.render().expect("the templates only show text"),
+            etag: format!("W/\"{}\"", &digest[..32]),
+            text: text.into(),
         }
     }
 }
@@ -146,14 +161,20 @@ pub(super) fn routes(log: Arc<Log>) -> Router<Arc<Log>> {
 /// What is done around every page: problems become pages too, and what a reader has already is not sent again.
 async fn around(State(log): Shared, request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
-    let response = next.run(request).await;
-    let mut extensions = response.extensions().clone();
-    match extensions.remove::<Arc<Html>>() {
-        Some(html) => cached(&headers, &html),
-        None => match extensions.remove::<Problem>() {
-            Some(problem) => problem_page(&log, &problem, response.headers()),
-            None => response,
-        },
+    let key = cache::Key::of(&log, request.uri()).await;
+    if let Some(html) = key.as_ref().and_then(|key| log.pages.0.find(key)) {
+        return cached(&headers, &html);
+    }
+    let mut response = next.run(request).await;
+    if let Some(html) = response.extensions_mut().remove::<Arc<Html>>() {
+        if let Some(key) = key {
+            log.pages.0.keep(key, &html);
+        }
+        return cached(&headers, &html);
+    }
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem_page(&log, &problem, response.headers()),
+        None => response,
     }
 }
 
@@ -166,10 +187,8 @@ impl axum::response::IntoResponse for Html {
 }
 
 fn cached(request: &HeaderMap, html: &Html) -> Response {
-    let digest = Sha256::of(&html.text).to_string();
-    let etag = format!("W/\"{}\"", &digest[..32]);
     let headers = [
-        (header::ETAG, etag_value(&etag)),
+        (header::ETAG, etag_value(&html.etag)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::VARY, HeaderValue::from_static("accept-encoding")),
         (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
@@ -178,7 +197,7 @@ fn cached(request: &HeaderMap, html: &Html) -> Response {
             HeaderValue::from_static("no-referrer"),
         ),
     ];
-    if html.status == StatusCode::OK && has_already(request, &etag) {
+    if html.status == StatusCode::OK && has_already(request, &html.etag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");

@@ -130,6 +130,8 @@ struct ReleasePage {
     frame: Frame,
     release: ListedRelease,
     licence_name: Option<String>,
+    /// Its weights record.
+    weights: Option<u64>,
     manifest: Option<String>,
     root: Option<String>,
     is_weak: bool,
@@ -191,6 +193,7 @@ pub(super) async fn release(
     Ok(Html::of(&ReleasePage {
         frame: Frame::of(&log).with_feed(format!("/models/{}/feed.atom", name.model())),
         licence_name: own.licence_name.clone(),
+        weights: own.weights.as_ref().map(|(index, _)| *index),
         root: own
             .weights
             .as_ref()

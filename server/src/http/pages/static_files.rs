@@ -1,4 +1,4 @@
-//! What pages load: scripts of this log, and its picture.
+//! What pages load: the scripts that prove what they show, and a picture.
 
 use std::sync::Arc;
 
@@ -14,8 +14,20 @@ use crate::http::answer::{etag_value, has_already};
 /// The picture that browsers show beside a page's title.
 const ICON: &str = include_str!("../../../templates/icon.svg");
 
+/// The JavaScript client, as its own folder has it for pages.
+const PAGE: &str = include_str!("../../../../clients/js/dist/page.js");
+const HASH_WORKER: &str = include_str!("../../../../clients/js/dist/hash-worker.js");
+
 pub(super) fn routes() -> Router<Arc<Log>> {
-    Router::new().route("/icon.svg", get(icon))
+    let script = |text: &'static str| {
+        get(move |headers: HeaderMap| async move {
+            unchanging(&headers, "text/javascript; charset=utf-8", text)
+        })
+    };
+    Router::new()
+        .route("/icon.svg", get(icon))
+        .route("/js/page.js", script(PAGE))
+        .route("/js/hash-worker.js", script(HASH_WORKER))
 }
 
 async fn icon(headers: HeaderMap) -> Response {
