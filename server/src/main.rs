@@ -150,10 +150,7 @@ fn main() -> ExitCode {
         }
         Command::Admit { data, file } => admit(&data, &file),
         Command::Openapi => {
-            let text = http::openapi()
-                .to_pretty_json()
-                .expect("the description is JSON");
-            print(&text);
+            print(&format!("{:#}", http::openapi()));
             Ok(())
         }
         Command::Completions { shell } => verbatim(&manual::completions(shell, Cli::command())),

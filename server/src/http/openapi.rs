@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
@@ -48,7 +49,7 @@ const ANYWHERE: [(&str, &str); 3] = [
 ];
 
 /// The routes of `/api/v1`: JSON, attachments, and the description of both.
-pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, OpenApi) {
+pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, Value) {
     let (attachments, attachments_openapi) = OpenApiRouter::new()
         .routes(routes!(attachments::attachment))
         .split_for_parts();
@@ -93,11 +94,59 @@ pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, OpenApi) {
             }
         }
     }
-    (json, attachments, openapi)
+    (json, attachments, with_compact_forms(&openapi))
+}
+
+/// Adds to each list that takes `fields` that its items may have some of their properties only.
+fn with_compact_forms(openapi: &OpenApi) -> Value {
+    let mut api = serde_json::to_value(openapi).expect("a description is JSON");
+    // Bytes of whatever type: a schema would be about what somebody may read them as.
+    api["components"]["schemas"]["Bytes"] = json!({ "description": "The bytes of a document." });
+    let paths: Vec<String> = api["paths"]
+        .as_object()
+        .map(|paths| paths.keys().cloned().collect())
+        .unwrap_or_default();
+    for path in paths {
+        let operation = &api["paths"][&path]["get"];
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        if !parameters.clone().any(|it| it["name"] == "fields") {
+            continue;
+        }
+        let full = operation["responses"]["200"]["content"]["application/json"]["schema"].clone();
+        let compact = compact_form(&api, &full);
+        let schema = &mut api["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"]
+            ["schema"];
+        *schema = json!({ "anyOf": [full, compact] });
+    }
+    api
+}
+
+/// The same answer with items of which no property is required.
+fn compact_form(api: &Value, full: &Value) -> Value {
+    let mut compact = resolved(api, full);
+    let properties = compact["properties"].as_object_mut().into_iter().flatten();
+    for (_, property) in properties.filter(|(_, it)| it["type"] == "array") {
+        let mut item = resolved(api, &property["items"]);
+        if let Some(item) = item.as_object_mut() {
+            item.remove("required");
+        }
+        property["items"] = item;
+    }
+    compact["description"] = "With `fields`: the items have these alone.".into();
+    compact
+}
+
+/// A schema, or the one that it refers to.
+fn resolved(api: &Value, schema: &Value) -> Value {
+    let name = schema["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+    name.map_or_else(
+        || schema.clone(),
+        |name| api["components"]["schemas"][name].clone(),
+    )
 }
 
 /// The description of `/api/v1`, as `OpenAPI` 3.1.
-pub fn openapi() -> OpenApi {
+pub fn openapi() -> Value {
     api().2
 }
 
