@@ -13,7 +13,7 @@ use candor_core::merkle::{
 };
 use candor_core::note::{
     CheckpointError, CosignatureFault, KeyId, KeyName, KeyType, NoteError, Origin, QuorumError,
-    RefusedCosignature, RetirementError, VerifierKeyError,
+    RefusedCosignature, RetirementError, VerifierKeyError, WebhookError,
 };
 use candor_core::record::kinds::Relation;
 use candor_core::record::lineage::{ParentError, ParentListError};
@@ -186,6 +186,13 @@ fn what_is_said_of_notes() {
             first: witness("witness.example.com/w1"),
             second: witness("witness.example.net/w2"),
         },
+    } + &messages! { WebhookError:
+        WebhookError::TooLong { .. } => WebhookError::TooLong { bytes: 9_000 },
+        WebhookError::Byte { .. } => WebhookError::Byte { byte: b'\n', at: 117 },
+        WebhookError::Prefix => WebhookError::Prefix,
+        WebhookError::Id { .. } => WebhookError::Id { expected: text("candor+record+3dcfcf5fc543df8c+") },
+        WebhookError::Timestamp => WebhookError::Timestamp,
+        WebhookError::Body => WebhookError::Body,
     };
     insta::assert_snapshot!(format!("{of_enums}OriginError\n    {a_slash}\n"));
 }

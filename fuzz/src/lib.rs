@@ -18,7 +18,7 @@ use candor_core::bundle::{Bundle, PartProof, Receipt};
 use candor_core::merkle::{
     EntryBundlePath, Hash, InclusionProof, LeafHash, LeafIndex, TilePath, TreeHead, TreeSize,
 };
-use candor_core::note::{Checkpoint, LogKey, NoteSigner, Quorum, SignedNote};
+use candor_core::note::{Checkpoint, LogKey, NoteSigner, Quorum, SignedNote, WebhookContent};
 use candor_core::record::{DigestSet, Envelope, Statement, parse_strict, to_canonical_json};
 use candor_core::weights::{ChunkList, Difference, Manifest, ManifestFile, Side, TensorList};
 use candor_formats::{Format, Index, Pickles, pickles, read};
@@ -32,10 +32,11 @@ const MESSAGE_BYTES_MAX: usize = 4_096;
 pub type Target = fn(&[u8]);
 
 /// By name, all that is here.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("note", note),
     ("cosigned", cosigned),
     ("checkpoint", checkpoint),
+    ("webhook", webhook),
     ("tile_path", tile_path),
     ("proof", proof),
     ("receipt", receipt),
@@ -119,6 +120,28 @@ fn is_below(note: &[u8], signature: &[u8]) -> bool {
     note.signatures()
         .iter()
         .any(|line| line.signature.ends_with(signature))
+}
+
+/// What a log's key signs: a checkpoint or a message about a record, and never text that is both.
+pub fn webhook(bytes: &[u8]) {
+    let key = LogKey::from(signer().verifier_key().clone());
+    let content = WebhookContent::parse(bytes, &key);
+    match &content {
+        Ok(content) => {
+            assert_eq!(content.as_str().as_bytes(), bytes);
+            assert!(bytes.iter().all(|byte| (b' '..=b'~').contains(byte)));
+            let (id, time, body) = (content.id(), content.timestamp(), content.body());
+            assert_eq!(format!("{id}.{time}.{body}").as_bytes(), bytes);
+            assert!(!id.contains('.') && time.parse::<u128>().is_ok());
+        }
+        Err(error) => has_an_end(error),
+    }
+    if let Ok(text) = str::from_utf8(bytes)
+        && Checkpoint::from_unsigned(text, &key.origin()).is_ok()
+    {
+        assert!(text.ends_with('\n') && content.is_err());
+        assert!(!WebhookContent::is_meant(bytes));
+    }
 }
 
 /// Checkpoints: the log's key signs any text, and what is accepted then says what another reader reads in it. Without the

@@ -349,12 +349,12 @@ enum Away {
     IsBorne,
 }
 
-/// Who signs checkpoints: whoever is named, or the key beside the database; with the key that the database names.
+/// Who signs: whoever is named, or the key beside the database; with the key that the database names.
 fn signer(
     settings: &Settings,
     identity: &LogIdentity,
     away: Away,
-) -> anyhow::Result<Box<dyn Signer>> {
+) -> anyhow::Result<Arc<dyn Signer>> {
     let data = &settings.data;
     if let Some(socket) = &settings.signer {
         let signer = match RemoteSigner::connect(socket) {
@@ -372,7 +372,7 @@ fn signer(
                 identity.key
             );
         }
-        return Ok(Box::new(signer));
+        return Ok(Arc::new(signer));
     }
     if !data.log_key().exists() && data.log_key_elsewhere().exists() {
         bail!(
@@ -392,5 +392,5 @@ fn signer(
             identity.key
         );
     }
-    Ok(Box::new(signer))
+    Ok(Arc::new(signer))
 }

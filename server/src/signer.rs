@@ -1,12 +1,15 @@
-//! Who signs checkpoints: this process, or one that keeps the key to itself.
+//! Who signs checkpoints, and messages about records: this process, or one that keeps the key to itself.
 //!
 //! ```text
-//! tree head ──► checkpoint's text ──► Signer ──► signature ──► checked with the log's key ──► Released
-//!                                     in this process: the key in the data folder
-//!                                     elsewhere: `candor-signer`, or a token behind PKCS#11
+//! tree head ──► checkpoint ──┐                                                              ┌──► Released
+//!                            ├──► Signer ──► signature ──► checked with the log's key ──────┤
+//! record ──► webhook content ┘                                                              └──► sent to a webhook
+//!                                 in this process: the key in the data folder
+//!                                 elsewhere: `candor-signer`, or a token behind PKCS#11
 //! ```
 //!
-//! Always: a signature that was made elsewhere is checked here before anybody sees it.
+//! Always: a signature that was made elsewhere is checked here before anybody sees it. What is signed is one of two types,
+//! whose texts have nothing in common ([`candor_core::note::webhook`]): the one ends in a line break, the other has none.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +18,7 @@ use async_trait::async_trait;
 use candor_core::merkle::TreeHead;
 use candor_core::note::{
     Checkpoint, CheckpointError, LogKey, NoteSigner, Retirement, SignedNote, VerifierKey,
+    WebhookContent,
 };
 use candor_signer::{Client, ClientError};
 
@@ -27,11 +31,14 @@ pub trait Signer: Send + Sync {
     /// The log's key.
     fn verifier_key(&self) -> &VerifierKey;
 
-    /// Makes an Ed25519 signature (RFC 8032) over `text`, which is a checkpoint's.
-    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError>;
+    /// Makes an Ed25519 signature (RFC 8032) over a checkpoint's text.
+    async fn sign(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, SignerError>;
+
+    /// Makes an Ed25519 signature (RFC 8032) over a message about a record.
+    async fn sign_webhook(&self, content: &WebhookContent) -> Result<Vec<u8>, SignerError>;
 }
 
-/// Why a checkpoint is not signed.
+/// Why something is not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// Whoever has the key does not answer, or refuses.
@@ -40,6 +47,9 @@ pub enum SignerError {
     /// It signed with another key, or something else.
     #[error("the signature that was made is not the log's: {0}")]
     NotOurs(#[from] CheckpointError),
+    /// The same, of a message.
+    #[error("the signature that was made of a message is not the log's")]
+    NotOverMessage,
 }
 
 impl SignerError {
@@ -55,8 +65,12 @@ impl Signer for NoteSigner {
         self.verifier_key()
     }
 
-    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
-        Ok(self.signature(text))
+    async fn sign(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, SignerError> {
+        Ok(self.signature(&checkpoint.to_string()))
+    }
+
+    async fn sign_webhook(&self, content: &WebhookContent) -> Result<Vec<u8>, SignerError> {
+        Ok(self.webhook_signature(content))
     }
 }
 
@@ -64,6 +78,8 @@ impl Signer for NoteSigner {
 pub struct RemoteSigner {
     key: VerifierKey,
     client: Mutex<Client>,
+    /// A connection of their own: a message that waits holds no checkpoint up.
+    messages: Mutex<Client>,
 }
 
 impl RemoteSigner {
@@ -72,6 +88,7 @@ impl RemoteSigner {
         Self {
             key,
             client: Mutex::new(Client::new(socket)),
+            messages: Mutex::new(Client::new(socket)),
         }
     }
 
@@ -81,6 +98,7 @@ impl RemoteSigner {
         Ok(Self {
             key: client.verifier_key()?,
             client: Mutex::new(client),
+            messages: Mutex::new(Client::new(socket)),
         })
     }
 }
@@ -91,10 +109,15 @@ impl Signer for RemoteSigner {
         &self.key
     }
 
-    async fn sign(&self, text: &str) -> Result<Vec<u8>, SignerError> {
+    async fn sign(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, SignerError> {
         // After a panic, it connects anew.
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(block(|| client.sign(text))?)
+        let client = || self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(block(|| client().sign(checkpoint))?)
+    }
+
+    async fn sign_webhook(&self, content: &WebhookContent) -> Result<Vec<u8>, SignerError> {
+        let client = || self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(block(|| client().sign_webhook(content))?)
     }
 }
 
@@ -108,8 +131,21 @@ pub async fn sign_checkpoint(
     retirement: Option<Retirement>,
 ) -> Result<Released, SignerError> {
     let key = LogKey::from(signer.verifier_key().clone());
-    let text = Checkpoint::new(key.origin(), head, retirement).to_string();
-    let signature = signer.sign(&text).await?;
-    let note = SignedNote::new(text, key.verifier_key(), signature);
+    let checkpoint = Checkpoint::new(key.origin(), head, retirement);
+    let signature = signer.sign(&checkpoint).await?;
+    let note = SignedNote::new(checkpoint.to_string(), key.verifier_key(), signature);
     Ok(Released::of(note.to_string(), &key)?)
+}
+
+/// Signs a message about a record, and returns the signature as it is sent.
+pub async fn sign_message(
+    signer: &dyn Signer,
+    content: &WebhookContent,
+) -> Result<String, SignerError> {
+    let signature = signer.sign_webhook(content).await?;
+    let key = LogKey::from(signer.verifier_key().clone());
+    if !content.is_signed(&key, &signature) {
+        return Err(SignerError::NotOverMessage);
+    }
+    Ok(WebhookContent::header_of(&signature))
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use candor_core::note::{VerifierKey, VerifierKeyError};
+use candor_core::note::{Checkpoint, VerifierKey, VerifierKeyError, WebhookContent};
 
 use crate::wire::{self, Answer};
 
@@ -70,8 +70,13 @@ impl Client {
     }
 
     /// A signature over a checkpoint's text.
-    pub fn sign(&mut self, text: &str) -> Result<Vec<u8>, ClientError> {
-        self.ask(text.as_bytes())
+    pub fn sign(&mut self, checkpoint: &Checkpoint) -> Result<Vec<u8>, ClientError> {
+        self.ask(checkpoint.to_string().as_bytes())
+    }
+
+    /// A signature over a message about a record.
+    pub fn sign_webhook(&mut self, content: &WebhookContent) -> Result<Vec<u8>, ClientError> {
+        self.ask(content.as_str().as_bytes())
     }
 
     fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, ClientError> {

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use candor_core::Verified;
 use candor_core::merkle::TreeSize;
-use candor_core::note::{Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX};
+use candor_core::note::{
+    Checkpoint, CheckpointError, LogKey, NOTE_BYTES_MAX, WebhookContent, WebhookError,
+};
 
 /// How long a server's `last-signed` is.
 const SERVERS_FILE_BYTES: usize = 2 * 4_096;
@@ -82,6 +84,9 @@ pub enum Refused {
     /// Not a text.
     #[error("this is no text")]
     NotText,
+    /// Not a message about a record of this log.
+    #[error("this is no message about a record of this log: {0}")]
+    Webhook(#[from] WebhookError),
     /// Smaller than what was signed.
     #[error(
         "a tree of {signed} entries was signed, and this one has {asked}: the log was set back"
@@ -172,6 +177,16 @@ impl Guard {
             return Err(Refused::OtherRoot(signed));
         }
         Ok(asked)
+    }
+
+    /// Reads a message about a record that is to be signed, and says whether it can be.
+    ///
+    /// What is signed like this is never taken for a checkpoint: it has no line break, and a checkpoint's text ends in one;
+    /// and it begins with what no log's origin can begin with ([`candor_core::note::webhook`]). So there is nothing
+    /// that it could contradict, and nothing to be kept of it. That the record is in the log is for its receiver to see:
+    /// the signer has no entries.
+    pub fn check_webhook(&self, text: &[u8]) -> Result<WebhookContent, Refused> {
+        Ok(WebhookContent::parse(text, &self.key)?)
     }
 
     /// Puts the note of a checkpoint that was checked and signed on stable storage. What is kept never gets older.
@@ -267,7 +282,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use candor_core::merkle::{LeafHash, TreeHead};
+    use candor_core::merkle::{LeafHash, LeafIndex, TreeHead};
     use candor_core::note::{NoteSigner, Retirement};
     use ed25519_dalek::SigningKey;
 
@@ -405,6 +420,59 @@ mod tests {
         let lines = fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(lines, 4, "two files, two locks");
         assert_ne!(beside(&paths[0], ".next"), beside(&paths[1], ".next"));
+    }
+
+    const BODY: &str = "{\"type\":\"record.logged\",\"data\":{}}";
+
+    fn message(index: u64) -> String {
+        let key = LogKey::from(signer().verifier_key().clone());
+        let content = WebhookContent::compose(&key, LeafIndex::new(index), 1_767_323_045, BODY);
+        content.expect("a good one").as_str().to_owned()
+    }
+
+    /// One is never signed by the other's rules: whoever has a message signed gets nothing that is a checkpoint.
+    #[test]
+    fn messages_and_checkpoints_of_this_log_are_signed_each_by_its_own_rules() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut guard = open(&folder.path().join("newest"), true).expect("a new log");
+        let (checkpoint, message) = (text(head(3, 1), None), message(2));
+        sign(&mut guard, &checkpoint).expect("a checkpoint");
+        guard.check_webhook(message.as_bytes()).expect("a message");
+        assert!(guard.check(message.as_bytes()).is_err());
+        assert!(guard.check_webhook(checkpoint.as_bytes()).is_err());
+        for twin in [
+            format!("{message}\n"),
+            format!("{message}\n{checkpoint}"),
+            format!("{checkpoint}{message}"),
+            message.replace(':', ":\n"),
+            message.replace("candor+record", "candor-record"),
+            message.replace("+2.", "+02."),
+            message.replace("record.logged", "record.other"),
+            checkpoint.replace("\n3\n", " 3 ").trim_end().to_owned(),
+        ] {
+            assert_ne!(twin, message);
+            assert!(guard.check_webhook(twin.as_bytes()).is_err(), "{twin:?}");
+            assert!(guard.check(twin.as_bytes()).is_err(), "{twin:?}");
+        }
+        // Another log's.
+        let other = NoteSigner::new(
+            "example.org/candor-other".parse().expect("a name"),
+            SigningKey::from_bytes(&[7; 32]),
+        );
+        let other = LogKey::from(other.verifier_key().clone());
+        let theirs = WebhookContent::compose(&other, LeafIndex::new(2), 1_767_323_045, BODY);
+        let theirs = theirs.expect("a good one of another log");
+        let refused = guard.check_webhook(theirs.as_str().as_bytes());
+        assert!(
+            matches!(refused, Err(Refused::Webhook(WebhookError::Id { .. }))),
+            "{refused:?}"
+        );
+        // A message changes nothing of what checkpoints are held against.
+        let smaller = sign(&mut guard, &text(head(2, 1), None));
+        assert!(
+            matches!(smaller, Err(Refused::Smaller { .. })),
+            "{smaller:?}"
+        );
     }
 
     #[test]

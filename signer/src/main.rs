@@ -1,4 +1,4 @@
-//! `candor-signer`: keeps a log's key, and signs the log's checkpoints.
+//! `candor-signer`: keeps a log's key, and signs the log's checkpoints and its messages.
 
 mod pkcs11;
 
@@ -21,7 +21,8 @@ const PIN_VARIABLE: &str = "CANDOR_PIN";
 
 /// Keeps a log's key, and signs the log's checkpoints for its server.
 ///
-/// It signs nothing else, never two trees of one size, and never one that is smaller than what it signed.
+/// Never two trees of one size, and never one that is smaller than what it signed. Beside them it signs the messages by
+/// which the server's webhooks tell of records, which can't be taken for checkpoints, and nothing else.
 #[derive(Parser)]
 #[command(name = "candor-signer", version)]
 struct Cli {

@@ -1,7 +1,8 @@
 //! What goes over the socket.
 //!
 //! ```text
-//! request    u32 length, big endian    that many bytes: a checkpoint's text; none asks for the key
+//! request    u32 length, big endian    that many bytes: a checkpoint's text, or the content of a message about a
+//!                                      record; none asks for the key
 //! answer     u8  0: done, 1: refused
 //!            u32 length, big endian    that many bytes: the signature, or the key; or why not, as text
 //! ```

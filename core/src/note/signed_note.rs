@@ -278,7 +278,12 @@ impl NoteSigner {
             text.ends_with('\n') && !text.contains(|c: char| c < ' ' && c != '\n'),
             "a note's text ends in a newline and has no other control characters"
         );
-        self.key.sign(text.as_bytes()).to_vec()
+        self.sign_bytes(text.as_bytes())
+    }
+
+    /// The caller has made sure that these bytes are of a kind that this key signs.
+    pub(super) fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.key.sign(bytes).to_vec()
     }
 }
 

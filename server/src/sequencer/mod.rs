@@ -92,7 +92,7 @@ pub struct SequencerParts {
     /// What of it is in memory.
     pub recent: Arc<Recent>,
     /// Signs checkpoints.
-    pub signer: Box<dyn Signer>,
+    pub signer: Arc<dyn Signer>,
     /// Where tiles, entries and attachments are put before a tree is released, if anywhere.
     pub static_part: Option<StaticPart>,
     /// Admits publishers, where that is asked for.

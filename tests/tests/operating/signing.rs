@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use candor_core::note::LogKey;
+use candor_core::merkle::{LeafIndex, TreeHead};
+use candor_core::note::{Checkpoint, LogKey, WebhookContent};
 use candor_tests::history::{History, LogReader, replay};
 use candor_tests::load::{Load, LoadPlan, Seen};
 use candor_tests::{ORIGIN, TestLog, TestPublisher, program};
@@ -342,6 +343,27 @@ fn a_signer_says_what_is_wrong_and_signs_nothing_but_checkpoints() {
     let (refused, said) = ask(b"DSSEv1 28 application/vnd.in-toto+json 2 {}");
     assert_eq!(refused, 1);
     assert!(said.contains("no checkpoint of this log"), "{said}");
+    let log_key: LogKey = key.parse().expect("the log's key");
+    let body = r#"{"type":"record.logged","timestamp":"2026-01-02T03:04:05Z","data":{}}"#;
+    let content = WebhookContent::compose(&log_key, LeafIndex::new(4), 1_767_323_045, body);
+    let content = content.expect("a good one");
+    let (done, _) = ask(content.as_str().as_bytes());
+    assert_eq!(done, 0, "messages about records are signed too");
+    // But no text that is half the one and half the other.
+    let checkpoint = Checkpoint::new(log_key.origin(), TreeHead::empty(), None).to_string();
+    for twin in [
+        format!("{}\n", content.as_str()),
+        format!("{}\n{checkpoint}", content.id()),
+        content.as_str().replace("data", "da\nta"),
+        content.as_str().replace("candor+record+", "candor+record"),
+        content.as_str().replace("record.logged", "record.other"),
+        checkpoint.trim_end().to_owned(),
+        format!("{checkpoint}{}", content.as_str()),
+    ] {
+        let (refused, said) = ask(twin.as_bytes());
+        assert_eq!(refused, 1, "{twin:?}");
+        assert!(said.contains("this is no "), "{said}");
+    }
     // Too long a message ends the connection, and nothing else.
     let mut long = UnixStream::connect(signer.socket()).expect("it listens");
     long.write_all(&u32::MAX.to_be_bytes()).expect("it is sent");

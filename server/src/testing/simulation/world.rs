@@ -166,7 +166,7 @@ impl Server {
         let parts = SequencerParts {
             storage: storage.clone(),
             recent: Arc::new(Recent::of(storage)),
-            signer: Box::new(signer()),
+            signer: Arc::new(signer()),
             static_part: None,
             operator: None,
             queue_max: 16,
