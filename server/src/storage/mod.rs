@@ -4,6 +4,7 @@
 //! [`postgres`] serves any number of servers. One suite of tests holds both to what the trait says
 //! (`server/tests/storage`).
 
+mod outbox;
 mod peers;
 pub mod postgres;
 mod rebuild;
@@ -26,6 +27,7 @@ use candor_core::note::{Checkpoint, LogKey, Origin, VerifierKey};
 use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
 
 use crate::views::ViewChange;
+pub use outbox::{Claim, Outbox, OutboxRow, Progress};
 pub use peers::Peers;
 pub use rebuild::Rebuild;
 pub use turn::{CommitError, Turn};
@@ -55,6 +57,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// The other servers on the same database, if there can be any.
     fn peers(&self) -> Option<&dyn Peers>;
+
+    /// How far the log's webhooks have come.
+    fn outbox(&self) -> &dyn Outbox;
 
     /// How many connections read now, and how many wait for something to read.
     fn readers(&self) -> Readers;
@@ -100,6 +105,14 @@ pub trait Storage: Send + Sync + 'static {
         page: RecordPage,
     ) -> Result<Vec<RecordRow>, StorageError>;
 
+    /// The same, oldest first, from the one behind `after` on; at most `limit`.
+    async fn records_after(
+        &self,
+        filter: &RecordFilter,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError>;
+
     /// The `weights` records of this manifest, whoever signed them, oldest first, from the one behind `after` on.
     async fn weights_of(
         &self,
@@ -135,6 +148,10 @@ pub trait Storage: Send + Sync + 'static {
         after: Option<LeafIndex>,
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError>;
+
+    /// The release of a model that was logged last and was not withdrawn; or that was logged last, if all were, as far as
+    /// the newest thousand say.
+    async fn newest_release(&self, model: &ModelName) -> Result<Option<ReleaseRow>, StorageError>;
 
     /// One release, with the records about it, oldest first, from the one behind `after` on; all of it as of one
     /// moment.

@@ -11,7 +11,9 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
 use super::snapshot::{StoredEntry, TilePlace};
-use super::{EntriesLimit, LogIdentity, LoggedRecord, RecordRow, StorageError};
+use super::{
+    EntriesLimit, LogIdentity, LoggedRecord, OutboxRow, Progress, RecordRow, StorageError,
+};
 
 /// Numbers cross to the database's signed 64-bit integers here and nowhere else.
 pub(super) fn to_db(number: u64) -> Result<i64, StorageError> {
@@ -184,5 +186,31 @@ pub(super) fn tile_place_of(level: i64, index: i64, bytes: i64) -> Result<TilePl
         level: level.ok_or_else(|| StorageError::damaged("a tile of no level"))?,
         index: TileIndex::new(from_db(index)?),
         bytes: from_db(bytes)?,
+    })
+}
+
+/// `webhook`, `first_idx`, `next_idx`, `attempts`, `retry_ms`, `error`, and the server that has it
+pub(super) type OutboxColumns = (
+    String,
+    i64,
+    i64,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
+
+pub(super) fn outbox_row_of(columns: OutboxColumns) -> Result<OutboxRow, StorageError> {
+    let (webhook, first, next, attempts, retry_ms, error, server) = columns;
+    Ok(OutboxRow {
+        webhook,
+        first: index_from_db(first)?,
+        progress: Progress {
+            next: index_from_db(next)?,
+            attempts: u32::try_from(attempts).map_err(StorageError::damaged)?,
+            retry_ms,
+            error,
+        },
+        server,
     })
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::storage::sqlite::Sqlite;
 use crate::storage::{
-    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers,
+    Batch, CommitError, EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Outbox, Peers,
     PublisherPage, PublisherRow, Questions, Readers, Rebuild, RecordFilter, RecordPage, RecordRow,
     ReleasePage, ReleaseRow, Storage, StorageError, StoredAttachment, Turn,
 };
@@ -138,6 +138,10 @@ impl Storage for FaultyStorage {
         None
     }
 
+    fn outbox(&self) -> &dyn Outbox {
+        self.inner.outbox()
+    }
+
     fn readers(&self) -> Readers {
         self.inner.readers()
     }
@@ -200,6 +204,16 @@ impl Storage for FaultyStorage {
         self.inner.records(filter, page).await
     }
 
+    async fn records_after(
+        &self,
+        filter: &RecordFilter,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        self.answers()?;
+        self.inner.records_after(filter, after, limit).await
+    }
+
     async fn weights_of(
         &self,
         manifest: Sha256,
@@ -238,6 +252,10 @@ impl Storage for FaultyStorage {
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError> {
         self.inner.releases(model, after, limit).await
+    }
+
+    async fn newest_release(&self, model: &ModelName) -> Result<Option<ReleaseRow>, StorageError> {
+        self.inner.newest_release(model).await
     }
 
     async fn release(

@@ -11,6 +11,7 @@ mod batches;
 mod manifests;
 mod suite;
 mod turns;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -99,6 +100,9 @@ on_both_engines! {
     one_turn_begins_when_the_other_has_ended,
     a_turn_that_is_dropped_has_written_nothing,
     attachments_are_stored_once,
+    a_webhook_goes_on_from_where_it_was_and_never_back,
+    records_are_read_in_the_order_of_the_log_too,
+    the_newest_release_is_the_last_that_was_not_withdrawn,
 }
 
 /// The same batches, the same answers.

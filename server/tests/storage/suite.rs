@@ -18,6 +18,11 @@ use candor_server::views::Effect;
 
 use crate::batches::{Growing, entry, key, many, state};
 pub(crate) use crate::manifests::weights_are_found_by_their_whole_manifest_digest;
+pub(crate) use crate::webhooks::{
+    a_webhook_goes_on_from_where_it_was_and_never_back,
+    records_are_read_in_the_order_of_the_log_too,
+    the_newest_release_is_the_last_that_was_not_withdrawn,
+};
 use crate::{Bed, identity};
 
 pub(crate) async fn commit(storage: &dyn Storage, batch: &Batch) -> Result<(), CommitError> {
@@ -490,6 +495,11 @@ async fn answers_about_records(storage: &dyn Storage, size: TreeSize) -> Vec<Str
                     let rows = storage.records(&filter, page).await.expect("records");
                     answers.push(said(&format!("{filter:?} {page:?}"), &rows));
                 }
+                for after in [None, Some(LeafIndex::new(50))] {
+                    let rows = storage.records_after(&filter, after, 5).await;
+                    let question = format!("{filter:?} after {after:?}");
+                    answers.push(said(&question, &rows.expect("records")));
+                }
             }
         }
     }
@@ -536,6 +546,9 @@ async fn answers_about_names(
         let rows = storage.releases(release.model(), after, 3).await;
         let question = format!("releases of {}", release.model());
         answers.push(said(&question, &rows.expect("releases")));
+        let newest = storage.newest_release(release.model()).await;
+        let question = format!("newest release of {}", release.model());
+        answers.push(said(&question, &newest.expect("an answer")));
     }
     answers
 }

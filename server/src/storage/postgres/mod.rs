@@ -10,6 +10,7 @@
 //! these and their keys, `views` for the rest. `turn` puts them together to write.
 
 mod log;
+mod outbox;
 mod publishers;
 mod readers;
 mod rebuild;
@@ -31,9 +32,9 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 
 use super::{
-    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
-    Questions, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage,
-    StorageError, StoredAttachment, Turn,
+    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Outbox, Peers, PublisherPage,
+    PublisherRow, Questions, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
+    Storage, StorageError, StoredAttachment, Turn,
 };
 
 use readers::Readers;
@@ -67,6 +68,8 @@ pub struct Postgres {
     writer: PgPool,
     /// One connection, for what servers tell each other: it waits for nothing, and for nobody who reads.
     peers: PgPool,
+    /// One connection, for webhooks, opened when there are any: what it writes holds nobody up.
+    outbox: PgPool,
     readers: Arc<Readers>,
 }
 
@@ -77,6 +80,8 @@ enum Use {
     Turns,
     /// What is told may be lost in a crash of the database: who told it still knows it.
     Peers,
+    /// A commit returns when it is on stable storage: where a webhook begins must not be forgotten.
+    Outbox,
     Reading,
 }
 
@@ -137,6 +142,7 @@ impl Postgres {
             url: url.clone(),
             writer,
             peers: pool(url, Use::Peers, 1).await?,
+            outbox: pool_options(Use::Outbox, 1).connect_lazy_with(url.options().clone()),
             readers: Arc::new(Readers::open(url).await?),
         })
     }
@@ -148,20 +154,21 @@ impl Use {
         match self {
             Self::Turns | Self::Peers => CONNECT_TIME_MAX,
             // The others may be busy.
-            Self::Reading => STATEMENT_TIME_MAX,
+            Self::Outbox | Self::Reading => STATEMENT_TIME_MAX,
         }
     }
 
     /// The settings of such a connection, beyond the database's own.
     fn settings(self) -> String {
+        // `on`, or what waits for more servers than this one: never less.
+        let is_durable = "SELECT set_config('synchronous_commit', 'on', false)
+                 WHERE current_setting('synchronous_commit') IN ('off', 'local')";
         let own = match self {
-            // `on`, or what waits for more servers than this one: never less.
             Self::Turns => format!(
-                "SELECT set_config('synchronous_commit', 'on', false)
-                 WHERE current_setting('synchronous_commit') IN ('off', 'local');
-                 SET idle_in_transaction_session_timeout = {}",
+                "{is_durable}; SET idle_in_transaction_session_timeout = {}",
                 SILENCE_MAX.as_millis()
             ),
+            Self::Outbox => is_durable.to_owned(),
             Self::Peers => "SET synchronous_commit = off".to_owned(),
             Self::Reading => "SET default_transaction_read_only = on".to_owned(),
         };
@@ -313,6 +320,7 @@ impl Storage for Postgres {
     async fn close(&self) {
         self.readers.pool().close().await;
         self.peers.close().await;
+        self.outbox.close().await;
         self.writer.close().await;
     }
 
@@ -336,6 +344,10 @@ impl Storage for Postgres {
 
     fn peers(&self) -> Option<&dyn Peers> {
         Some(self)
+    }
+
+    fn outbox(&self) -> &dyn Outbox {
+        self
     }
 
     /// The database finds them.
@@ -403,6 +415,19 @@ impl Storage for Postgres {
         ask!(self, connection, views::records(connection, filter, page))
     }
 
+    async fn records_after(
+        &self,
+        filter: &RecordFilter,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        ask!(
+            self,
+            connection,
+            views::records_after(connection, filter, after, limit)
+        )
+    }
+
     async fn weights_of(
         &self,
         manifest: Sha256,
@@ -456,6 +481,10 @@ impl Storage for Postgres {
             connection,
             views::releases(connection, model, after, limit)
         )
+    }
+
+    async fn newest_release(&self, model: &ModelName) -> Result<Option<ReleaseRow>, StorageError> {
+        ask!(self, connection, views::newest_release(connection, model))
     }
 
     async fn release(

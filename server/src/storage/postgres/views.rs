@@ -201,14 +201,37 @@ pub(super) async fn records(
     filter: &RecordFilter,
     page: RecordPage,
 ) -> Result<Vec<RecordRow>, StorageError> {
-    let found = found(filter, "idx < $1", "idx DESC");
+    let before = i64::try_from(page.before.get()).unwrap_or(i64::MAX);
+    let part = ("idx < $1", "idx DESC", before, page.limit);
+    list(database, filter, part).await
+}
+
+pub(super) async fn records_after(
+    database: impl PgExecutor<'_>,
+    filter: &RecordFilter,
+    after: Option<LeafIndex>,
+    limit: u32,
+) -> Result<Vec<RecordRow>, StorageError> {
+    let part = ("idx > $1", "idx", behind(after), limit);
+    list(database, filter, part).await
+}
+
+/// Rows that fulfil a condition on `idx` and `$1`, in an order, with `$1`; and at most how many.
+type ListPart = (&'static str, &'static str, i64, u32);
+
+async fn list(
+    database: impl PgExecutor<'_>,
+    filter: &RecordFilter,
+    (condition, order, bound, limit): ListPart,
+) -> Result<Vec<RecordRow>, StorageError> {
+    let found = found(filter, condition, order);
     let query = format!(
         "{RECORD} FROM ({found}) AS record JOIN entry ON entry.idx = record.idx
-         ORDER BY record.idx DESC"
+         ORDER BY record.{order}"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(query))
-        .bind(i64::try_from(page.before.get()).unwrap_or(i64::MAX))
-        .bind(i64::from(page.limit));
+        .bind(bound)
+        .bind(i64::from(limit));
     if let Some(publisher) = &filter.publisher {
         query = query.bind(publisher.as_str());
     }
@@ -345,6 +368,25 @@ pub(super) async fn releases(
     rows.into_iter().map(release_of).collect()
 }
 
+pub(super) async fn newest_release(
+    database: impl PgExecutor<'_>,
+    model: &ModelName,
+) -> Result<Option<ReleaseRow>, StorageError> {
+    // A publisher that withdraws one release after the other makes this no slower than so many rows.
+    let query = format!(
+        "{RELEASE} WHERE name = (
+             SELECT newest.name FROM (SELECT name, first_idx, withdrawn_by FROM release WHERE model = $2
+                                      ORDER BY first_idx DESC LIMIT 1000) AS newest
+             ORDER BY newest.withdrawn_by IS NOT NULL, newest.first_idx DESC LIMIT 1)"
+    );
+    let row = sqlx::query_as(AssertSqlSafe(query))
+        .bind(kinds())
+        .bind(model.to_string())
+        .fetch_optional(database)
+        .await?;
+    row.map(release_of).transpose()
+}
+
 pub(super) async fn release(
     connection: &mut PgConnection,
     name: &ReleaseName,
@@ -436,12 +478,14 @@ mod tests {
                     publisher: publisher.then(|| who.parse().expect("a name")),
                     subject: subject.then(|| format!("{who}/m@1")),
                 };
-                let plan = plan(&pool, &filter).await;
-                for counted in ["actual rows=", "Rows Removed by Filter: "] {
-                    for rest in plan.split(counted).skip(1) {
-                        let count = rest.split([' ', '\n']).next().unwrap_or_default();
-                        let count: i64 = count.parse().expect("a number");
-                        assert!(count <= kinds * LIMIT, "{filter:?}\n{plan}");
+                for part in [("idx < $1", "idx DESC", 30_000), ("idx > $1", "idx", -1)] {
+                    let plan = plan(&pool, &filter, part).await;
+                    for counted in ["actual rows=", "Rows Removed by Filter: "] {
+                        for rest in plan.split(counted).skip(1) {
+                            let count = rest.split([' ', '\n']).next().unwrap_or_default();
+                            let count: i64 = count.parse().expect("a number");
+                            assert!(count <= kinds * LIMIT, "{filter:?}\n{plan}");
+                        }
                     }
                 }
             }
@@ -449,11 +493,15 @@ mod tests {
     }
 
     /// How the database found what `filter` lets through, and how many rows each step had.
-    async fn plan(pool: &PgPool, filter: &RecordFilter) -> String {
-        let found = found(filter, "idx < $1", "idx DESC");
+    async fn plan(
+        pool: &PgPool,
+        filter: &RecordFilter,
+        (condition, order, bound): (&str, &str, i64),
+    ) -> String {
+        let found = found(filter, condition, order);
         let explain = format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) {found}");
         let mut query = sqlx::query_as(AssertSqlSafe(explain))
-            .bind(30_000_i64)
+            .bind(bound)
             .bind(LIMIT);
         if let Some(publisher) = &filter.publisher {
             query = query.bind(publisher.as_str());

@@ -15,6 +15,7 @@ mod changes;
 mod digests;
 mod insert;
 mod log;
+mod outbox;
 mod publishers;
 mod rebuild;
 mod reserve;
@@ -41,9 +42,9 @@ use sqlx::sqlite::{
 use tracing::warn;
 
 use super::{
-    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow,
-    Questions, Readers, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow,
-    Storage, StorageError, StoredAttachment, Turn,
+    EntriesLimit, Known, LogIdentity, LoggedRecord, ModelRow, Outbox, Peers, PublisherPage,
+    PublisherRow, Questions, Readers, Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage,
+    ReleaseRow, Storage, StorageError, StoredAttachment, Turn,
 };
 
 use digests::{Digests, Key};
@@ -306,6 +307,10 @@ impl Storage for Sqlite {
         None
     }
 
+    fn outbox(&self) -> &dyn Outbox {
+        self
+    }
+
     fn readers(&self) -> Readers {
         let idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
         Readers {
@@ -377,6 +382,22 @@ impl Storage for Sqlite {
         .await
     }
 
+    async fn records_after(
+        &self,
+        filter: &RecordFilter,
+        after: Option<LeafIndex>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        views::records_after(
+            &mut *self.readers.begin().await?,
+            &self.digests,
+            filter,
+            after,
+            limit,
+        )
+        .await
+    }
+
     async fn weights_of(
         &self,
         manifest: Sha256,
@@ -422,6 +443,10 @@ impl Storage for Sqlite {
         limit: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError> {
         views::releases(&self.readers, model, after, limit).await
+    }
+
+    async fn newest_release(&self, model: &ModelName) -> Result<Option<ReleaseRow>, StorageError> {
+        views::newest_release(&self.readers, model).await
     }
 
     async fn release(

@@ -96,6 +96,31 @@ pub(super) async fn records(
     filter: &RecordFilter,
     page: RecordPage,
 ) -> Result<Vec<RecordRow>, StorageError> {
+    let before = i64::try_from(page.before.get()).unwrap_or(i64::MAX);
+    let part = ("idx < ?1", "idx DESC", before, page.limit);
+    list(connection, digests, filter, part).await
+}
+
+pub(super) async fn records_after(
+    connection: &mut SqliteConnection,
+    digests: &Digests,
+    filter: &RecordFilter,
+    after: Option<LeafIndex>,
+    limit: u32,
+) -> Result<Vec<RecordRow>, StorageError> {
+    let part = ("idx > ?1", "idx", behind(after), limit);
+    list(connection, digests, filter, part).await
+}
+
+/// Rows that fulfil a condition on `idx` and `?1`, in an order, with `?1`; and at most how many.
+type ListPart = (&'static str, &'static str, i64, u32);
+
+async fn list(
+    connection: &mut SqliteConnection,
+    digests: &Digests,
+    filter: &RecordFilter,
+    (condition, order, bound, limit): ListPart,
+) -> Result<Vec<RecordRow>, StorageError> {
     // The subject first: candidates have to be asked for before the snapshot begins.
     let subject = match &filter.subject {
         None => None,
@@ -109,14 +134,14 @@ pub(super) async fn records(
         named.push(publisher_index(connection, publisher.as_str()).await?);
     }
     named.extend(subject);
-    let found = found(filter, "idx < ?1", "idx DESC");
+    let found = found(filter, condition, order);
     let query = format!(
         "{RECORD} FROM ({found} LIMIT ?2) AS record CROSS JOIN entry ON entry.idx = record.idx
-         {NAMES} ORDER BY record.idx DESC"
+         {NAMES} ORDER BY record.{order}"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(query))
-        .bind(i64::try_from(page.before.get()).unwrap_or(i64::MAX))
-        .bind(i64::from(page.limit));
+        .bind(bound)
+        .bind(i64::from(limit));
     for index in named {
         let Some(index) = index else {
             return Ok(Vec::new());
@@ -283,6 +308,25 @@ pub(super) async fn releases(
     rows.iter().map(release_of).collect()
 }
 
+pub(super) async fn newest_release(
+    pool: &SqlitePool,
+    model: &ModelName,
+) -> Result<Option<ReleaseRow>, StorageError> {
+    // A publisher that withdraws one release after the other makes this no slower than so many rows.
+    let query = format!(
+        "{RELEASE} WHERE first_idx = (
+             SELECT first_idx FROM (SELECT first_idx, withdrawn_by FROM release WHERE model = ?2
+                                    ORDER BY first_idx DESC LIMIT 1000)
+             ORDER BY withdrawn_by IS NOT NULL, first_idx DESC LIMIT 1)"
+    );
+    let row = sqlx::query(AssertSqlSafe(query))
+        .bind(kinds())
+        .bind(model.to_string())
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(release_of).transpose()
+}
+
 pub(super) async fn release(
     connection: &mut SqliteConnection,
     digests: &Digests,
@@ -358,7 +402,7 @@ mod tests {
     use super::*;
 
     /// How the database looks for what `filter` lets through: one line for each table and arm.
-    async fn plan(filter: &RecordFilter) -> Vec<String> {
+    async fn plan(filter: &RecordFilter, condition: &str, order: &str) -> Vec<String> {
         // One connection, or there would be a database for each.
         let options = SqlitePoolOptions::new().max_connections(1);
         let pool = options
@@ -366,7 +410,7 @@ mod tests {
             .await
             .expect("a database");
         super::super::MIGRATIONS.run(&pool).await.expect("tables");
-        let found = found(filter, "idx < ?1", "idx DESC");
+        let found = found(filter, condition, order);
         let rows = sqlx::query(AssertSqlSafe(format!(
             "EXPLAIN QUERY PLAN {found} LIMIT ?2"
         )))
@@ -397,17 +441,23 @@ mod tests {
                     "record_by_subject_and_publisher (subject=? AND publisher=? AND kind=? AND rowid<?)"
                 }
             };
-            let plan = plan(&filter).await;
-            assert!(
-                plan.iter().any(|line| line.ends_with(index)),
-                "{filter:?}: {plan:#?}"
-            );
-            for line in &plan {
+            for (condition, order, bound) in [
+                ("idx < ?1", "idx DESC", "rowid<?)"),
+                ("idx > ?1", "idx", "rowid>?)"),
+            ] {
+                let index = index.replace("rowid<?)", bound);
+                let plan = plan(&filter, condition, order).await;
                 assert!(
-                    line.starts_with("SEARCH record USING"),
-                    "{filter:?}: {line}"
+                    plan.iter().any(|line| line.ends_with(&index)),
+                    "{filter:?}: {plan:#?}"
                 );
-                assert!(line.ends_with("rowid<?)"), "{filter:?}: {line}");
+                for line in &plan {
+                    assert!(
+                        line.starts_with("SEARCH record USING"),
+                        "{filter:?}: {line}"
+                    );
+                    assert!(line.ends_with(bound), "{filter:?}: {line}");
+                }
             }
         }
     }

@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::storage::{
     Batch, CommitError, EntriesLimit, Known, KnownRelease, KnownStatement, LogIdentity,
-    LoggedRecord, ModelRow, Peers, PublisherPage, PublisherRow, Questions, Readers, Rebuild,
-    RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage, StorageError,
+    LoggedRecord, ModelRow, Outbox, Peers, PublisherPage, PublisherRow, Questions, Readers,
+    Rebuild, RecordFilter, RecordPage, RecordRow, ReleasePage, ReleaseRow, Storage, StorageError,
     StoredAttachment, Turn,
 };
 use crate::views::Effect;
@@ -376,6 +376,10 @@ impl Storage for SimDatabase {
         self
     }
 
+    fn outbox(&self) -> &dyn Outbox {
+        unreachable!("nobody is told here")
+    }
+
     fn peers(&self) -> Option<&dyn Peers> {
         self.is_shared.then_some(self)
     }
@@ -462,6 +466,15 @@ impl Storage for SimDatabase {
         Ok(Vec::new())
     }
 
+    async fn records_after(
+        &self,
+        _: &RecordFilter,
+        _: Option<LeafIndex>,
+        _: u32,
+    ) -> Result<Vec<RecordRow>, StorageError> {
+        Ok(Vec::new())
+    }
+
     async fn weights_of(
         &self,
         _: Sha256,
@@ -500,6 +513,10 @@ impl Storage for SimDatabase {
         _: u32,
     ) -> Result<Vec<ReleaseRow>, StorageError> {
         Ok(Vec::new())
+    }
+
+    async fn newest_release(&self, _: &ModelName) -> Result<Option<ReleaseRow>, StorageError> {
+        Ok(None)
     }
 
     async fn release(
