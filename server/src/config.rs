@@ -32,6 +32,12 @@ const QUEUE_MAX: u64 = 4_096;
 /// What can be set as `queue-max`. Each that waits holds a request in memory, so more is of no use.
 const QUEUE_MAX_RANGE: RangeInclusive<u64> = 1..=1_000_000;
 
+/// How many may follow the log at a time.
+const EVENT_LISTENERS_MAX: u64 = 1_000;
+
+/// What can be set as `event-listeners-max`: each holds a connection, and of these there are no more.
+const EVENT_LISTENERS_RANGE: RangeInclusive<u64> = 1..=16_384;
+
 /// How long one request may take, body included.
 const REQUEST_SECONDS_MAX: u64 = 60;
 
@@ -128,6 +134,9 @@ pub struct ServeOptions {
     /// How many seconds a request may take, body included [default: 60]
     #[arg(long, env = "CANDOR_REQUEST_SECONDS_MAX", value_name = "SECONDS")]
     pub request_seconds_max: Option<u64>,
+    /// How many may follow the log by /api/v1/events at a time, and no more than half of all connections [default: 1000]
+    #[arg(long, env = "CANDOR_EVENT_LISTENERS_MAX", value_name = "N")]
+    pub event_listeners_max: Option<u64>,
     /// Where to put tiles, entry bundles and attachments as plain files as well: a folder, or `s3://bucket/prefix`
     #[arg(long, env = "CANDOR_STATIC_PART", value_name = "FOLDER|URL")]
     pub static_part: Option<Location>,
@@ -175,6 +184,8 @@ struct File {
     queue_max: Option<u64>,
     #[serde(default, deserialize_with = "whole_number")]
     request_seconds_max: Option<u64>,
+    #[serde(default, deserialize_with = "whole_number")]
+    event_listeners_max: Option<u64>,
     static_part: Option<Location>,
     operator_listen: Option<Listen>,
     tls_certificate: Option<PathBuf>,
@@ -206,6 +217,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// How long a request may take.
     pub request_time_max: Duration,
+    /// How many may follow the log at a time.
+    pub event_listeners_max: usize,
     /// Where the static part is, if there is one.
     pub static_part: Option<Location>,
     /// Where operators are answered, if not where everybody is.
@@ -274,9 +287,14 @@ impl Settings {
             .request_seconds_max
             .or(file.request_seconds_max)
             .unwrap_or(REQUEST_SECONDS_MAX);
+        let listeners = serve
+            .event_listeners_max
+            .or(file.event_listeners_max)
+            .unwrap_or(EVENT_LISTENERS_MAX);
         for (name, found, range) in [
             ("queue-max", queue_max, QUEUE_MAX_RANGE),
             ("request-seconds-max", seconds, REQUEST_SECONDS_RANGE),
+            ("event-listeners-max", listeners, EVENT_LISTENERS_RANGE),
         ] {
             if !range.contains(&found) {
                 return Err(ConfigError::Range { name, found, range });
@@ -333,6 +351,7 @@ impl Settings {
                 .unwrap_or(RegistrationSetting::Open),
             queue_max: usize::try_from(queue_max).expect("QUEUE_MAX_RANGE fits a usize"),
             request_time_max: Duration::from_secs(seconds),
+            event_listeners_max: usize::try_from(listeners).expect("the range fits a usize"),
             static_part: serve.static_part.clone().or(file.static_part),
             operator_listen: serve
                 .operator_listen

@@ -55,6 +55,10 @@ pub struct Metrics {
     pub readers: Family<Readers, Gauge>,
     /// Bytes of memory that find the log's entries, which grow with the log. Set when it is asked for.
     pub index_bytes: Gauge,
+    /// Those who follow the log now.
+    pub event_listeners: Gauge,
+    /// Records that were sent to them.
+    pub events_sent: Counter,
     /// Requests that were answered, by status.
     pub requests: Family<Status, Counter>,
     /// When the sequencer was last seen alive, in seconds since 1970.
@@ -104,6 +108,8 @@ impl Metrics {
             static_part_failures: Counter::default(),
             readers: Family::default(),
             index_bytes: Gauge::default(),
+            event_listeners: Gauge::default(),
+            events_sent: Counter::default(),
             requests: Family::default(),
             sequencer_alive_seconds: Gauge::default(),
         };
@@ -172,7 +178,22 @@ impl Metrics {
             metrics.sequencer_alive_seconds.clone(),
         );
         metrics.register_steps();
+        metrics.register_listeners();
         metrics
+    }
+
+    /// Who is told of what is logged.
+    fn register_listeners(&mut self) {
+        self.registry.register(
+            "event_listeners",
+            "Those who follow the log by /api/v1/events",
+            self.event_listeners.clone(),
+        );
+        self.registry.register(
+            "events_sent",
+            "Records that were sent to them",
+            self.events_sent.clone(),
+        );
     }
 
     /// The times of a record's way, in its order.

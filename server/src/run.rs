@@ -11,7 +11,7 @@ use candor_core::record::PublicKey;
 use candor_server::accept::Registration;
 use candor_server::catalogue;
 use candor_server::config::{DataOptions, RegistrationSetting, ServeOptions, Settings};
-use candor_server::http::{self, Log, Operations};
+use candor_server::http::{self, Events, Log, Operations};
 use candor_server::last_signed::LastSigned;
 use candor_server::limits::Limits;
 use candor_server::metrics::Metrics;
@@ -229,7 +229,11 @@ struct Running {
     follower: JoinHandle<()>,
 }
 
-async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Result<Running> {
+async fn start(
+    settings: &Settings,
+    connections_max: usize,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<Running> {
     let storage = open_storage(settings).await?;
     let identity = storage.identity().await?;
     let key = LogKey::from(identity.key.clone());
@@ -285,6 +289,11 @@ async fn start(settings: &Settings, stop: &watch::Receiver<bool>) -> anyhow::Res
         static_part: health,
         metrics,
         rates: Rates::new(&settings.rates),
+        // Whoever only listens keeps nobody out who asks.
+        events: Events::new(
+            settings.event_listeners_max.min(connections_max / 2),
+            stop.clone(),
+        ),
         address_header: settings.address_header.clone().map(|header| header.0),
         operations: match settings.operator_listen {
             Some(_) => Operations::Apart,
@@ -308,7 +317,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         mut sequencer,
         keeper,
         follower,
-    } = start(&settings, &stopping).await?;
+    } = start(&settings, connections_max, &stopping).await?;
     // What the sequencer opened can be used until the end.
     let (storage, until_the_end) = (Arc::clone(&log.storage), log.sequencer.clone());
     // Before anybody can know that the server runs: until then, a signal just ends the process.

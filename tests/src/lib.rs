@@ -9,6 +9,7 @@ pub mod cli;
 pub mod counts;
 pub mod cut;
 pub mod disk;
+pub mod events;
 pub mod everything;
 pub mod fsck;
 pub mod history;

@@ -18,7 +18,7 @@ pub(super) fn allow_reads(asks: bool, mut response: Response) -> Response {
         );
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("if-none-match"),
+            HeaderValue::from_static("if-none-match,last-event-id"),
         );
     }
     let headers = response.headers_mut();

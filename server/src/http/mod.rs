@@ -15,6 +15,7 @@ mod body;
 mod cross_origin;
 mod digest;
 mod evaluations;
+mod events;
 mod feeds;
 mod files;
 mod lineage;
@@ -64,10 +65,12 @@ use crate::storage::{LogIdentity, Storage, StorageError};
 
 use asker::Asker;
 pub(crate) use asker::Peer;
+pub use events::Events;
 pub use openapi::openapi;
 pub(crate) use outgoing::PIECE_BYTES;
 pub use pages::Pages;
 pub use problem::{Name, Problem};
+pub(crate) use records::Summary;
 
 /// How long an answer waits for what it shows to be released: that takes milliseconds, unless what keeps or publishes
 /// trees fails.
@@ -97,6 +100,8 @@ pub struct Log {
     pub metrics: Arc<Metrics>,
     /// How often strangers may do what costs.
     pub rates: Rates,
+    /// Who follows the log.
+    pub events: Events,
     /// The header in which a proxy says whom it asks for.
     pub address_header: Option<HeaderName>,
     /// Where operators are answered.
@@ -145,16 +150,17 @@ type Shared = State<Arc<Log>>;
 
 /// Everything that the server answers.
 pub fn router(log: Arc<Log>) -> Router {
-    let (json, attachments, openapi) = openapi::api();
+    let (json, attachments, events, openapi) = openapi::api();
     let openapi = Arc::new(openapi);
     let limit_reads = middleware::from_fn_with_state(Arc::clone(&log), asker::limit_reads);
     let hold = middleware::from_fn_with_state(Arc::clone(&log), outgoing::hold);
     // Hashes and attachments don't get smaller. Attachments take their room before they are loaded, and the others
-    // are so small that they need none.
+    // are so small that they need none. Events go out as they come, and whoever gathers or compresses would hold them back.
     let as_they_are = Router::new()
         .route("/checkpoint", routing::get(static_log::checkpoint))
         .route("/tile/{level}/{*path}", routing::get(static_log::tile))
-        .merge(attachments);
+        .merge(attachments)
+        .merge(events.layer(limit_reads.clone()));
     let views = json
         .merge(pages::routes(Arc::clone(&log)))
         .merge(feeds::routes())

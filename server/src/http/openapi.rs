@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Log, api_versions, attachments, evaluations, files, lineage, log, models, proofs, publish,
+    Log, api_versions, attachments, evaluations, events, files, lineage, log, models, proofs, publish,
     publishers, records, search, statistics, withdrawals,
 };
 
@@ -48,10 +48,21 @@ const ANYWHERE: [(&str, &str); 3] = [
     ),
 ];
 
-/// The routes of `/api/v1`: JSON, attachments, and the description of both.
-pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, Value) {
+/// Where events are.
+const EVENTS: &str = "/api/v1/events";
+
+/// The routes of `/api/v1`: JSON, attachments, events, and the description of all.
+pub(super) fn api() -> (
+    Router<Arc<Log>>,
+    Router<Arc<Log>>,
+    Router<Arc<Log>>,
+    Value,
+) {
     let (attachments, attachments_openapi) = OpenApiRouter::new()
         .routes(routes!(attachments::attachment))
+        .split_for_parts();
+    let (events, events_openapi) = OpenApiRouter::new()
+        .routes(routes!(events::events))
         .split_for_parts();
     let (json, mut openapi) = OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(log::log))
@@ -76,17 +87,21 @@ pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, Value) {
         .routes(routes!(proofs::consistency))
         .split_for_parts();
     openapi.merge(attachments_openapi);
-    for path in openapi.paths.paths.values_mut() {
+    openapi.merge(events_openapi);
+    for (name, path) in &mut openapi.paths.paths {
         if let Some(get) = &mut path.get {
-            let mut known = Response::new("The client has this answer already (if-none-match)");
-            known.content.clear();
-            add(get, "304", known);
             add(get, "400", problem("A parameter can't be read"));
-            add(
-                get,
-                "406",
-                problem("The client takes none of the encodings that there are"),
-            );
+            // What has no end is neither kept nor compressed.
+            if name != EVENTS {
+                let mut known = Response::new("The client has this answer already (if-none-match)");
+                known.content.clear();
+                add(get, "304", known);
+                add(
+                    get,
+                    "406",
+                    problem("The client takes none of the encodings that there are"),
+                );
+            }
         }
         for operation in [&mut path.get, &mut path.post].into_iter().flatten() {
             for (status, description) in ANYWHERE {
@@ -94,7 +109,7 @@ pub(super) fn api() -> (Router<Arc<Log>>, Router<Arc<Log>>, Value) {
             }
         }
     }
-    (json, attachments, with_compact_forms(&openapi))
+    (json, attachments, events, with_compact_forms(&openapi))
 }
 
 /// Adds to each list that takes `fields` that its items may have some of their properties only.
@@ -147,7 +162,7 @@ fn resolved(api: &Value, schema: &Value) -> Value {
 
 /// The description of `/api/v1`, as `OpenAPI` 3.1.
 pub fn openapi() -> Value {
-    api().2
+    api().3
 }
 
 /// Adds an answer, unless the handler describes its own.

@@ -222,6 +222,13 @@ impl Problem {
         self
     }
 
+    /// Says after how many seconds it is of use to try again.
+    #[must_use]
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry = Some(seconds);
+        self
+    }
+
     /// Says which record of the request it is about.
     #[must_use]
     fn record(mut self, record: usize) -> Self {

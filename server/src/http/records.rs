@@ -23,7 +23,7 @@ use crate::storage::{LoggedRecord, Questions, RecordFilter, RecordPage, RecordRo
 /// A record in a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// Its index in the log.
     index: u64,
     /// Its statement digest.
@@ -53,7 +53,7 @@ struct SubjectAnswer {
 }
 
 impl Summary {
-    pub(super) fn of(row: &RecordRow) -> Self {
+    pub(crate) fn of(row: &RecordRow) -> Self {
         Self {
             index: row.index.get(),
             statement: row.statement.to_string(),

@@ -2,6 +2,7 @@
 //!
 //! Not here: the real programs (`tests/`).
 
+mod events;
 mod faults;
 mod messages;
 mod objects;
@@ -32,9 +33,7 @@ use tower::ServiceExt as _;
 use crate::accept::Registration;
 use crate::catalogue::Opened;
 use crate::data_folder::DataFolder;
-use crate::http::Operations;
-use crate::http::Pages;
-use crate::http::{Log, router};
+use crate::http::{Events, Log, Operations, Pages, router};
 use crate::last_signed::LastSigned;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -106,7 +105,7 @@ impl FaultyLog {
         let parts = SequencerParts {
             storage: storage.clone(),
             recent: Arc::clone(&recent),
-            signer: Box::new(NoteSigner::new(key.name().clone(), secret)),
+            signer: Arc::new(NoteSigner::new(key.name().clone(), secret)),
             static_part,
             operator: None,
             queue_max,
@@ -130,6 +129,7 @@ impl FaultyLog {
             static_part: health,
             metrics,
             rates: Rates::new(&RateSettings::default()),
+            events: Events::new(2, stop.subscribe()),
             address_header: None,
             operations: Operations::Here,
             request_time_max,

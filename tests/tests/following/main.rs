@@ -1,0 +1,3 @@
+//! Whoever follows a log: listeners, webhooks and badges.
+
+mod events;
