@@ -19,6 +19,7 @@ use crate::rates::RateSettings;
 use crate::static_part::Location;
 use crate::storage::postgres::DatabaseUrl;
 use crate::tls::TlsFiles;
+use crate::webhooks::{Webhook, WebhookTable};
 
 /// Where the server listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:3270";
@@ -198,6 +199,8 @@ struct File {
     records_per_publisher: Option<u64>,
     address_header: Option<AddressHeader>,
     log_json: Option<bool>,
+    #[serde(default)]
+    webhook: Vec<WebhookTable>,
 }
 
 /// What is meant.
@@ -231,6 +234,8 @@ pub struct Settings {
     pub address_header: Option<AddressHeader>,
     /// Whether log lines are JSON.
     pub log_json: bool,
+    /// Whom to tell of records.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Why settings are refused.
@@ -257,6 +262,14 @@ pub enum ConfigError {
     HalfOfTls {
         /// Which setting is not there.
         missing: &'static str,
+    },
+    /// A webhook can't be told.
+    #[error("the webhook {name:?}: {rule}")]
+    Webhook {
+        /// Which.
+        name: String,
+        /// Why.
+        rule: String,
     },
     /// The database's address is none.
     #[error("the setting database: {0}")]
@@ -361,6 +374,8 @@ impl Settings {
             rates,
             address_header: serve.address_header.clone().or(file.address_header),
             log_json: serve.log_json.or(file.log_json).unwrap_or(false),
+            webhooks: WebhookTable::check_all(file.webhook)
+                .map_err(|(name, rule)| ConfigError::Webhook { name, rule })?,
         })
     }
 }
@@ -385,6 +400,12 @@ impl FromStr for Secret {
     type Err = std::convert::Infallible;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl Secret {
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 }
 
@@ -427,7 +448,7 @@ impl TryFrom<String> for Listen {
 }
 
 /// Reads a whole number, with a message that doesn't speak of Rust's types.
-fn whole_number<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn whole_number<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
     struct WholeNumber;
     impl Visitor<'_> for WholeNumber {
         type Value = u64;

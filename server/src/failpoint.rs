@@ -6,7 +6,7 @@
 
 /// A point. In their order: `turn` (begun), `planned`, `written` (and not committed), `committed`, `published` (to the
 /// static part), `signed`, `kept` (the checkpoint, on stable storage), `released` (and nobody answered), `shown` (in the
-/// static part). And `closed`: the log is retired, and nobody has signed that yet.
+/// static part). `told`: a webhook has taken a record, and that is not written down. And `closed`: the log is retired, and nobody has signed that yet.
 pub(crate) fn failpoint(name: &str) {
     #[cfg(debug_assertions)]
     plan::reach(name);

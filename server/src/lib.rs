@@ -45,6 +45,7 @@ pub mod tls;
 pub mod tree;
 pub mod upkeep;
 pub mod views;
+pub mod webhooks;
 
 #[cfg(test)]
 mod testing;

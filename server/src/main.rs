@@ -96,6 +96,9 @@ enum Command {
     /// Look after the log's static part: plain files that a web server or a CDN serves
     #[command(subcommand)]
     StaticPart(StaticPartCommand),
+    /// Look after the log's webhooks, which `--config` names
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Sign a publisher's registration as the operator, and print it ready to be published
     Admit {
         #[command(flatten)]
@@ -115,6 +118,15 @@ enum Command {
         /// Write one page for each command into this folder
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum WebhookCommand {
+    /// Say how far each of them has come, and why one does not; a server may run meanwhile
+    List {
+        #[command(flatten)]
+        data: DataOptions,
     },
 }
 
@@ -148,6 +160,7 @@ fn main() -> ExitCode {
         Command::StaticPart(StaticPartCommand::Write { data, static_part }) => {
             write_static_part(&data, static_part)
         }
+        Command::Webhook(WebhookCommand::List { data }) => operator::webhooks::list(&data),
         Command::Admit { data, file } => admit(&data, &file),
         Command::Openapi => {
             print(&format!("{:#}", http::openapi()));

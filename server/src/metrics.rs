@@ -59,6 +59,12 @@ pub struct Metrics {
     pub event_listeners: Gauge,
     /// Records that were sent to them.
     pub events_sent: Counter,
+    /// Records that a webhook has taken.
+    pub webhook_deliveries: Family<Hook, Counter>,
+    /// Times that a webhook did not take one.
+    pub webhook_failures: Family<Hook, Counter>,
+    /// Records that a webhook has not been told of yet, or that were not looked at.
+    pub webhook_behind: Family<Hook, Gauge>,
     /// Requests that were answered, by status.
     pub requests: Family<Status, Counter>,
     /// When the sequencer was last seen alive, in seconds since 1970.
@@ -77,6 +83,13 @@ pub struct Problem {
 pub struct Readers {
     /// `busy` or `idle`.
     pub state: &'static str,
+}
+
+/// A webhook, by its name in the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Hook {
+    /// Such as `dashboard`.
+    pub webhook: String,
 }
 
 /// An HTTP status.
@@ -110,6 +123,9 @@ impl Metrics {
             index_bytes: Gauge::default(),
             event_listeners: Gauge::default(),
             events_sent: Counter::default(),
+            webhook_deliveries: Family::default(),
+            webhook_failures: Family::default(),
+            webhook_behind: Family::default(),
             requests: Family::default(),
             sequencer_alive_seconds: Gauge::default(),
         };
@@ -193,6 +209,21 @@ impl Metrics {
             "events_sent",
             "Records that were sent to them",
             self.events_sent.clone(),
+        );
+        self.registry.register(
+            "webhook_deliveries",
+            "Records that a webhook has taken",
+            self.webhook_deliveries.clone(),
+        );
+        self.registry.register(
+            "webhook_failures",
+            "Times that a webhook did not take a record",
+            self.webhook_failures.clone(),
+        );
+        self.registry.register(
+            "webhook_behind",
+            "Records of the released tree that a webhook has not been told of yet",
+            self.webhook_behind.clone(),
         );
     }
 

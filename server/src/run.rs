@@ -22,6 +22,7 @@ use candor_server::sequencer::{Sequencer, SequencerError, SequencerParts};
 use candor_server::serve::{Door, serve};
 use candor_server::static_part::StaticPart;
 use candor_server::tls::Tls;
+use candor_server::webhooks::{WebhookParts, Webhooks};
 use opentelemetry::global;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter;
@@ -227,6 +228,7 @@ struct Running {
     keeper: Option<JoinHandle<()>>,
     /// Who keeps the catalogue behind it.
     follower: JoinHandle<()>,
+    webhooks: Webhooks,
 }
 
 async fn start(
@@ -256,7 +258,7 @@ async fn start(
     let parts = SequencerParts {
         storage: Arc::clone(&storage).for_writing(),
         recent: Arc::clone(&recent),
-        signer,
+        signer: Arc::clone(&signer),
         static_part,
         operator: registration.operator().cloned(),
         queue_max: settings.queue_max,
@@ -277,6 +279,13 @@ async fn start(
         released: sequencer.releases(),
     };
     let follower = tokio::spawn(follower.run(stop.clone()));
+    let parts = WebhookParts {
+        storage: Arc::clone(&storage),
+        sequencer: sequencer.clone(),
+        signer,
+        metrics: Arc::clone(&metrics),
+    };
+    let webhooks = Webhooks::start(parts, &settings.webhooks, stop)?;
     let log = Arc::new(Log {
         identity,
         storage,
@@ -306,6 +315,7 @@ async fn start(
         sequencer: task,
         keeper,
         follower,
+        webhooks,
     })
 }
 
@@ -317,6 +327,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         mut sequencer,
         keeper,
         follower,
+        webhooks,
     } = start(&settings, connections_max, &stopping).await?;
     // What the sequencer opened can be used until the end.
     let (storage, until_the_end) = (Arc::clone(&log.storage), log.sequencer.clone());
@@ -332,6 +343,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         retired = log.sequencer.released().retirement().is_some(),
         registration = settings.registration.as_str(),
         connections.max = connections_max,
+        webhooks = settings.webhooks.len(),
         "serving"
     );
     let serving = doors.serve(&log, &stopping)?;
@@ -353,6 +365,7 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         keeper.await?;
     }
     follower.await?;
+    webhooks.end().await;
     storage.close().await;
     drop(until_the_end);
     if let Err(error) = ended? {

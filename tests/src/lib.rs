@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod power;
 pub mod publisher;
 pub mod raw;
+pub mod receiver;
 pub mod statements;
 
 use std::fs;

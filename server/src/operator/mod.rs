@@ -1,6 +1,7 @@
-//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export`, `import` and `retire`.
+//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export`, `import`, `retire` and `webhook`.
 
 mod retire;
+pub(crate) mod webhooks;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;

@@ -4,6 +4,7 @@
 //! [`postgres`] serves any number of servers. One suite of tests holds both to what the trait says
 //! (`server/tests/storage`).
 
+mod gapless;
 mod outbox;
 mod peers;
 pub mod postgres;
@@ -27,6 +28,7 @@ use candor_core::note::{Checkpoint, LogKey, Origin, VerifierKey};
 use candor_core::record::{Kind, ModelName, PublisherName, PublisherState, ReleaseName};
 
 use crate::views::ViewChange;
+pub(crate) use gapless::check_gapless;
 pub use outbox::{Claim, Outbox, OutboxRow, Progress};
 pub use peers::Peers;
 pub use rebuild::Rebuild;

@@ -18,6 +18,7 @@ use crate::signer::SignerError;
 use crate::static_part::StaticPartError;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{CommitError, StorageError};
+use crate::webhooks::WebhooksError;
 use candor_signer::ClientError;
 use candor_signer::key_file::KeyFileError;
 
@@ -206,11 +207,23 @@ fn what_is_said_of_the_static_part() {
 #[test]
 fn what_is_said_of_settings() {
     let toml = toml::from_str::<toml::Table>("queue-max = ").expect_err("not TOML");
-    insta::assert_snapshot!(messages! { ConfigError:
-        ConfigError::HalfOfTls { .. } => ConfigError::HalfOfTls { missing: "tls-key" },
-        ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
-        ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml.to_string() },
-        ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres").to_string()),
-        ConfigError::Range { .. } => ConfigError::Range { name: "queue-max", found: 0, range: 1..=9 },
-    });
+    insta::assert_snapshot!(
+        messages! { WebhooksError:
+            WebhooksError::Client { .. } => WebhooksError::Client {
+                name: "dashboard".to_owned(),
+                why: "no certificates are found".to_owned(),
+            },
+            WebhooksError::Random(_) => WebhooksError::Random(getrandom::Error::UNSUPPORTED),
+        } + &messages! { ConfigError:
+            ConfigError::HalfOfTls { .. } => ConfigError::HalfOfTls { missing: "tls-key" },
+            ConfigError::Io { .. } => ConfigError::Io { path: path(), error: no_room() },
+            ConfigError::Form { .. } => ConfigError::Form { path: path(), error: toml.to_string() },
+            ConfigError::Database(_) => ConfigError::Database(DatabaseUrl::try_from("mysql://root@127.0.0.1/candor".to_owned()).expect_err("not Postgres").to_string()),
+            ConfigError::Webhook { .. } => ConfigError::Webhook {
+                name: "dashboard".to_owned(),
+                rule: "its url is neither https:// nor http:// to this machine".to_owned(),
+            },
+            ConfigError::Range { .. } => ConfigError::Range { name: "queue-max", found: 0, range: 1..=9 },
+        }
+    );
 }

@@ -1,3 +1,4 @@
 //! Whoever follows a log: listeners, webhooks and badges.
 
 mod events;
+mod webhooks;

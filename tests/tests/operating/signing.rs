@@ -13,6 +13,7 @@ use candor_core::merkle::{LeafIndex, TreeHead};
 use candor_core::note::{Checkpoint, LogKey, WebhookContent};
 use candor_tests::history::{History, LogReader, replay};
 use candor_tests::load::{Load, LoadPlan, Seen};
+use candor_tests::receiver::Receiver;
 use candor_tests::{ORIGIN, TestLog, TestPublisher, program};
 use tempfile::TempDir;
 
@@ -227,6 +228,61 @@ fn a_log_runs_with_a_key_in_a_token() {
     run_a_log(TestSigner::with_token());
 }
 
+/// Webhooks are told in the log's name by a server that does not have its key.
+fn tell_a_webhook(mut signer: TestSigner) {
+    let parent = tempfile::tempdir().expect("a folder");
+    signer.start(&["--new-log"]);
+    let mut log = signer.start_log(&parent.path().join("log"));
+    let lab = TestPublisher::new("first-lab");
+    log.publish(&[lab.register()]).expect_status(201);
+    assert!(log.stop().success());
+    let receiver = Receiver::start();
+    let settings = parent.path().join("candor.toml");
+    let webhook = format!(
+        "[[webhook]]\nname = \"hook\"\nurl = \"{}\"\nfrom = 0\n",
+        receiver.url("/")
+    );
+    fs::write(&settings, webhook).expect("it is written");
+    let settings = settings.display().to_string();
+    let flags = signer.flags();
+    log.set_flags(&["--config", &settings, &flags[0], &flags[1]]);
+    // Nobody signs, so nothing is told, and that is not the receiver's fault.
+    signer.kill();
+    log.restart();
+    let begun = Instant::now();
+    while !log.log_lines().contains("a webhook waits for the log") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(receiver.messages().is_empty());
+    signer.start(&[]);
+    log.publish(&[lab.api_version("tiny", "1", "")])
+        .expect_status(201);
+    let messages = receiver.taken(2);
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "it waits for no hour"
+    );
+    for (message, index) in messages.iter().zip(0..) {
+        assert_eq!(message.index(), index);
+        assert!(message.is_signed(log.key()), "{message:?}");
+    }
+    // What the signer remembers is a checkpoint still.
+    let newest = fs::read(signer.state()).expect("it is there");
+    let newest = log.key().verify_checkpoint(&newest).expect("a checkpoint");
+    assert_eq!(newest.head.size.get(), 2);
+}
+
+#[test]
+fn a_webhook_is_told_with_a_key_in_another_process() {
+    tell_a_webhook(TestSigner::with_file());
+}
+
+#[test]
+fn a_webhook_is_told_with_a_key_in_a_token() {
+    tell_a_webhook(TestSigner::with_token());
+}
+
 /// Nobody has seen what is not signed: it waits.
 #[test]
 fn while_the_signer_is_away_what_is_published_waits_and_readers_see_the_tree_before() {
@@ -314,7 +370,7 @@ fn a_database_that_was_set_back_gets_no_signature() {
 }
 
 #[test]
-fn a_signer_says_what_is_wrong_and_signs_nothing_but_checkpoints() {
+fn a_signer_says_what_is_wrong_and_signs_nothing_but_checkpoints_and_messages() {
     let mut signer = TestSigner::with_file();
     let lost = signer.refusal(&[]);
     assert!(

@@ -18,7 +18,7 @@ use candor_core::record::{Kind, PublisherName};
 use super::super::Log;
 use super::super::problem::Problem;
 use super::super::records::Summary;
-use crate::storage::{RecordFilter, RecordRow, StorageError};
+use crate::storage::{RecordFilter, RecordRow, check_gapless};
 
 /// How many records are in memory: some 3 MB.
 const RING_RECORDS: usize = 4_096;
@@ -154,16 +154,6 @@ async fn stored(log: &Log, filter: &RecordFilter, next: u64, size: u64) -> Resul
         part.next = size;
     }
     Ok(part)
-}
-
-/// There is a record for each entry.
-pub(super) fn check_gapless(rows: &[RecordRow], first: u64) -> Result<(), StorageError> {
-    let expected = (first..).take(rows.len().max(1));
-    if rows.iter().map(|row| row.index.get()).eq(expected) {
-        return Ok(());
-    }
-    let what = format!("the record of entry {first}, or one of those behind it, is missing");
-    Err(StorageError::Damaged(what))
 }
 
 fn render(row: &RecordRow) -> String {
@@ -337,17 +327,6 @@ mod tests {
         );
         assert_eq!(part.next, part.count);
         assert!((20..1_000).contains(&part.count), "{}", part.count);
-    }
-
-    #[test]
-    fn a_record_that_is_missing_is_damage() {
-        check_gapless(&rows(3..6), 3).expect("without gaps");
-        for (rows, first) in [(rows(3..6), 2), (rows(0..0), 0)] {
-            check_gapless(&rows, first).expect_err("a gap");
-        }
-        let mut gap = rows(3..9);
-        gap.remove(2);
-        check_gapless(&gap, 3).expect_err("a gap");
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! `candor-server webhook list`
+
+use std::time::{Duration, SystemTime};
+
+use candor_core::note::LogKey;
+use candor_server::config::{DataOptions, Settings};
+use candor_server::storage::OutboxRow;
+use candor_server::webhooks::Webhook;
+
+use super::resolve;
+use crate::{open_storage, print, require_log, runtime};
+
+/// Says how far each webhook has come: those in the settings, and those that once were.
+pub(crate) fn list(data: &DataOptions) -> anyhow::Result<()> {
+    let settings = resolve(data)?;
+    require_log(&settings)?;
+    let (key, size, rows) = runtime()?.block_on(async {
+        let storage = open_storage(&settings).await?;
+        let key = LogKey::from(storage.identity().await?.key);
+        let size = storage.head().await?.size.get();
+        let rows = storage.outbox().webhooks().await?;
+        storage.close().await;
+        anyhow::Ok((key, size, rows))
+    })?;
+    let now = SystemTime::now();
+    print(&format!("signed with {}", key.to_webhook_key()));
+    for row in &rows {
+        let webhook = settings.webhooks.iter().find(|it| it.name == row.webhook);
+        print(&line(row, webhook, size, now));
+    }
+    for webhook in new_ones(&settings, &rows) {
+        print(&format!(
+            "{}: {}, new: it begins when a server runs with it",
+            webhook.name, webhook.url
+        ));
+    }
+    Ok(())
+}
+
+fn new_ones<'a>(
+    settings: &'a Settings,
+    rows: &'a [OutboxRow],
+) -> impl Iterator<Item = &'a Webhook> {
+    let is_new = |webhook: &&Webhook| rows.iter().all(|row| row.webhook != webhook.name);
+    settings.webhooks.iter().filter(is_new)
+}
+
+/// Of an address no more than its host: the rest may be a secret.
+fn line(row: &OutboxRow, webhook: Option<&Webhook>, size: u64, now: SystemTime) -> String {
+    let place = webhook.map_or_else(
+        || "not in the settings".to_owned(),
+        |webhook| webhook.url.to_string(),
+    );
+    let progress = &row.progress;
+    let behind = size.saturating_sub(progress.next.get());
+    let mut line = format!(
+        "{}: {place}, began at entry {}, next is {} of {size}, {behind} behind",
+        row.webhook, row.first, progress.next
+    );
+    if let Some(server) = &row.server {
+        let short: String = server.chars().take(8).collect();
+        line.push_str(&format!(", told by server {short}"));
+    }
+    if progress.attempts > 0 {
+        let why = progress.error.as_deref().unwrap_or("nobody knows why");
+        line.push_str(&format!(
+            ", failed {} times in a row, {}: {why}",
+            progress.attempts,
+            next_try(progress.retry_ms, now)
+        ));
+    }
+    line
+}
+
+fn next_try(retry_ms: Option<i64>, now: SystemTime) -> String {
+    let at = retry_ms.and_then(|ms| u64::try_from(ms).ok());
+    let at = at.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+    match at.filter(|at| *at > now) {
+        Some(at) => format!("again at {}", humantime::format_rfc3339_seconds(at)),
+        None => "again now".to_owned(),
+    }
+}
