@@ -4,6 +4,7 @@
 //! /checkpoint, /tile/…      static_log     C2SP tlog-tiles, immutable but for the checkpoint
 //! /api/v1/…                 one file per resource, one JSON answer each, problems as RFC 9457
 //! /                         pages          for people
+//! /badges/…                 badges         images that say what is listed
 //! /healthz /readyz /metrics operations     for operators, here or behind a door of their own
 //! ```
 
@@ -11,6 +12,7 @@ mod answer;
 mod api_versions;
 mod asker;
 mod attachments;
+mod badges;
 mod body;
 mod cross_origin;
 mod digest;
@@ -164,6 +166,7 @@ pub fn router(log: Arc<Log>) -> Router {
     let views = json
         .merge(pages::routes(Arc::clone(&log)))
         .merge(feeds::routes())
+        .route("/badges/{publisher}/{name}", routing::get(badges::badge))
         .layer(limit_reads);
     let compressed = Router::new()
         .route(

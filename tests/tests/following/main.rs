@@ -1,4 +1,5 @@
 //! Whoever follows a log: listeners, webhooks and badges.
 
+mod badges;
 mod events;
 mod webhooks;
