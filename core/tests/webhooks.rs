@@ -74,111 +74,70 @@ fn a_signature_is_over_the_id_the_time_and_the_body_and_by_the_logs_key() {
     assert!(key().to_webhook_key().starts_with("whpk_"));
 }
 
+fn assert_refused(twin: &str, error: WebhookError) {
+    let found = WebhookContent::parse(twin.as_bytes(), &key());
+    assert_eq!(found, Err(error), "{twin}");
+}
+
+#[test]
+fn a_line_break_or_another_byte_that_is_not_printable_is_refused_wherever_it_stands() {
+    let good = content().as_str().to_owned();
+    let at = |before: &str| good.find(before).expect("it is there") + before.len();
+    let (in_body, in_name) = (at("data\":"), at("example.org"));
+    for (twin, byte, at) in [
+        (format!("{good}\n"), b'\n', good.len()),
+        (format!("{good}\r"), b'\r', good.len()),
+        (format!("\n{good}"), b'\n', 0),
+        (good.replace(":{", ":\n{"), b'\n', in_body),
+        (good.replace("org", "org\u{2028}"), 0xe2, in_name),
+        (good.replace("org", "org\u{7f}"), 0x7f, in_name),
+        (good.replace("org", "\u{f6}rg"), 0xc3, in_name - 3),
+    ] {
+        assert_refused(&twin, WebhookError::Byte { byte, at });
+    }
+}
+
 #[test]
 fn what_differs_in_little_is_refused() {
     let good = content().as_str().to_owned();
     let id = content().id().to_owned();
     let expected = id.trim_end_matches("4711").to_owned();
-    let other_log = || WebhookError::Id {
-        expected: expected.clone(),
-    };
-    let at = |before: &str| good.find(before).expect("it is there") + before.len();
-    let (in_body, in_name) = (at("data\":"), at("example.org"));
-    for (twin, error) in [
-        (
-            format!("{good}\n"),
-            WebhookError::Byte {
-                byte: b'\n',
-                at: good.len(),
-            },
-        ),
-        (
-            format!("{good}\r"),
-            WebhookError::Byte {
-                byte: b'\r',
-                at: good.len(),
-            },
-        ),
-        (
-            good.replace(":{", ":\n{"),
-            WebhookError::Byte {
-                byte: b'\n',
-                at: in_body,
-            },
-        ),
-        (
-            good.replace("org", "org\u{2028}"),
-            WebhookError::Byte {
-                byte: 0xe2,
-                at: in_name,
-            },
-        ),
-        (
-            good.replace("org", "org\u{7f}"),
-            WebhookError::Byte {
-                byte: 0x7f,
-                at: in_name,
-            },
-        ),
-        (
-            good.replace("org", "\u{f6}rg"),
-            WebhookError::Byte {
-                byte: 0xc3,
-                at: in_name - 3,
-            },
-        ),
-        (
-            good.replace(PREFIX, "candor+records+"),
-            WebhookError::Prefix,
-        ),
-        (format!(" {good}"), WebhookError::Prefix),
-        (String::new(), WebhookError::Prefix),
-        (
-            good.replace(&expected, &expected.replace('+', "++")),
-            WebhookError::Prefix,
-        ),
-        (
-            good.replace(&expected, "candor+record+0123456789abcdef+"),
-            other_log(),
-        ),
-        (good.replace("+4711.", "+04711."), other_log()),
-        (good.replace("+4711.", "+."), other_log()),
-        (good.replace("+4711.", "+47a11."), other_log()),
-        (good.replace("+4711.", "+-4711."), other_log()),
-        (id.clone(), other_log()),
-        (
-            good.replace(".1767323045.", ".01767323045."),
-            WebhookError::Timestamp,
-        ),
-        (
-            good.replace(".1767323045.", ".1767323045"),
-            WebhookError::Timestamp,
-        ),
-        (
-            good.replace(".1767323045.", "..1767323045."),
-            WebhookError::Timestamp,
-        ),
-        (format!("{id}.1767323045."), WebhookError::Body),
-        (good.replace(".{", ". {"), WebhookError::Body),
-        (
-            good.replace("record.logged", "record.lodged"),
-            WebhookError::Body,
-        ),
-        (format!("{good} "), WebhookError::Body),
-        (
-            format!("{id}.1.{BODY_PREFIX}{}}}", " ".repeat(CONTENT_BYTES_MAX)),
-            WebhookError::TooLong {
-                bytes: id.len() + 3 + BODY_PREFIX.len() + CONTENT_BYTES_MAX + 1,
-            },
-        ),
+    let replaced = |from: &str, to: &str| good.replace(from, to);
+    for twin in [
+        replaced(PREFIX, "candor+records+"),
+        format!(" {good}"),
+        String::new(),
+        replaced(&expected, &expected.replace('+', "++")),
     ] {
-        let found = WebhookContent::parse(twin.as_bytes(), &key());
-        assert_eq!(found, Err(error), "{twin}");
+        assert_refused(&twin, WebhookError::Prefix);
     }
-    let other = signing::signer("example.org/candor", 8)
-        .verifier_key()
-        .clone();
-    assert!(WebhookContent::parse(good.as_bytes(), &other.into()).is_err());
+    for twin in [
+        replaced(&expected, "candor+record+0123456789abcdef+"),
+        replaced("+4711.", "+04711."),
+        replaced("+4711.", "+."),
+        replaced("+4711.", "+47a11."),
+        replaced("+4711.", "+-4711."),
+        id.clone(),
+    ] {
+        let expected = expected.clone();
+        assert_refused(&twin, WebhookError::Id { expected });
+    }
+    for time in [".01767323045.", ".1767323045", "..1767323045."] {
+        assert_refused(&replaced(".1767323045.", time), WebhookError::Timestamp);
+    }
+    for twin in [
+        format!("{id}.1767323045."),
+        replaced(".{", ". {"),
+        replaced("record.logged", "record.lodged"),
+        format!("{good} "),
+    ] {
+        assert_refused(&twin, WebhookError::Body);
+    }
+    let long = format!("{id}.1.{BODY_PREFIX}{}}}", " ".repeat(CONTENT_BYTES_MAX));
+    assert_refused(&long, WebhookError::TooLong { bytes: long.len() });
+    let other = signing::signer("example.org/candor", 8);
+    let other = other.verifier_key().clone().into();
+    assert!(WebhookContent::parse(good.as_bytes(), &other).is_err());
 }
 
 /// The two kinds of text that a log's key signs have nothing in common: neither as a whole nor at their beginning.

@@ -58,7 +58,7 @@ impl Events {
     }
 
     /// The next event; none when the stream has ended in order.
-    pub fn next(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<Event> {
         let (mut id, mut event, mut data, mut retry) = (None, None, None, None);
         let mut is_comment = false;
         loop {
@@ -103,7 +103,7 @@ impl Events {
     /// The next record, past all else; none when the stream has ended.
     pub fn record(&mut self) -> Option<Value> {
         loop {
-            if let Event::Record(id, data) = self.next()? {
+            if let Event::Record(id, data) = self.next_event()? {
                 assert_eq!(id, data["index"].to_string());
                 return Some(data);
             }

@@ -36,8 +36,8 @@ pub const PREFIX: &str = "candor+record+";
 /// What all bodies begin with.
 pub const BODY_PREFIX: &str = "{\"type\":\"record.logged\",";
 
-/// The most bytes that are signed: a summary of the longest names has some 1,200, and an origin whose characters are all
-/// escaped 1,530 more.
+/// The most bytes that are signed: with the longest names it has some 800, and an origin whose characters are all escaped
+/// has 1,530.
 pub const CONTENT_BYTES_MAX: usize = 8 << 10;
 
 /// How many hexadecimal digits say which log it is.

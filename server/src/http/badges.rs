@@ -149,9 +149,8 @@ fn title(
     origin: &str,
 ) -> String {
     let what = match (subject, release) {
-        (_, Some(release)) => release.to_string(),
+        (_, Some(release)) | (Subject::Release(release), None) => release.to_string(),
         (Subject::Model(model), None) => model.to_string(),
-        (Subject::Release(release), None) => release.to_string(),
     };
     let says = match standing {
         Standing::Logged => "is logged",

@@ -51,13 +51,10 @@ const ANYWHERE: [(&str, &str); 3] = [
 /// Where events are.
 const EVENTS: &str = "/api/v1/events";
 
+type Routes = Router<Arc<Log>>;
+
 /// The routes of `/api/v1`: JSON, attachments, events, and the description of all.
-pub(super) fn api() -> (
-    Router<Arc<Log>>,
-    Router<Arc<Log>>,
-    Router<Arc<Log>>,
-    Value,
-) {
+pub(super) fn api() -> (Routes, Routes, Routes, Value) {
     let (attachments, attachments_openapi) = OpenApiRouter::new()
         .routes(routes!(attachments::attachment))
         .split_for_parts();

@@ -1,5 +1,6 @@
 //! `candor-server webhook list`
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use candor_core::note::LogKey;
@@ -59,15 +60,16 @@ fn line(row: &OutboxRow, webhook: Option<&Webhook>, size: u64, now: SystemTime) 
     );
     if let Some(server) = &row.server {
         let short: String = server.chars().take(8).collect();
-        line.push_str(&format!(", told by server {short}"));
+        let _ = write!(line, ", told by server {short}");
     }
     if progress.attempts > 0 {
         let why = progress.error.as_deref().unwrap_or("nobody knows why");
-        line.push_str(&format!(
-            ", failed {} times in a row, {}: {why}",
-            progress.attempts,
-            next_try(progress.retry_ms, now)
-        ));
+        let next = next_try(progress.retry_ms, now);
+        let _ = write!(
+            line,
+            ", failed {} times in a row, {next}: {why}",
+            progress.attempts
+        );
     }
     line
 }

@@ -76,7 +76,7 @@ impl Receiver {
             client = client.tls_certs_only([]);
         }
         Ok(Self {
-            client: client.build().map_err(|error| in_words(error))?,
+            client: client.build().map_err(in_words)?,
             url: url.to_url(),
         })
     }

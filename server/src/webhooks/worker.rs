@@ -225,18 +225,14 @@ impl Worker {
         let (name, server) = (&self.webhook.name, &self.shared.server);
         // Before the question: the lease is shorter than this server thinks, and never longer.
         let asked = Instant::now();
-        let claim = match outbox.claim(name, server, LEASE).await? {
-            Some(claim) => Some(claim),
-            None => {
-                let first = self
-                    .webhook
-                    .from
-                    .unwrap_or(LeafIndex::new(self.shared.size.get()));
-                outbox.enroll(name, first).await?;
-                info!(webhook = name, first = first.get(), "a new webhook begins");
-                outbox.claim(name, server, LEASE).await?
-            }
-        };
+        let mut claim = outbox.claim(name, server, LEASE).await?;
+        if claim.is_none() {
+            let new = LeafIndex::new(self.shared.size.get());
+            let first = self.webhook.from.unwrap_or(new);
+            outbox.enroll(name, first).await?;
+            info!(webhook = name, first = first.get(), "a new webhook begins");
+            claim = outbox.claim(name, server, LEASE).await?;
+        }
         match claim {
             Some(Claim::Ours(row)) => {
                 self.held = Some((asked, row.progress.clone()));
@@ -338,9 +334,10 @@ impl Worker {
             .webhook_failures
             .get_or_create(&hook(&self.webhook))
             .inc();
-        let before = match standing.next == row.index {
-            true => standing.attempts,
-            false => 0,
+        let before = if standing.next == row.index {
+            standing.attempts
+        } else {
+            0
         };
         let attempts = before.saturating_add(1);
         let mut dice = [0; 4];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ModelName};
 use candor_server::storage::postgres::Postgres;
-use candor_server::storage::{Claim, OutboxRow, Progress, Storage};
+use candor_server::storage::{Claim, OutboxRow, Progress, RecordFilter, Storage};
 use candor_server::views::Effect;
 
 use crate::batches::Growing;
@@ -100,7 +100,9 @@ pub(crate) async fn records_are_read_in_the_order_of_the_log_too(bed: &dyn Bed) 
     let size = storage.head().await.expect("a head").size.get();
     let (mut after, mut seen) = (None, Vec::new());
     loop {
-        let rows = storage.records_after(&Default::default(), after, 37).await;
+        let rows = storage
+            .records_after(&RecordFilter::default(), after, 37)
+            .await;
         let rows = rows.expect("records");
         let Some(last) = rows.last() else { break };
         after = Some(last.index);
@@ -202,7 +204,7 @@ async fn a_server_has_a_webhook_alone_until_it_gives_it_back_or_is_silent_for_to
     // It goes on having it, as long as it says so.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     ours(one.as_ref(), "hook", "one", Duration::from_secs(2)).await;
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let theirs = two
         .outbox()
         .claim("hook", "two", LONG)

@@ -110,7 +110,13 @@ fn alerts_and_dashboard_name_metrics_and_sections_that_are_there() {
     let world = World::new();
     // What was never counted is not there.
     world.log.post("application/json", b"{").expect_status(400);
-    let metrics = world.log.get("/metrics").text();
+    // Nor are webhooks where there are none.
+    let settings = world.log.scratch().join("candor.toml");
+    let webhook = "[[webhook]]\nname = \"hook\"\nurl = \"https://hooks.example.org/\"\n";
+    std::fs::write(&settings, webhook).expect("it is written");
+    let settings = settings.to_str().expect("a path in UTF-8");
+    let told = candor_tests::TestLog::start_with(&["--config", settings]);
+    let metrics = world.log.get("/metrics").text() + &told.get("/metrics").text();
     let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |name: &str| std::fs::read_to_string(repository.join(name)).expect(name);
     let operating = read("docs/operating.md").to_lowercase();

@@ -318,7 +318,7 @@ fn pages_of_other_origins_may_read_and_not_write() {
     assert_eq!(allowed, "GET,HEAD");
     // What a read may carry, and no content-type, without which nothing is published.
     let headers = preflight.header("access-control-allow-headers");
-    assert_eq!(headers, "if-none-match");
+    assert_eq!(headers, "if-none-match,last-event-id");
 }
 
 #[test]

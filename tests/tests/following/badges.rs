@@ -96,7 +96,7 @@ fn a_badge_that_was_seen_is_not_sent_again_until_it_says_something_else() {
     let lab = TestPublisher::new("example-lab");
     let first = lab.api_version("tiny", "1", "");
     log.publish(&[lab.register()]).expect_status(201);
-    log.publish(&[first.clone()]).expect_status(201);
+    log.publish(std::slice::from_ref(&first)).expect_status(201);
     let path = "/badges/example-lab/tiny.svg";
     let badge = log.get(path).expect_status(200);
     let etag = badge.header("etag");

@@ -41,10 +41,10 @@ fn what_is_logged_is_sent_in_its_order_as_the_list_shows_it() {
         assert_eq!(events.header("x-accel-buffering"), "no");
         assert_eq!(events.header("content-encoding"), "");
         assert_eq!(events.header("access-control-allow-origin"), "*");
-        assert_eq!(events.next(), Some(Event::Retry(2_000)));
+        assert_eq!(events.next_event(), Some(Event::Retry(2_000)));
         for item in &list {
             let expected = Event::Record(item["index"].to_string(), item.clone());
-            assert_eq!(events.next(), Some(expected));
+            assert_eq!(events.next_event(), Some(expected));
         }
         // And what comes then, at once.
         let lab = TestPublisher::new("example-lab");
@@ -65,13 +65,13 @@ fn whoever_comes_without_an_id_is_sent_what_is_logged_from_then_on_and_has_one_t
         let lab = TestPublisher::new("example-lab");
         // Nothing is there, and -1 says so.
         let mut empty = Events::open(log.url(), PATH, None);
-        assert_eq!(empty.next(), Some(Event::Retry(2_000)));
-        assert_eq!(empty.next(), Some(Event::Size("-1".to_owned(), 0)));
+        assert_eq!(empty.next_event(), Some(Event::Retry(2_000)));
+        assert_eq!(empty.next_event(), Some(Event::Size("-1".to_owned(), 0)));
         log.publish(&[lab.register()]).expect_status(201);
         publish(&log, &lab, "1");
         let mut events = Events::open(log.url(), PATH, None);
-        events.next();
-        assert_eq!(events.next(), Some(Event::Size("1".to_owned(), 2)));
+        events.next_event();
+        assert_eq!(events.next_event(), Some(Event::Size("1".to_owned(), 2)));
         let id = events.last_id.clone();
         // It goes before anything was logged, and misses nothing.
         drop(events);
@@ -149,7 +149,7 @@ fn a_filter_leaves_out_the_others_and_says_how_far_it_has_looked() {
         });
         // What is said next, within the heartbeat, is how far each has looked.
         for (query, mut events) in open {
-            while events.next() != Some(Event::Size("15".to_owned(), 16)) {
+            while events.next_event() != Some(Event::Size("15".to_owned(), 16)) {
                 assert!(begun.elapsed() < Duration::from_secs(20), "{query}");
             }
         }
@@ -170,7 +170,8 @@ fn what_is_sent_again_is_as_the_list_shows_it_now() {
         let lab = TestPublisher::new("example-lab");
         let release = lab.api_version("tiny", "1", "");
         log.publish(&[lab.register()]).expect_status(201);
-        log.publish(&[release.clone()]).expect_status(201);
+        log.publish(std::slice::from_ref(&release))
+            .expect_status(201);
         let path = format!("{PATH}?after=0");
         let mut events = Events::open(log.url(), &path, None);
         assert_eq!(
@@ -191,9 +192,9 @@ fn a_comment_comes_when_nothing_else_is_said_and_the_time_of_requests_ends_no_st
     let lab = TestPublisher::new("example-lab");
     log.publish(&[lab.register()]).expect_status(201);
     let mut events = Events::open(log.url(), &format!("{PATH}?after=0"), None);
-    events.next();
+    events.next_event();
     let begun = Instant::now();
-    assert_eq!(events.next(), Some(Event::Comment));
+    assert_eq!(events.next_event(), Some(Event::Comment));
     let waited = begun.elapsed();
     assert!((14..18).contains(&waited.as_secs()), "{waited:?}");
     publish(&log, &lab, "1");
@@ -260,16 +261,16 @@ fn a_server_that_stops_ends_its_streams_in_order_and_soon() {
     let mut none = Events::open(log.url(), &format!("{PATH}?kind=weights&after=-1"), None);
     publish(&log, &lab, "1");
     assert_eq!(all.indexes(2), [0, 1]);
-    none.next();
+    none.next_event();
     let begun = Instant::now();
     log.terminate();
     assert_eq!(all.record(), None, "the end, and no error");
     assert_eq!(
-        none.next(),
+        none.next_event(),
         Some(Event::Size("1".to_owned(), 2)),
         "what need not be looked at again"
     );
-    assert_eq!(none.next(), None);
+    assert_eq!(none.next_event(), None);
     assert!(log.wait().success());
     assert!(
         begun.elapsed() < Duration::from_secs(5),
@@ -316,7 +317,7 @@ fn there_are_only_so_many_places_and_they_are_given_back() {
         publish(&log, &lab, &format!("2.{}", begun.elapsed().as_millis()));
         thread::sleep(Duration::from_millis(50));
     }
-    Events::open(log.url(), PATH, None).next();
+    Events::open(log.url(), PATH, None).next_event();
     for flag in ["0", "16385"] {
         let mut stopped = TestLog::start();
         assert!(stopped.stop().success());
@@ -418,7 +419,10 @@ fn a_listener_that_is_far_behind_catches_up_without_gaps() {
             Events::open(log.url(), &format!("{PATH}?after=-1&kind=publisher"), None);
         assert_eq!(filtered.indexes(1), [0]);
         // It is told at once how much it need not look at again.
-        assert_eq!(filtered.next(), Some(Event::Size("4600".to_owned(), 4_601)));
+        assert_eq!(
+            filtered.next_event(),
+            Some(Event::Size("4600".to_owned(), 4_601))
+        );
         assert!(early.indexes(2_000).into_iter().eq(0..2_000));
         some(300);
         let mut late = Events::open(log.url(), &format!("{PATH}?after=4599"), None);

@@ -2,4 +2,6 @@
 
 mod badges;
 mod events;
+mod receivers;
 mod webhooks;
+mod world;
