@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Log, api_versions, attachments, evaluations, events, files, lineage, log, models, proofs, publish,
-    publishers, records, search, statistics, withdrawals,
+    Log, api_versions, attachments, evaluations, events, files, lineage, log, models, proofs,
+    publish, publishers, records, search, statistics, withdrawals,
 };
 
 #[derive(utoipa::OpenApi)]
