@@ -67,13 +67,41 @@ async function look(browser, { scheme, width, scripts, policy }) {
   await context.close();
 }
 
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
-for (const scheme of ['light', 'dark']) {
-  for (const width of [360, 1440]) {
-    await look(browser, { scheme, width, scripts: false, policy: true });
-    await look(browser, { scheme, width, scripts: true, policy: false });
+/** A page shows all that it has after one request, and what comes behind it is little. */
+async function weigh(browser) {
+  for (const path of paths) {
+    // What a browser has already it does not load again, so each time it is another one.
+    const [bare, whole] = [await browser.newContext(), await browser.newContext()];
+    const page = await bare.newPage();
+    await page.route('**/*', (route) => (route.request().isNavigationRequest() ? route.continue() : route.abort()));
+    await page.goto(url + path);
+    const { width, words } = await page.evaluate(() => ({
+      width: getComputedStyle(document.body).maxWidth,
+      words: document.querySelector('main').textContent.trim(),
+    }));
+    if (width === 'none' || !words) console.log(`${path}: one request shows no style, or no content`);
+    const answers = [];
+    const loading = await whole.newPage();
+    loading.on('response', (answer) => answers.push(answer));
+    await loading.goto(url + path, { waitUntil: 'networkidle' });
+    const sizes = await Promise.all(answers.map((answer) => answer.request().sizes()));
+    const bytes = sizes.reduce((sum, size) => sum + size.responseBodySize, 0);
+    if (bytes > 150 * 1024) console.log(`${path}: all that it loads is ${bytes} bytes`);
+    if (bytes < 1024) console.log(`${path}: what it loads is ${bytes} bytes, which can't be`);
+    await bare.close();
+    await whole.close();
   }
 }
-await look(browser, { scheme: 'light', width: 1440, scripts: true, policy: true });
+
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+const looks = [weigh(browser)];
+for (const scheme of ['light', 'dark']) {
+  for (const width of [360, 1440]) {
+    looks.push(look(browser, { scheme, width, scripts: false, policy: true }));
+    looks.push(look(browser, { scheme, width, scripts: true, policy: false }));
+  }
+}
+looks.push(look(browser, { scheme: 'light', width: 1440, scripts: true, policy: true }));
+await Promise.all(looks);
 await browser.close();
 console.log(`looked at ${paths.length} pages`);
