@@ -11,6 +11,7 @@ mod in_file;
 mod in_log;
 mod judges;
 mod mutants;
+mod running;
 mod scene;
 
 use std::collections::BTreeMap;
