@@ -105,6 +105,21 @@ const NEEDS: [Need; 12] = [
         what_for: "knowing which files the house rules are about",
     },
     Need {
+        program: "node",
+        version: &[
+            "-e",
+            "process.exit(process.versions.node.split('.')[0] < 20 ? 1 : 0)",
+        ],
+        package: "nodejs",
+        what_for: "the JavaScript client, which needs version 20 or newer",
+    },
+    Need {
+        program: "chromium",
+        version: &["--version"],
+        package: "chromium",
+        what_for: "the JavaScript client and the pages in a browser",
+    },
+    Need {
         program: "postgres",
         version: &["--version"],
         package: "postgresql",
@@ -133,18 +148,6 @@ const NEEDS: [Need; 12] = [
         version: &["-c", "import ensurepip, venv"],
         package: "python3-venv",
         what_for: "other people's readers of weights, signatures and bills of materials, in a place of their own",
-    },
-    Need {
-        program: "chromium",
-        version: &["--version"],
-        package: "chromium",
-        what_for: "looking at the pages as their readers do",
-    },
-    Need {
-        program: "node",
-        version: &["--version"],
-        package: "nodejs",
-        what_for: "the JavaScript client, and driving that browser",
     },
     Need {
         program: "npm",

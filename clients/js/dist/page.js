@@ -67,12 +67,14 @@ return x - y;
 }
 return a.length - b.length;
 }
+const plain = ( text) =>
+text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
 class Refusal extends Error {
 constructor(verdict, what, hint = '', more = {}) {
-super(what);
+super(plain(what));
 this.name = 'Refusal';
 this.verdict = verdict;
-this.hint = hint;
+this.hint = plain(hint);
 Object.assign(this, more);
 }
 within( where) {
@@ -769,7 +771,7 @@ return { ...found, what: `all ${same} files are as ${name} lists them, which ${f
 function find(client, path, field, what, prove) {
 return attempt(async () => {
 await client.checkpoint();
-const { [field]: listed } = await client.view(`${path}?limit=500`);
+const { [field]: listed } = await client.view(path);
 if (!Array.isArray(listed)) throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
 if (!listed.length) throw new Refusal('unknown', `the log lists no release with ${what}, which nobody can prove`, 'check that you have all of it, and nothing else');
 const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);
@@ -1410,7 +1412,7 @@ if (kind !== 'training-config' && kind !== 'api-version') return false;
 return !records.some((it) => carries(it.statement.kind) && it.statement.release === release && !withdrawnBy(it, records));
 }
 function withdrawnWords({ index, statement: { predicate } }) {
-const explanation = predicate.explanation.replace(/\s+/g, ' ').trim();
+const explanation = plain(predicate.explanation.replace(/\s+/g, ' ').trim());
 const instead = predicate.replacement ? ` Use ${predicate.replacement} instead.` : '';
 return `withdrawn by entry ${index} (${predicate.reason}): ${explanation}${instead && !/[.!?]$/.test(explanation) ? '.' : ''}${instead}`;
 }

@@ -68,7 +68,7 @@ function find(client, path, field, what, prove) {
   return attempt(async () => {
     // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
     await client.checkpoint();
-    const { [field]: listed } = await client.view(`${path}?limit=500`);
+    const { [field]: listed } = await client.view(path);
     if (!Array.isArray(listed)) throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
     if (!listed.length) throw new Refusal('unknown', `the log lists no release with ${what}, which nobody can prove`, 'check that you have all of it, and nothing else');
     const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);

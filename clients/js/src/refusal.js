@@ -1,4 +1,11 @@
 /**
+ * Text that somebody else wrote, with escapes in the place of characters that are not seen, or reorder others: where it is
+ * shown, it must not look like something else.
+ */
+export const plain = (/** @type {string} */ text) =>
+  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
+
+/**
  * Why something is not believed: what is wrong, and what the reader can do next.
  *
  * `refuted`: it was shown to be wrong. `bad-input`: it is not even of the form that was asked for.
@@ -9,10 +16,10 @@
 export class Refusal extends Error {
   /** @param {Reason} verdict @param {string} what @param {string} [hint] @param {object} [more] */
   constructor(verdict, what, hint = '', more = {}) {
-    super(what);
+    super(plain(what));
     this.name = 'Refusal';
     this.verdict = verdict;
-    this.hint = hint;
+    this.hint = plain(hint);
     Object.assign(this, more);
   }
 

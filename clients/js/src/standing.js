@@ -6,6 +6,7 @@
  */
 
 import { saysWhatAReleaseIs } from './kinds.js';
+import { plain } from './refusal.js';
 
 /** The withdrawal that covers a record, if one of `records` does; of several, the first. @param {LoggedRecord} logged @param {LoggedRecord[]} records */
 export const withdrawnBy = ({ index, statement }, records) =>
@@ -39,7 +40,7 @@ export function isCarriedBy({ statement: { kind, release } }, records) {
 
 /** `withdrawn by entry 12 (security): …`. @param {LoggedRecord} by */
 export function withdrawnWords({ index, statement: { predicate } }) {
-  const explanation = predicate.explanation.replace(/\s+/g, ' ').trim();
+  const explanation = plain(predicate.explanation.replace(/\s+/g, ' ').trim());
   const instead = predicate.replacement ? ` Use ${predicate.replacement} instead.` : '';
   return `withdrawn by entry ${index} (${predicate.reason}): ${explanation}${instead && !/[.!?]$/.test(explanation) ? '.' : ''}${instead}`;
 }

@@ -109,6 +109,25 @@ test('a bundle shows a release, and nothing that is changed in it', async () => 
   assert.ok(survivors.every((it) => it === 'mediaType'), survivors.join());
 });
 
+test('records come in the log\'s order, documents are named, and a manifest is sorted', async () => {
+  const log = releaseLog();
+  const judge = async (change) => {
+    const bundle = log.bundle([log.registration, log.card, log.weights], { attachments: [log.manifest.bytes] });
+    change(bundle);
+    return judgeBundle(utf8(JSON.stringify(bundle)), log.key);
+  };
+  for (const [change, words] of [
+    [(it) => it.records.push(it.records[2]), /^record 4 of the log is out of order, or there twice$/],
+    [(it) => it.records.splice(1, 2, it.records[2], it.records[1]), /^record 3 of the log is out of order/],
+    [(it) => it.attachments.push({ sha256: digestOf('x'), mediaType: 'x', data: base64(utf8('x')) }), /no record of the bundle names a document of these bytes$/],
+  ]) {
+    const found = await judge(change);
+    assert.deepEqual([found.verdict, words.test(found.what)], ['refuted', true], found.what);
+  }
+  const unsorted = utf8(canonicalJson({ files: [...log.manifest.files].reverse(), manifest: 'urn:candor:manifest:v1' }));
+  assert.throws(() => parseManifest(unsorted), /its files are not sorted by path/);
+});
+
 test('what is no bundle is bad input, and a wrong key too', async () => {
   const log = releaseLog();
   for (const bytes of [utf8(''), utf8('{}'), utf8('[]'), Uint8Array.of(0xff), utf8('{"bundle":1}')]) assert.equal((await judgeBundle(bytes, log.key)).verdict, 'bad-input');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { concat, fromHex, hex, utf8 } from '../src/bytes.js';
-import { isUsablePoint, verifyEd25519 } from '../src/ed25519.js';
+import { isCanonicalS, isUsablePoint, verifyEd25519 } from '../src/ed25519.js';
 import { key } from './support.js';
 
 /** Every encoding of a point of small order that decodes: y is 0, 1, -1 or one of the two of order 8. */
@@ -76,6 +76,9 @@ test('a signature has one spelling', async () => {
   const good = signer.sign(message);
   assert.ok(await verifyEd25519(signer.bytes, message, good));
   const s = number(good.subarray(32));
+  const isCanonical = (other) => isCanonicalS(concat(good.subarray(0, 32), little(other)));
+  // Engines look at it too; that they do is not relied on.
+  assert.deepEqual([s, 0n, ORDER - 1n, ORDER, s + ORDER, 2n ** 256n - 1n].map(isCanonical), [true, true, true, false, false, false]);
   for (const other of [s + ORDER, ORDER, ORDER - 1n, ORDER + 1n, 2n ** 256n - 1n]) {
     assert.equal(await verifyEd25519(signer.bytes, message, concat(good.subarray(0, 32), little(other))), false, String(other));
   }

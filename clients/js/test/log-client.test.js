@@ -186,6 +186,17 @@ test('a record that was withdrawn is refuted, and by whom is said', async () => 
   is(await clientOf(other).verifyRecord(other.card), 'holds', /./);
 });
 
+test('what others wrote can not pass for something else', async () => {
+  const log = storyLog();
+  const { digest } = record(JSON.parse(new TextDecoder().decode(log.entries[log.card]))).statement;
+  const payload = JSON.parse(new TextDecoder().decode(withdrawal('example-lab', RELEASE, digest)));
+  payload.predicate.explanation = 'all\ngood\u202edoog\u0000';
+  log.append(signed(utf8(JSON.stringify(payload)), two));
+  is(await clientOf(log).verifyRecord(log.card), 'refuted', /^the record is withdrawn by entry 9 \(error\): all good\\u\{202e\}doog\\u\{0\}$/);
+  log.lies.set('/checkpoint', new Response('{"type":"x","detail":"a\u202eb"}', { status: 500, headers: { 'content-type': 'application/problem+json' } }));
+  is(await clientOf(log).verifyRecord(log.card), 'unknown', /the log says: a\\u\{202e\}b$/);
+});
+
 test('one checkpoint answers all questions until the client is refreshed', async () => {
   const log = storyLog();
   const client = clientOf(log);

@@ -69,7 +69,7 @@ async function drive() {
     return settled();
   };
   const settled = async () => {
-    for (let n = 0; n < 400; n++) {
+    for (let n = 0; n < 2400; n++) {
       await wait(25);
       const page = frame.contentDocument;
       const places = [...page.querySelectorAll('[data-candor-record] p, [data-candor-summary], [data-candor-drop] > p, form p')];
@@ -165,8 +165,8 @@ function pagesOf() {
   };
 }
 
-test('a page verifies what it shows, finds dropped files, and keeps what it saw, in a browser', { timeout: 300_000 }, async (t) => {
-  const seen = JSON.parse(await inBrowser(pagesOf()));
+test('a page verifies what it shows, finds dropped files, and keeps what it saw, in a browser', { timeout: 600_000 }, async (t) => {
+  const seen = JSON.parse(await inBrowser(pagesOf(), { seconds: 540 }));
   assert.equal(seen.error, undefined);
   const is = (places, ...expected) => {
     assert.deepEqual(places.map(([name]) => name), expected.map(([name]) => name), JSON.stringify(places));

@@ -3,414 +3,341 @@
 use candor_core::Sha256;
 use serde_json::{Value, json};
 
-use super::in_log::Change;
+use super::edits::{replaced, set};
+use super::in_log::{Change, change};
 use super::scene::{
     RELEASE, Scene, attachment, chunks, files, manifest, statement, tensor_list, tensors,
     weights_predicate,
 };
 
+/// What a record says of its documents, and is not so.
+const STATED: [(&str, &str, &str); 9] = [
+    ("stated-files", "/files", "5"),
+    ("stated-bytes", "/bytes", "7"),
+    ("stated-no-bytes", "/bytes", "null"),
+    ("stated-root", "/root", OTHER),
+    (
+        "stated-algorithms",
+        "/algorithms",
+        "[\"sha256\",\"sha512\"]",
+    ),
+    ("chunks-root", "/chunks/root", OTHER),
+    ("tensors-count", "/tensors/count", "3"),
+    ("tensors-root", "/tensors/root", OTHER),
+    ("stated-manifest-size", "/manifest/size", "7"),
+];
+
+/// A digest of something else.
+const OTHER: &str = "\"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\"";
+
+/// Files that are listed otherwise, of which the record says what is so.
+const FILES: [(&str, &str, &str); 6] = [
+    ("manifest-digest-unknown", "/0/digest/crc32", "\"ab\""),
+    ("manifest-digest-short", "/0/digest/md5", "\"ab\""),
+    (
+        "manifest-digest-upper-case",
+        "/0/digest/md5",
+        "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"",
+    ),
+    ("manifest-digests-none", "/0/digest", "{}"),
+    (
+        "manifest-no-common-algorithm",
+        "/0/digest",
+        "{\"md5\":\"00000000000000000000000000000000\"}",
+    ),
+    ("manifest-empty", "", "[]"),
+];
+
+/// Paths that no release has, and where in the list they would stand.
+const PATHS: [(&str, usize, &str); 10] = [
+    ("manifest-file-and-folder", 4, "tokenizer/vocab.json/x"),
+    ("manifest-leads-out", 0, "../x"),
+    ("manifest-absolute", 0, "/x"),
+    ("manifest-drive", 1, "c:/x"),
+    ("manifest-backslash", 4, "x\\y"),
+    ("manifest-part-empty", 4, "x//y"),
+    ("manifest-part-dot", 4, "x/./y"),
+    ("manifest-invisible", 4, "x\u{200b}y"),
+    ("manifest-not-normal", 4, "xe\u{301}"),
+    ("manifest-control", 4, "x\u{85}y"),
+];
+
+/// A manifest in other words than its canonical form.
+const SPELLED: [(&str, &str, &str); 9] = [
+    ("manifest-type", "manifest:v1", "manifest:v2"),
+    (
+        "manifest-more",
+        "\"manifest\":\"urn",
+        "\"more\":1,\"manifest\":\"urn",
+    ),
+    (
+        "manifest-file-more",
+        "\"path\":\"README.md\"",
+        "\"more\":1,\"path\":\"README.md\"",
+    ),
+    ("manifest-key-twice", "\"size\":7", "\"size\":7,\"size\":7"),
+    ("manifest-size-point", "\"size\":7", "\"size\":7.0"),
+    ("manifest-size-null", "\"size\":7", "\"size\":null"),
+    ("manifest-size-text", "\"size\":7", "\"size\":\"7\""),
+    (
+        "manifest-size-large",
+        "\"size\":7",
+        "\"size\":9007199254740993",
+    ),
+    ("manifest-escape", "README.md", "R\\u0045ADME.md"),
+];
+
+/// Tensors that are listed otherwise, of which the record says what is so.
+const TENSORS: [(&str, &str, &str); 10] = [
+    ("tensors-none", "", "[]"),
+    ("tensors-nowhere", "/0/places", "[]"),
+    (
+        "tensors-in-no-file",
+        "/0/places/0/path",
+        "\"other.safetensors\"",
+    ),
+    ("tensors-beyond-the-end", "/0/places/0/offset", "8388621"),
+    (
+        "tensors-far-beyond",
+        "/0/places/0/offset",
+        "9007199254740992",
+    ),
+    ("tensors-no-type", "/0/tensor/dtype", "\"\""),
+    ("tensors-name-bidi", "/1/tensor/name", "\"b\u{202e}\""),
+    ("tensors-shape-fraction", "/1/tensor/shape", "[0.5]"),
+    ("tensors-more", "/1/tensor/more", "1"),
+    ("tensors-place-more", "/1/places/0/more", "1"),
+];
+
 /// Puts these documents and what a record says of them in the place of the release's own.
-fn put(
-    scene: &mut Scene,
-    manifest: Vec<u8>,
-    chunks: Vec<u8>,
-    tensors: Vec<u8>,
-    mut predicate: Value,
-) {
+fn put(scene: &mut Scene, documents: [Vec<u8>; 3], mut predicate: Value) {
+    let [manifest, chunks, tensors] = documents;
     let parents: Value = serde_json::from_slice(&scene.at("weights").payload).expect("JSON");
     predicate["parents"] = parents["predicate"]["parents"].clone();
-    predicate["manifest"] = attachment("manifest.json", &manifest);
-    scene.at("weights").payload = statement("weights", RELEASE, Sha256::of(&manifest), &predicate);
     let subject = Sha256::of(&manifest);
+    scene.at("weights").payload = statement("weights", RELEASE, subject, &predicate);
     scene.restate("evaluation", |it| {
-        it["subject"][0]["digest"]["sha256"] = json!(subject)
+        it["subject"][0]["digest"]["sha256"] = json!(subject);
     });
-    scene.attachments[1] = manifest;
-    scene.attachments[2] = chunks;
-    scene.attachments[3] = tensors;
+    let documents = [manifest, chunks, tensors].into_iter();
+    scene
+        .attachments
+        .splice(1..4, documents.filter(|it| !it.is_empty()));
 }
 
 /// A release of other files, of which the record says what is so.
-fn of_files(change: impl Fn(&mut Vec<Value>) + 'static) -> Change {
-    Box::new(move |scene| {
-        let mut files = files();
-        change(&mut files);
-        let predicate = weights_predicate(&files, &chunks(), &tensors());
+fn of_files(name: &'static str, edit: impl Fn(&mut Value) + 'static) -> (String, Change) {
+    change(name, move |scene| {
+        let mut listed = json!(files());
+        edit(&mut listed);
+        let files = listed.as_array().expect("a list");
+        let predicate = weights_predicate(files, &chunks(), &tensors());
         put(
             scene,
-            manifest(&files),
-            chunks(),
-            tensor_list(&tensors()),
+            [manifest(files), chunks(), tensor_list(&tensors())],
             predicate,
         );
     })
 }
 
 /// A manifest by hand, in another form than the canonical one of its files.
-fn spelled(change: impl Fn(Vec<u8>) -> Vec<u8> + 'static) -> Change {
-    Box::new(move |scene| {
-        let predicate = weights_predicate(&files(), &chunks(), &tensors());
+fn spelled(name: &'static str, edit: impl Fn(Vec<u8>) -> Vec<u8> + 'static) -> (String, Change) {
+    change(name, move |scene| {
+        let mut predicate = weights_predicate(&files(), &chunks(), &tensors());
+        let manifest = edit(manifest(&files()));
+        predicate["manifest"] = attachment("manifest.json", &manifest);
         put(
             scene,
-            change(manifest(&files())),
-            chunks(),
-            tensor_list(&tensors()),
+            [manifest, chunks(), tensor_list(&tensors())],
             predicate,
         );
     })
 }
 
 /// A record that says something else of its documents than is so.
-fn stated(change: impl Fn(&mut Value) + 'static) -> Change {
-    Box::new(move |scene| {
+fn stated(name: &'static str, edit: impl Fn(&mut Value) + 'static) -> (String, Change) {
+    change(name, move |scene| {
         let mut predicate = weights_predicate(&files(), &chunks(), &tensors());
-        change(&mut predicate);
+        edit(&mut predicate);
         put(
             scene,
-            manifest(&files()),
-            chunks(),
-            tensor_list(&tensors()),
+            [manifest(&files()), chunks(), tensor_list(&tensors())],
             predicate,
         );
     })
 }
 
-/// Another chunk list, of which the record says what is so.
-fn of_chunks(bytes: Vec<u8>) -> Change {
-    Box::new(move |scene| {
+/// Another chunk list, by its digest in the record.
+fn of_chunks(name: &'static str, bytes: Vec<u8>) -> (String, Change) {
+    change(name, move |scene| {
         let mut predicate = weights_predicate(&files(), &chunks(), &tensors());
         predicate["chunks"]["list"] = attachment("chunks.bin", &bytes);
         put(
             scene,
-            manifest(&files()),
-            bytes.clone(),
-            tensor_list(&tensors()),
+            [manifest(&files()), bytes.clone(), tensor_list(&tensors())],
             predicate,
         );
     })
 }
 
-/// Another tensor list, of which the record says what is so.
-fn of_tensors(change: impl Fn(&mut Vec<Value>) + 'static) -> Change {
-    Box::new(move |scene| {
-        let mut tensors = tensors();
-        change(&mut tensors);
-        let predicate = weights_predicate(&files(), &chunks(), &tensors);
+/// Other tensors, of which the record says what is so.
+fn of_tensors(name: &'static str, edit: impl Fn(&mut Value) + 'static) -> (String, Change) {
+    change(name, move |scene| {
+        let mut listed = json!(tensors());
+        edit(&mut listed);
+        let tensors = listed.as_array().expect("a list");
+        let predicate = weights_predicate(&files(), &chunks(), tensors);
         put(
             scene,
-            manifest(&files()),
-            chunks(),
-            tensor_list(&tensors),
+            [manifest(&files()), chunks(), tensor_list(tensors)],
             predicate,
         );
     })
 }
 
 /// A tensor list by hand.
-fn listed(change: impl Fn(Vec<u8>) -> Vec<u8> + 'static) -> Change {
-    Box::new(move |scene| {
-        let list = change(tensor_list(&tensors()));
+fn listed(name: &'static str, edit: impl Fn(Vec<u8>) -> Vec<u8> + 'static) -> (String, Change) {
+    change(name, move |scene| {
+        let list = edit(tensor_list(&tensors()));
         let mut predicate = weights_predicate(&files(), &chunks(), &tensors());
         predicate["tensors"]["list"] = attachment("tensors.json", &list);
-        put(scene, manifest(&files()), chunks(), list, predicate);
+        put(scene, [manifest(&files()), chunks(), list], predicate);
     })
-}
-
-fn replaced(from: &'static str, to: &'static str) -> impl Fn(Vec<u8>) -> Vec<u8> {
-    move |bytes| {
-        let text = String::from_utf8(bytes).expect("JSON");
-        let other = text.replacen(from, to, 1);
-        assert_ne!(text, other, "nothing was changed");
-        other.into_bytes()
-    }
 }
 
 fn pretty(bytes: Vec<u8>) -> Vec<u8> {
     let json: Value = serde_json::from_slice(&bytes).expect("JSON");
+    drop(bytes);
     serde_json::to_vec_pretty(&json).expect("JSON")
+}
+
+fn in_text(from: &'static str, to: &'static str) -> impl Fn(Vec<u8>) -> Vec<u8> {
+    move |bytes| {
+        let text = String::from_utf8(bytes).expect("JSON");
+        replaced(&text, from, to).into_bytes()
+    }
 }
 
 fn file(path: &str) -> Value {
     json!({ "path": path, "size": 1, "digest": { "sha256": Sha256::of("x") } })
 }
 
-/// Manifests.
-pub(crate) fn manifests() -> Vec<(&'static str, Change)> {
-    vec![
-        ("stated-files", stated(|it| it["files"] = json!(5))),
-        ("stated-bytes", stated(|it| it["bytes"] = json!(7))),
-        ("stated-no-bytes", stated(|it| it["bytes"] = json!(null))),
-        (
-            "stated-root",
-            stated(|it| it["root"] = json!(Sha256::of("x"))),
-        ),
-        (
-            "stated-algorithms",
-            stated(|it| it["algorithms"] = json!(["sha256", "sha512"])),
-        ),
-        ("manifest-pretty", spelled(pretty)),
-        (
-            "manifest-type",
-            spelled(replaced("manifest:v1", "manifest:v2")),
-        ),
-        (
-            "manifest-more",
-            spelled(replaced(
-                "\"manifest\":\"urn",
-                "\"more\":1,\"manifest\":\"urn",
-            )),
-        ),
-        (
-            "manifest-file-more",
-            spelled(replaced(
-                "\"path\":\"README.md\"",
-                "\"more\":1,\"path\":\"README.md\"",
-            )),
-        ),
-        (
-            "manifest-key-twice",
-            spelled(replaced("\"size\":7", "\"size\":7,\"size\":7")),
-        ),
-        (
-            "manifest-size-point",
-            spelled(replaced("\"size\":7", "\"size\":7.0")),
-        ),
-        (
-            "manifest-size-null",
-            spelled(replaced("\"size\":7", "\"size\":null")),
-        ),
-        (
-            "manifest-size-text",
-            spelled(replaced("\"size\":7", "\"size\":\"7\"")),
-        ),
-        (
-            "manifest-size-large",
-            spelled(replaced("\"size\":7", "\"size\":9007199254740993")),
-        ),
-        (
-            "manifest-escape",
-            spelled(replaced("README.md", "R\\u0045ADME.md")),
-        ),
-        ("manifest-no-json", spelled(|_| b"{".to_vec())),
-        ("manifest-array", spelled(|_| b"[]".to_vec())),
-        (
-            "manifest-not-utf-8",
-            spelled(|mut it| {
-                it[20] = 0xff;
-                it
-            }),
-        ),
-        ("manifest-empty", of_files(Vec::clear)),
-        ("manifest-unsorted", of_files(|it| it.swap(0, 1))),
-        (
-            "manifest-sorted-by-utf-16",
-            of_files(|it| {
-                it.push(file("x/\u{1f600}"));
-                it.push(file("x/\u{ff5e}"));
-            }),
-        ),
-        (
-            "manifest-path-twice",
-            of_files(|it| it.insert(1, it[0].clone())),
-        ),
-        (
-            "manifest-file-and-folder",
-            of_files(|it| it.insert(4, file("tokenizer/vocab.json/x"))),
-        ),
-        (
-            "manifest-leads-out",
-            of_files(|it| it.insert(0, file("../x"))),
-        ),
-        ("manifest-absolute", of_files(|it| it.insert(0, file("/x")))),
-        ("manifest-drive", of_files(|it| it.insert(1, file("c:/x")))),
-        ("manifest-backslash", of_files(|it| it.push(file("x\\y")))),
-        ("manifest-part-empty", of_files(|it| it.push(file("x//y")))),
-        (
-            "manifest-invisible",
-            of_files(|it| it.push(file("x\u{200b}y"))),
-        ),
-        (
-            "manifest-not-normal",
-            of_files(|it| it.push(file("xe\u{301}"))),
-        ),
-        ("manifest-control", of_files(|it| it.push(file("x\u{85}y")))),
-        (
-            "manifest-path-long",
-            of_files(|it| it.push(file(&"x".repeat(4_097)))),
-        ),
-        (
-            "manifest-digest-unknown",
-            of_files(|it| it[0]["digest"]["crc32"] = json!("ab")),
-        ),
-        (
-            "manifest-digest-short",
-            of_files(|it| it[0]["digest"]["md5"] = json!("ab")),
-        ),
-        (
-            "manifest-digest-upper-case",
-            of_files(|it| it[0]["digest"]["md5"] = json!("A".repeat(32))),
-        ),
-        (
-            "manifest-digests-none",
-            of_files(|it| it[0]["digest"] = json!({})),
-        ),
-        (
-            "manifest-no-common-algorithm",
-            of_files(|it| it[0]["digest"] = json!({ "md5": "0".repeat(32) })),
-        ),
-    ]
+/// A file more, at this place of the list.
+fn with_file(name: &'static str, at: usize, path: &str) -> (String, Change) {
+    let file = file(path);
+    of_files(name, move |it| {
+        it.as_array_mut().expect("a list").insert(at, file.clone());
+    })
 }
 
-/// The lists of chunks and of tensors.
-pub(crate) fn lists() -> Vec<(&'static str, Change)> {
-    vec![
-        (
-            "chunks-root",
-            stated(|it| it["chunks"]["root"] = json!(Sha256::of("x"))),
-        ),
-        ("chunks-other", of_chunks([[7; 32], [9; 32]].concat())),
-        ("chunks-short", of_chunks(vec![7; 32])),
-        ("chunks-uneven", of_chunks(vec![7; 65])),
-        (
-            "chunks-of-nothing",
-            Box::new(|scene| {
-                let files = vec![file("small.bin")];
-                let mut predicate = weights_predicate(&files, &chunks(), &tensors());
-                predicate
-                    .as_object_mut()
-                    .expect("an object")
-                    .remove("tensors");
-                put(scene, manifest(&files), chunks(), chunks(), predicate);
-            }),
-        ),
-        (
-            "tensors-count",
-            stated(|it| it["tensors"]["count"] = json!(3)),
-        ),
-        (
-            "tensors-root",
-            stated(|it| it["tensors"]["root"] = json!(Sha256::of("x"))),
-        ),
-        ("tensors-none", of_tensors(Vec::clear)),
-        ("tensors-unsorted", of_tensors(|it| it.swap(0, 1))),
-        ("tensors-twice", of_tensors(|it| it.push(it[1].clone()))),
-        (
-            "tensors-nowhere",
-            of_tensors(|it| it[0]["places"] = json!([])),
-        ),
-        (
-            "tensors-in-no-file",
-            of_tensors(|it| it[0]["places"][0]["path"] = json!("other.safetensors")),
-        ),
-        (
-            "tensors-beyond-the-end",
-            of_tensors(|it| it[0]["places"][0]["offset"] = json!((8 << 20) + 13)),
-        ),
-        (
-            "tensors-far-beyond",
-            of_tensors(|it| it[0]["places"][0]["offset"] = json!(1_u64 << 53)),
-        ),
-        (
-            "tensors-places-unsorted",
-            of_tensors(|it| {
-                it[0]["places"] = json!([{ "path": "model.safetensors", "offset": 8 }, { "path": "model.safetensors", "offset": 0 }]);
-            }),
-        ),
-        (
-            "tensors-place-twice",
-            of_tensors(|it| it[0]["places"] = json!([it[0]["places"][0], it[0]["places"][0]])),
-        ),
-        (
-            "tensors-no-type",
-            of_tensors(|it| it[0]["tensor"]["dtype"] = json!("")),
-        ),
-        (
-            "tensors-name-long",
-            of_tensors(|it| it[1]["tensor"]["name"] = json!("b".repeat(1_025))),
-        ),
-        (
-            "tensors-name-bidi",
-            of_tensors(|it| it[1]["tensor"]["name"] = json!("b\u{202e}")),
-        ),
-        (
-            "tensors-dimensions",
-            of_tensors(|it| it[1]["tensor"]["shape"] = json!(vec![1; 65])),
-        ),
-        (
-            "tensors-shape-fraction",
-            of_tensors(|it| it[1]["tensor"]["shape"] = json!([0.5])),
-        ),
-        (
-            "tensors-more",
-            of_tensors(|it| it[1]["tensor"]["more"] = json!(1)),
-        ),
-        ("tensors-pretty", listed(pretty)),
-        ("tensors-type", listed(replaced("tensors:v1", "tensors:v2"))),
-        ("tensors-no-json", listed(|_| b"[".to_vec())),
-    ]
+/// Documents that are not as they should be.
+pub(crate) fn documents() -> Vec<(String, Change)> {
+    let mut changes = Vec::new();
+    changes.extend(STATED.map(|(name, at, value)| stated(name, move |it| set(it, at, value))));
+    changes.extend(FILES.map(|(name, at, value)| of_files(name, move |it| set(it, at, value))));
+    changes.extend(PATHS.map(|(name, at, path)| with_file(name, at, path)));
+    changes.extend(SPELLED.map(|(name, from, to)| spelled(name, in_text(from, to))));
+    changes.extend(TENSORS.map(|(name, at, value)| of_tensors(name, move |it| set(it, at, value))));
+    changes.extend([
+        with_file("manifest-path-long", 4, &"x".repeat(4_097)),
+        spelled("manifest-pretty", pretty),
+        spelled("manifest-no-json", |_| b"{".to_vec()),
+        spelled("manifest-array", |_| b"[]".to_vec()),
+        spelled("manifest-not-utf-8", |mut it| {
+            it[20] = 0xff;
+            it
+        }),
+        of_files("manifest-unsorted", |it| {
+            it.as_array_mut().expect("a list").swap(0, 1);
+        }),
+        of_files("manifest-path-twice", |it| {
+            let twice = it[0].clone();
+            it.as_array_mut().expect("a list").insert(1, twice);
+        }),
+        of_files("manifest-sorted-by-utf-16", |it| {
+            let more = [file("x/\u{1f600}"), file("x/\u{ff5e}")];
+            it.as_array_mut().expect("a list").extend(more);
+        }),
+        of_chunks("chunks-other", [[7; 32], [9; 32]].concat()),
+        of_chunks("chunks-short", vec![7; 32]),
+        of_chunks("chunks-uneven", vec![7; 65]),
+        change("chunks-of-nothing", |scene| {
+            let files = vec![file("small.bin")];
+            let mut predicate = weights_predicate(&files, &chunks(), &tensors());
+            set(&mut predicate, "/tensors", "-");
+            put(scene, [manifest(&files), chunks(), Vec::new()], predicate);
+        }),
+        of_tensors("tensors-unsorted", |it| {
+            it.as_array_mut().expect("a list").swap(0, 1);
+        }),
+        of_tensors("tensors-twice", |it| {
+            let twice = it[1].clone();
+            it.as_array_mut().expect("a list").push(twice);
+        }),
+        of_tensors("tensors-places-unsorted", |it| {
+            it[0]["places"] = places(&[8, 0]);
+        }),
+        of_tensors("tensors-place-twice", |it| {
+            it[0]["places"] = places(&[0, 0]);
+        }),
+        of_tensors("tensors-name-long", |it| {
+            it[1]["tensor"]["name"] = json!("b".repeat(1_025));
+        }),
+        of_tensors("tensors-type-long", |it| {
+            it[1]["tensor"]["dtype"] = json!("b".repeat(65));
+        }),
+        of_tensors("tensors-dimensions", |it| {
+            it[1]["tensor"]["shape"] = json!(vec![1; 65]);
+        }),
+        listed("tensors-pretty", pretty),
+        listed("tensors-type", in_text("tensors:v1", "tensors:v2")),
+        listed("tensors-no-json", |_| b"[".to_vec()),
+    ]);
+    changes
+}
+
+fn places(offsets: &[u64]) -> Value {
+    let place = |offset| json!({ "path": "model.safetensors", "offset": offset });
+    offsets.iter().map(place).collect()
 }
 
 /// Documents that are as they should be.
-pub(crate) fn harmless() -> Vec<(&'static str, Change)> {
+pub(crate) fn harmless() -> Vec<(String, Change)> {
     vec![
-        (
-            "more-files",
-            of_files(|it| {
-                it.push(file("x/\u{ff5e}"));
-                it.push(file("x/\u{1f600}"));
-            }),
-        ),
-        (
-            "path-long",
-            of_files(|it| it.push(file(&"x".repeat(4_096)))),
-        ),
-        (
-            "more-digests",
-            of_files(|it| {
-                it[0]["digest"]["md5"] = json!("0".repeat(32));
-                it[1]["digest"]["gitBlob"] = json!("0".repeat(40));
-            }),
-        ),
-        (
-            "size-unknown",
-            Box::new(|scene: &mut Scene| {
-                let mut files = files();
-                files[0].as_object_mut().expect("an object").remove("size");
-                let mut predicate = weights_predicate(&files, &chunks(), &tensors());
-                predicate
-                    .as_object_mut()
-                    .expect("an object")
-                    .remove("bytes");
-                put(
-                    scene,
-                    manifest(&files),
-                    chunks(),
-                    tensor_list(&tensors()),
-                    predicate,
-                );
-            }),
-        ),
-        (
-            "weak",
-            Box::new(|scene: &mut Scene| {
-                let files =
-                    vec![json!({ "path": "a", "size": 1, "digest": { "md5": "0".repeat(32) } })];
-                let mut predicate = weights_predicate(&files, &chunks(), &tensors());
-                let fields = predicate.as_object_mut().expect("an object");
-                fields.remove("chunks");
-                fields.remove("tensors");
-                fields.insert("strength".to_owned(), json!("weak"));
-                fields.insert("algorithms".to_owned(), json!(["md5"]));
-                put(scene, manifest(&files), Vec::new(), Vec::new(), predicate);
-                scene.attachments.retain(|it| !it.is_empty());
-            }),
-        ),
-        (
-            "two-places",
-            of_tensors(|it| {
-                it[0]["places"] = json!([{ "path": "model.safetensors", "offset": 0 }, { "path": "model.safetensors", "offset": 8 }]);
-                it[1]["tensor"]["shape"] = json!([]);
-            }),
-        ),
+        of_files("more-files", |it| {
+            let more = [file("x/\u{ff5e}"), file("x/\u{1f600}")];
+            it.as_array_mut().expect("a list").extend(more);
+        }),
+        with_file("path-long", 4, &"x".repeat(4_096)),
+        of_files("more-digests", |it| {
+            it[0]["digest"]["md5"] = json!("0".repeat(32));
+            it[1]["digest"]["gitBlob"] = json!("0".repeat(40));
+        }),
+        change("size-unknown", |scene| {
+            let mut listed = json!(files());
+            set(&mut listed, "/0/size", "-");
+            let files = listed.as_array().expect("a list");
+            let mut predicate = weights_predicate(files, &chunks(), &tensors());
+            set(&mut predicate, "/bytes", "-");
+            put(
+                scene,
+                [manifest(files), chunks(), tensor_list(&tensors())],
+                predicate,
+            );
+        }),
+        change("weak", |scene| {
+            let files = [json!({ "path": "a", "size": 1, "digest": { "md5": "0".repeat(32) } })];
+            let mut predicate = weights_predicate(&files, &chunks(), &tensors());
+            for list in ["/chunks", "/tensors"] {
+                set(&mut predicate, list, "-");
+            }
+            set(&mut predicate, "/strength", "\"weak\"");
+            set(&mut predicate, "/algorithms", "[\"md5\"]");
+            put(scene, [manifest(&files), Vec::new(), Vec::new()], predicate);
+        }),
+        of_tensors("two-places", |it| {
+            it[0]["places"] = places(&[0, 8]);
+            it[1]["tensor"]["shape"] = json!([]);
+        }),
     ]
 }

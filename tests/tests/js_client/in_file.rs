@@ -5,6 +5,7 @@ use candor_core::Sha256;
 use ed25519_dalek::Signer as _;
 use serde_json::{Value, json};
 
+use super::edits::{list, replaced, set};
 use super::scene::{Dice, key};
 
 /// A change to a bundle's JSON.
@@ -12,14 +13,180 @@ pub(crate) type Edit = Box<dyn Fn(&mut Value)>;
 /// A change to a bundle's text.
 pub(crate) type Rewrite = Box<dyn Fn(&str) -> Vec<u8>>;
 
-fn edit(change: impl Fn(&mut Value) + 'static) -> Edit {
-    Box::new(change)
-}
-
 /// The order of the Ed25519 group, little-endian (RFC 8032 section 5.1).
 const GROUP_ORDER: [u8; 32] = [
     0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
+
+/// What is put where in the file. Record 4 is the card's, and record 7 the evaluation.
+const SET: [(&str, &str, &str); 58] = [
+    ("proof-shorter", "/records/4/proof/2", "-"),
+    ("proof-without-first", "/records/5/proof/0", "-"),
+    ("proof-empty", "/records/2/proof", "[]"),
+    ("proof-number", "/records/4/proof/0", "7"),
+    ("proof-text", "/records/4/proof", "\"AAAA\""),
+    ("proof-null", "/records/4/proof", "null"),
+    ("index-beyond", "/records/7/index", "1000"),
+    ("index-largest", "/records/7/index", "9007199254740992"),
+    ("index-negative", "/records/0/index", "-1"),
+    ("index-fraction", "/records/0/index", "0.5"),
+    ("index-text", "/records/0/index", "\"1\""),
+    ("index-null", "/records/0/index", "null"),
+    ("without-registration", "/records/0", "-"),
+    ("without-author", "/records/1", "-"),
+    ("without-rotation", "/records/2", "-"),
+    ("without-index", "/records/4/index", "-"),
+    ("without-entry", "/records/4/entry", "-"),
+    ("without-proof", "/records/4/proof", "-"),
+    ("record-more", "/records/0/more", "1"),
+    ("record-array", "/records/0", "[1,{},[]]"),
+    ("records-object", "/records", "{}"),
+    ("records-missing", "/records", "-"),
+    ("entry-array", "/records/4/entry", "[]"),
+    ("entry-null", "/records/4/entry", "null"),
+    ("entry-text", "/records/4/entry", "\"x\""),
+    ("entry-without-payload", "/records/4/entry/payload", "-"),
+    ("entry-without-type", "/records/4/entry/payloadType", "-"),
+    (
+        "entry-other-type",
+        "/records/4/entry/payloadType",
+        "\"text/plain\"",
+    ),
+    ("entry-no-signatures", "/records/4/entry/signatures", "[]"),
+    (
+        "entry-signatures-object",
+        "/records/4/entry/signatures",
+        "{}",
+    ),
+    (
+        "entry-payload-no-base64",
+        "/records/4/entry/payload",
+        "\"?\"",
+    ),
+    (
+        "entry-payload-spare-bits",
+        "/records/4/entry/payload",
+        "\"AB\"",
+    ),
+    ("entry-payload-empty", "/records/4/entry/payload", "\"\""),
+    (
+        "entry-keyid-number",
+        "/records/4/entry/signatures/0/keyid",
+        "7",
+    ),
+    (
+        "entry-keyid-other",
+        "/records/4/entry/signatures/0/keyid",
+        "\"\"",
+    ),
+    (
+        "entry-without-sig",
+        "/records/4/entry/signatures/0/sig",
+        "-",
+    ),
+    (
+        "entry-sig-text",
+        "/records/4/entry/signatures/0",
+        "\"AAAA\"",
+    ),
+    ("bundle-type", "/bundle", "\"urn:candor:bundle:v2\""),
+    ("bundle-missing", "/bundle", "-"),
+    ("bundle-more", "/more", "1"),
+    ("bundle-null", "", "null"),
+    (
+        "bundle-array",
+        "",
+        "[\"urn:candor:bundle:v1\",\"a/b@1\",\"\",[],[]]",
+    ),
+    ("release-other", "/release", "\"example-lab/tiny-lm@1.0.1\""),
+    (
+        "release-no-name",
+        "/release",
+        "\"Example-Lab/tiny-lm@1.0.0\"",
+    ),
+    (
+        "release-cyrillic",
+        "/release",
+        "\"ex\u{430}mple-lab/tiny-lm@1.0.0\"",
+    ),
+    ("release-null", "/release", "null"),
+    ("release-missing", "/release", "-"),
+    ("checkpoint-null", "/checkpoint", "null"),
+    ("checkpoint-missing", "/checkpoint", "-"),
+    ("checkpoint-empty", "/checkpoint", "\"\""),
+    ("attachments-null", "/attachments", "null"),
+    ("attachments-object", "/attachments", "{}"),
+    ("attachment-more", "/attachments/0/more", "1"),
+    ("attachment-array", "/attachments/0", "[\"x\",\"x\",\"\"]"),
+    ("attachment-without-type", "/attachments/0/mediaType", "-"),
+    (
+        "attachment-no-base64",
+        "/attachments/0/data",
+        "\"not base64\"",
+    ),
+    (
+        "attachment-unpadded",
+        "/attachments/0/data",
+        "\"IyBUaW55Cg\"",
+    ),
+    (
+        "attachment-line-break",
+        "/attachments/0/data",
+        "\"IyBUaW55Cg==\\n\"",
+    ),
+];
+
+/// A value in the first envelope that DSSE does not know: what it ignores must be strict JSON all the same.
+const MORE: [(&str, &str); 20] = [
+    ("key-twice-inside", "{\"a\":1,\"a\":1}"),
+    ("number-lossy", "9007199254740993"),
+    ("number-lossy-fraction", "0.10000000000000000555"),
+    ("number-overflow", "1e400"),
+    ("number-underflow", "1e-400"),
+    ("number-leading-zero", "01"),
+    ("number-plus", "+1"),
+    ("number-point", "1."),
+    ("number-nan", "NaN"),
+    ("number-hex", "0x10"),
+    ("surrogate-alone", "\"\\ud800\""),
+    ("surrogate-low", "\"\\udc00x\""),
+    ("surrogates-reversed", "\"\\udc00\\ud800\""),
+    ("escape-unknown", "\"\\x41\""),
+    ("control-character", "\"a\u{1}b\""),
+    ("line-break-in-text", "\"a\nb\""),
+    ("word-cut", "nul"),
+    ("word-python", "None"),
+    ("key-without-quotes", "{a:1}"),
+    ("value-missing", ""),
+];
+
+/// What becomes what in the file's text.
+const REPLACED: [(&str, &str, &str); 8] = [
+    ("key-twice", "\"bundle\":", "\"bundle\":\"x\",\"bundle\":"),
+    (
+        "key-twice-escaped",
+        "\"bundle\":",
+        "\"\\u0062undle\":\"x\",\"bundle\":",
+    ),
+    ("trailing-comma", "]}", ",]}"),
+    ("single-quotes", "\"bundle\"", "'bundle'"),
+    ("comment", "{", "/* a bundle */{"),
+    ("byte-order-mark", "{", "\u{feff}{"),
+    ("no-break-space", "{", "\u{a0}{"),
+    ("two-values", "{", "{} {"),
+];
+
+/// What becomes what in the checkpoint's note.
+const NOTES: [(&str, &str, &str); 8] = [
+    ("note-size", "\n\n", "0\n\n"),
+    ("note-other-origin", "log.example.org", "log.example.com"),
+    ("note-one-line-less", "\n\n", "\n"),
+    ("note-tab", "\n", "\t\n"),
+    ("note-return", "\n", "\r\n"),
+    ("note-hyphen", "—", "-"),
+    ("note-two-spaces", "— ", "—  "),
+    ("note-no-dash", "— ", ""),
 ];
 
 /// The second spelling of a signature: the order added to S.
@@ -33,7 +200,8 @@ pub(crate) fn malleate(signature: &mut [u8]) {
 }
 
 /// Changes the bytes behind a base64 text.
-fn rebase64(value: &mut Value, change: impl FnOnce(&mut Vec<u8>)) {
+fn rebase64(document: &mut Value, pointer: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let value = document.pointer_mut(pointer).expect("it is there");
     let mut bytes = BASE64_STANDARD
         .decode(value.as_str().expect("a text"))
         .expect("base64");
@@ -41,617 +209,291 @@ fn rebase64(value: &mut Value, change: impl FnOnce(&mut Vec<u8>)) {
     *value = json!(BASE64_STANDARD.encode(bytes));
 }
 
-fn records(bundle: &mut Value) -> &mut Vec<Value> {
-    bundle["records"].as_array_mut().expect("a list")
+fn edit(name: &str, change: impl Fn(&mut Value) + 'static) -> (String, Edit) {
+    (name.to_owned(), Box::new(change))
 }
 
-/// Proofs, indexes and the order of records.
-pub(crate) fn proofs(dice: &mut Dice) -> Vec<(String, Edit)> {
-    let mut edits: Vec<(String, Edit)> = Vec::new();
+/// Changes to the file's JSON.
+pub(crate) fn edits(dice: &mut Dice) -> Vec<(String, Edit)> {
+    let mut edits = Vec::new();
     for n in 0..12 {
         let (record, hash, bit) = (dice.below(8), dice.below(3), dice.below(256));
-        edits.push((
-            format!("proof-bit-{n}"),
-            edit(move |it| {
-                rebase64(&mut it["records"][record]["proof"][hash], |hash| {
-                    hash[bit / 8] ^= 1 << (bit % 8)
-                })
-            }),
-        ));
+        let pointer = format!("/records/{record}/proof/{hash}");
+        edits.push(edit(&format!("proof-bit-{n}"), move |it| {
+            rebase64(it, &pointer, |hash| hash[bit / 8] ^= 1 << (bit % 8));
+        }));
     }
-    let more: Vec<(&str, Edit)> = vec![
-        ("proof-shorter", edit(|it| drop(hashes(it, 4).pop()))),
-        (
-            "proof-without-first",
-            edit(|it| drop(hashes(it, 5).remove(0))),
-        ),
-        ("proof-empty", edit(|it| hashes(it, 2).clear())),
-        (
-            "proof-longer",
-            edit(|it| hashes(it, 4).push(json!(BASE64_STANDARD.encode([0; 32])))),
-        ),
-        (
-            "proof-longer-below",
-            edit(|it| hashes(it, 0).insert(0, json!(BASE64_STANDARD.encode([9; 32])))),
-        ),
-        ("proof-reversed", edit(|it| hashes(it, 5).reverse())),
-        (
-            "proof-of-another",
-            edit(|it| it["records"][4]["proof"] = it["records"][5]["proof"].clone()),
-        ),
-        (
-            "proof-trailing-bits",
-            edit(|it| hashes(it, 4)[0] = json!(format!("{}B=", "A".repeat(42)))),
-        ),
-        (
-            "proof-unpadded",
-            edit(|it| hashes(it, 4)[0] = json!("A".repeat(43))),
-        ),
-        (
-            "proof-short-hash",
-            edit(|it| hashes(it, 4)[0] = json!(BASE64_STANDARD.encode([0; 31]))),
-        ),
-        (
-            "proof-url-safe",
-            edit(|it| hashes(it, 4)[0] = json!(format!("{}=", "_".repeat(42) + "8"))),
-        ),
-        ("proof-number", edit(|it| hashes(it, 4)[0] = json!(7))),
-        (
-            "proof-text",
-            edit(|it| it["records"][4]["proof"] = json!("AAAA")),
-        ),
-        (
-            "index-next",
-            edit(|it| {
-                it["records"][7]["index"] =
-                    json!(it["records"][7]["index"].as_u64().expect("an index") + 1)
-            }),
-        ),
-        (
-            "index-beyond",
-            edit(|it| it["records"][7]["index"] = json!(1000)),
-        ),
-        (
-            "index-largest",
-            edit(|it| it["records"][7]["index"] = json!(1_u64 << 53)),
-        ),
-        (
-            "index-negative",
-            edit(|it| it["records"][0]["index"] = json!(-1)),
-        ),
-        (
-            "index-fraction",
-            edit(|it| it["records"][0]["index"] = json!(0.5)),
-        ),
-        (
-            "index-text",
-            edit(|it| it["records"][0]["index"] = json!("1")),
-        ),
-        (
-            "index-null",
-            edit(|it| it["records"][0]["index"] = json!(null)),
-        ),
-        ("order-swapped", edit(|it| records(it).swap(4, 5))),
-        ("order-reversed", edit(|it| records(it).reverse())),
-        (
-            "record-twice",
-            edit(|it| {
-                let twice = it["records"][4].clone();
-                records(it).insert(4, twice);
-            }),
-        ),
-        (
-            "entries-swapped",
-            edit(|it| {
-                let card = it["records"][4]["entry"].take();
-                it["records"][4]["entry"] = it["records"][5]["entry"].take();
-                it["records"][5]["entry"] = card;
-            }),
-        ),
-        (
-            "without-registration",
-            edit(|it| drop(records(it).remove(0))),
-        ),
-        ("without-author", edit(|it| drop(records(it).remove(1)))),
-        ("without-rotation", edit(|it| drop(records(it).remove(2)))),
-        (
-            "without-anything-about-it",
-            edit(|it| {
-                records(it).truncate(4);
-                it["attachments"] = json!([]);
-            }),
-        ),
-        (
-            "without-records",
-            edit(|it| {
-                records(it).clear();
-                it["attachments"] = json!([]);
-            }),
-        ),
-    ];
-    edits.extend(more.into_iter().map(|(name, edit)| (name.to_owned(), edit)));
+    for (name, pointer, value) in SET {
+        edits.push(edit(name, move |it| set(it, pointer, value)));
+    }
+    edits.extend(orders());
+    edits.extend(envelopes());
+    edits.extend(documents());
+    edits.extend(notes());
     edits
 }
 
-fn hashes(bundle: &mut Value, record: usize) -> &mut Vec<Value> {
-    bundle["records"][record]["proof"]
-        .as_array_mut()
-        .expect("a list")
+/// Proofs and the order of records.
+fn orders() -> Vec<(String, Edit)> {
+    let hash = |text: String| format!("\"{text}\"");
+    let spare = hash(format!("{}B=", "A".repeat(42)));
+    let (unpadded, short) = (hash("A".repeat(43)), hash(BASE64_STANDARD.encode([0; 31])));
+    let url_safe = hash(format!("{}8=", "_".repeat(42)));
+    let (longer, below) = (
+        hash(BASE64_STANDARD.encode([0; 32])),
+        BASE64_STANDARD.encode([9; 32]),
+    );
+    vec![
+        edit("proof-spare-bits", move |it| {
+            set(it, "/records/4/proof/0", &spare);
+        }),
+        edit("proof-unpadded", move |it| {
+            set(it, "/records/4/proof/0", &unpadded);
+        }),
+        edit("proof-short-hash", move |it| {
+            set(it, "/records/4/proof/0", &short);
+        }),
+        edit("proof-url-safe", move |it| {
+            set(it, "/records/4/proof/0", &url_safe);
+        }),
+        edit("proof-longer", move |it| {
+            let end = list(it, "/records/4/proof").len();
+            set(it, &format!("/records/4/proof/{end}"), &longer);
+        }),
+        edit("proof-longer-below", move |it| {
+            list(it, "/records/0/proof").insert(0, json!(below));
+        }),
+        edit("proof-reversed", |it| {
+            list(it, "/records/5/proof").reverse();
+        }),
+        edit("proof-of-another", |it| {
+            it["records"][4]["proof"] = it["records"][5]["proof"].clone();
+        }),
+        edit("index-next", |it| {
+            let next = it["records"][7]["index"].as_u64().expect("an index") + 1;
+            it["records"][7]["index"] = json!(next);
+        }),
+        edit("order-swapped", |it| list(it, "/records").swap(4, 5)),
+        edit("order-reversed", |it| list(it, "/records").reverse()),
+        edit("record-twice", |it| {
+            let twice = it["records"][4].clone();
+            list(it, "/records").insert(4, twice);
+        }),
+        edit("entries-swapped", |it| {
+            let card = it["records"][4]["entry"].take();
+            it["records"][4]["entry"] = it["records"][5]["entry"].take();
+            it["records"][5]["entry"] = card;
+        }),
+        edit("without-anything-about-it", |it| {
+            list(it, "/records").truncate(4);
+            list(it, "/attachments").clear();
+        }),
+        edit("without-records", |it| {
+            list(it, "/records").clear();
+            list(it, "/attachments").clear();
+        }),
+    ]
 }
 
-/// The form of the file, its envelopes and its documents.
-pub(crate) fn forms() -> Vec<(&'static str, Edit)> {
-    let entry = |change: fn(&mut Value)| edit(move |it| change(&mut it["records"][4]["entry"]));
-    let mut edits: Vec<(&'static str, Edit)> = vec![
-        ("entry-array", entry(|it| *it = json!([]))),
-        ("entry-null", entry(|it| *it = json!(null))),
-        ("entry-text", entry(|it| *it = json!("x"))),
-        (
-            "entry-without-payload",
-            entry(|it| drop(it.as_object_mut().expect("an object").remove("payload"))),
-        ),
-        (
-            "entry-without-type",
-            entry(|it| drop(it.as_object_mut().expect("an object").remove("payloadType"))),
-        ),
-        (
-            "entry-other-type",
-            entry(|it| it["payloadType"] = json!("text/plain")),
-        ),
-        (
-            "entry-no-signatures",
-            entry(|it| it["signatures"] = json!([])),
-        ),
-        (
-            "entry-signatures-object",
-            entry(|it| it["signatures"] = json!({})),
-        ),
-        (
-            "entry-many-signatures",
-            entry(|it| it["signatures"] = json!(vec![it["signatures"][0].clone(); 21])),
-        ),
-        (
-            "entry-payload-not-base64",
-            entry(|it| it["payload"] = json!("?")),
-        ),
-        (
-            "entry-payload-long",
-            entry(|it| it["payload"] = json!("A".repeat(65_536))),
-        ),
-        (
-            "entry-too-long",
-            entry(|it| it["payload"] = json!("A".repeat(65_532))),
-        ),
-        (
-            "entry-payload-trailing-bits",
-            entry(|it| it["payload"] = json!("AB")),
-        ),
-        (
-            "entry-keyid-long",
-            entry(|it| it["signatures"][0]["keyid"] = json!("é".repeat(129))),
-        ),
-        (
-            "entry-keyid-number",
-            entry(|it| it["signatures"][0]["keyid"] = json!(7)),
-        ),
-        (
-            "entry-keyid-other",
-            entry(|it| it["signatures"][0]["keyid"] = json!("")),
-        ),
-        (
-            "entry-without-sig",
-            entry(|it| it["signatures"][0] = json!({ "keyid": "" })),
-        ),
-        (
-            "entry-sig-text",
-            entry(|it| it["signatures"][0] = json!("AAAA")),
-        ),
-        (
-            "entry-sig-cut",
-            entry(|it| {
-                rebase64(&mut it["signatures"][0]["sig"], |sig| {
-                    sig.truncate(sig.len() - 1)
-                })
-            }),
-        ),
-        (
-            "entry-sig-malleated",
-            entry(|it| rebase64(&mut it["signatures"][0]["sig"], |sig| malleate(sig))),
-        ),
-        (
-            "entry-payload-bit",
-            entry(|it| rebase64(&mut it["payload"], |payload| payload[40] ^= 1)),
-        ),
-        (
-            "bundle-type",
-            edit(|it| it["bundle"] = json!("urn:candor:bundle:v2")),
-        ),
-        ("bundle-more", edit(|it| it["more"] = json!(1))),
-        (
-            "bundle-array",
-            edit(|it| {
-                *it = json!([
-                    it["bundle"],
-                    it["release"],
-                    it["checkpoint"],
-                    it["records"],
-                    it["attachments"]
-                ])
-            }),
-        ),
-        (
-            "record-more",
-            edit(|it| it["records"][0]["more"] = json!(1)),
-        ),
-        (
-            "record-array",
-            edit(|it| it["records"][0] = json!([1, {}, []])),
-        ),
-        ("records-object", edit(|it| it["records"] = json!({}))),
-        (
-            "release-other",
-            edit(|it| it["release"] = json!("example-lab/tiny-lm@1.0.1")),
-        ),
-        (
-            "release-no-name",
-            edit(|it| it["release"] = json!("Example-Lab/tiny-lm@1.0.0")),
-        ),
-        (
-            "release-cyrillic",
-            edit(|it| it["release"] = json!("ex\u{430}mple-lab/tiny-lm@1.0.0")),
-        ),
-        ("release-null", edit(|it| it["release"] = json!(null))),
-        ("checkpoint-null", edit(|it| it["checkpoint"] = json!(null))),
-        (
-            "attachments-null",
-            edit(|it| it["attachments"] = json!(null)),
-        ),
-        (
-            "attachments-object",
-            edit(|it| it["attachments"] = json!({})),
-        ),
-        (
-            "attachment-more",
-            edit(|it| it["attachments"][0]["more"] = json!(1)),
-        ),
-        (
-            "attachment-array",
-            edit(|it| it["attachments"][0] = json!([it["attachments"][0]["sha256"], "x", ""])),
-        ),
-        (
-            "attachment-without-type",
-            edit(|it| {
-                drop(
-                    it["attachments"][0]
-                        .as_object_mut()
-                        .expect("an object")
-                        .remove("mediaType"),
-                )
-            }),
-        ),
-        (
-            "attachment-upper-case",
-            edit(|it| {
-                it["attachments"][0]["sha256"] = json!(
-                    it["attachments"][0]["sha256"]
-                        .as_str()
-                        .expect("a text")
-                        .to_uppercase()
-                );
-            }),
-        ),
-        (
-            "attachment-other-digest",
-            edit(|it| it["attachments"][0]["sha256"] = json!(Sha256::of("other"))),
-        ),
-        (
-            "attachment-bit",
-            edit(|it| rebase64(&mut it["attachments"][1]["data"], |data| data[20] ^= 4)),
-        ),
-        (
-            "attachment-cut",
-            edit(|it| rebase64(&mut it["attachments"][2]["data"], |data| data.truncate(32))),
-        ),
-        (
-            "attachment-not-base64",
-            edit(|it| it["attachments"][0]["data"] = json!("not base64")),
-        ),
-        (
-            "attachment-unpadded",
-            edit(|it| it["attachments"][0]["data"] = json!("IyBUaW55Cg")),
-        ),
-        (
-            "attachment-line-break",
-            edit(|it| it["attachments"][0]["data"] = json!("IyBUaW55Cg==\n")),
-        ),
-        (
-            "attachment-not-named",
-            edit(|it| {
-                let stray = json!({ "sha256": Sha256::of("stray"), "mediaType": "text/plain", "data": BASE64_STANDARD.encode("stray") });
-                it["attachments"]
-                    .as_array_mut()
-                    .expect("a list")
-                    .push(stray);
-            }),
-        ),
-    ];
-    for field in ["bundle", "release", "checkpoint", "records"] {
-        let name = match field {
-            "bundle" => "without-bundle",
-            "release" => "without-release",
-            "checkpoint" => "without-checkpoint",
-            _ => "without-list",
-        };
-        edits.push((
-            name,
-            edit(move |it| drop(it.as_object_mut().expect("an object").remove(field))),
-        ));
-    }
-    edits
+/// The card's envelope.
+fn envelopes() -> Vec<(String, Edit)> {
+    const SIG: &str = "/records/4/entry/signatures/0/sig";
+    let long = |count| format!("\"{}\"", "A".repeat(count));
+    let (payload_long, entry_long) = (long(65_536), long(65_532));
+    vec![
+        edit("entry-payload-long", move |it| {
+            set(it, "/records/4/entry/payload", &payload_long);
+        }),
+        edit("entry-too-long", move |it| {
+            set(it, "/records/4/entry/payload", &entry_long);
+        }),
+        edit("entry-many-signatures", |it| {
+            let signature = it["records"][4]["entry"]["signatures"][0].clone();
+            it["records"][4]["entry"]["signatures"] = json!(vec![signature; 21]);
+        }),
+        edit("entry-keyid-long", |it| {
+            it["records"][4]["entry"]["signatures"][0]["keyid"] = json!("é".repeat(129));
+        }),
+        edit("entry-sig-cut", |it| {
+            rebase64(it, SIG, |sig| sig.truncate(63));
+        }),
+        edit("entry-sig-malleated", |it| {
+            rebase64(it, SIG, |sig| malleate(sig));
+        }),
+        edit("entry-payload-bit", |it| {
+            rebase64(it, "/records/4/entry/payload", |payload| payload[40] ^= 1);
+        }),
+    ]
+}
+
+/// The documents that come along.
+fn documents() -> Vec<(String, Edit)> {
+    vec![
+        edit("attachment-upper-case", |it| {
+            let digest = it["attachments"][0]["sha256"].as_str().expect("a text");
+            it["attachments"][0]["sha256"] = json!(digest.to_uppercase());
+        }),
+        edit("attachment-other-digest", |it| {
+            it["attachments"][0]["sha256"] = json!(Sha256::of("other"));
+        }),
+        edit("attachment-bit", |it| {
+            rebase64(it, "/attachments/1/data", |data| data[20] ^= 4);
+        }),
+        edit("attachment-cut", |it| {
+            rebase64(it, "/attachments/2/data", |data| data.truncate(32));
+        }),
+        edit("attachment-not-named", |it| {
+            let data = BASE64_STANDARD.encode("stray");
+            let stray =
+                json!({ "sha256": Sha256::of("stray"), "mediaType": "text/plain", "data": data });
+            list(it, "/attachments").push(stray);
+        }),
+    ]
 }
 
 /// The checkpoint's note.
-pub(crate) fn notes() -> Vec<(&'static str, Edit)> {
-    fn note(change: impl Fn(&str) -> String + 'static) -> Edit {
-        edit(move |it| {
+fn notes() -> Vec<(String, Edit)> {
+    fn note(name: &str, change: impl Fn(&str) -> String + 'static) -> (String, Edit) {
+        edit(name, move |it| {
             let before = it["checkpoint"].as_str().expect("a text").to_owned();
             let after = change(&before);
             assert_ne!(before, after, "nothing was changed");
             it["checkpoint"] = json!(after);
         })
     }
-    /// The line of the log's signature, its bytes changed.
-    fn resigned(note: &str, change: impl Fn(&mut Vec<u8>)) -> String {
-        let (text, line) = note.rsplit_once(' ').expect("a signature line");
-        let mut bytes = BASE64_STANDARD.decode(line.trim_end()).expect("base64");
-        change(&mut bytes);
-        format!("{text} {}\n", BASE64_STANDARD.encode(bytes))
-    }
-    vec![
-        ("note-size", note(|it| it.replacen("\n\n", "0\n\n", 1))),
-        (
-            "note-other-origin",
-            note(|it| it.replacen("log.example.org", "log.example.com", 1)),
-        ),
-        (
-            "note-one-line-less",
-            note(|it| it.replacen("\n\n", "\n", 1)),
-        ),
-        ("note-windows", note(|it| it.replace('\n', "\r\n"))),
-        ("note-tab", note(|it| it.replacen('\n', "\t\n", 1))),
-        ("note-no-final-newline", note(|it| it.trim_end().to_owned())),
-        ("note-empty", note(|_| String::new())),
-        (
-            "note-text-alone",
-            note(|it| {
-                it.split_inclusive("\n\n")
-                    .next()
-                    .expect("a text")
-                    .to_owned()
-            }),
-        ),
-        ("note-hyphen", note(|it| it.replacen('—', "-", 1))),
-        ("note-two-spaces", note(|it| it.replacen("— ", "—  ", 1))),
-        ("note-bad-line-behind", note(|it| format!("{it}x\n"))),
-        (
-            "note-signature-bit",
-            note(|it| resigned(it, |sig| sig[10] ^= 1)),
-        ),
-        (
-            "note-signature-cut",
-            note(|it| resigned(it, |sig| sig.truncate(sig.len() - 1))),
-        ),
-        (
-            "note-signature-longer",
-            note(|it| resigned(it, |sig| sig.push(0))),
-        ),
-        (
-            "note-signature-malleated",
-            note(|it| resigned(it, |sig| malleate(&mut sig[4..]))),
-        ),
-        (
-            "note-signature-identity",
-            note(|it| {
-                resigned(it, |sig| {
-                    sig[4..].fill(0);
-                    sig[4] = 1;
-                })
-            }),
-        ),
-        ("note-key-id", note(|it| resigned(it, |sig| sig[0] ^= 1))),
-        (
-            "note-many-signatures",
-            note(|it| {
-                let line = it
-                    .lines()
-                    .last()
-                    .expect("a line")
-                    .replace("log.example.org/candor", "another.example");
-                format!("{it}{}", format!("{line}\n").repeat(128))
-            }),
-        ),
-        (
-            "note-good-and-bad-signature",
-            note(|it| {
-                let bad = resigned(it, |sig| sig[20] ^= 1);
-                format!("{it}{}\n", bad.lines().last().expect("a line"))
-            }),
-        ),
-        (
-            "note-by-another-key",
-            note(|it| {
-                let (text, _) = it.rsplit_once("\n\n").expect("a note");
-                let text = format!("{text}\n");
-                resigned(it, |sig| {
-                    sig[4..].copy_from_slice(&key(51).sign(text.as_bytes()).to_bytes())
-                })
-            }),
-        ),
-    ]
+    let replacements = NOTES
+        .into_iter()
+        .map(|(name, from, to)| note(name, move |it| replaced(it, from, to)));
+    let others = vec![
+        note("note-windows", |it| it.replace('\n', "\r\n")),
+        note("note-no-final-newline", |it| it.trim_end().to_owned()),
+        note("note-text-alone", |it| {
+            it.split_inclusive("\n\n")
+                .next()
+                .expect("a text")
+                .to_owned()
+        }),
+        note("note-bad-line-behind", |it| format!("{it}x\n")),
+        note("note-signature-bit", |it| resigned(it, |sig| sig[10] ^= 1)),
+        note("note-signature-cut", |it| {
+            resigned(it, |sig| sig.truncate(67))
+        }),
+        note("note-signature-longer", |it| {
+            resigned(it, |sig| sig.push(0))
+        }),
+        note("note-signature-malleated", |it| {
+            resigned(it, |sig| malleate(&mut sig[4..]))
+        }),
+        note("note-signature-identity", |it| {
+            resigned(it, |sig| {
+                sig[4..].fill(0);
+                sig[4] = 1;
+            })
+        }),
+        note("note-key-id", |it| resigned(it, |sig| sig[0] ^= 1)),
+        note("note-many-signatures", |it| {
+            let line = it.lines().last().expect("a line");
+            let line = line.replace("log.example.org/candor", "another.example");
+            format!("{it}{}", format!("{line}\n").repeat(128))
+        }),
+        note("note-good-and-bad-signature", |it| {
+            let bad = resigned(it, |sig| sig[20] ^= 1);
+            format!("{it}{}\n", bad.lines().last().expect("a line"))
+        }),
+        note("note-by-another-key", |it| {
+            let (text, _) = it.rsplit_once("\n\n").expect("a note");
+            let signature = key(51).sign(format!("{text}\n").as_bytes()).to_bytes();
+            resigned(it, |sig| sig[4..].copy_from_slice(&signature))
+        }),
+    ];
+    replacements.chain(others).collect()
 }
 
-/// The file's text.
+/// A note, the bytes of its signature changed.
+fn resigned(note: &str, change: impl Fn(&mut Vec<u8>)) -> String {
+    let (text, line) = note.rsplit_once(' ').expect("a signature line");
+    let mut bytes = BASE64_STANDARD.decode(line.trim_end()).expect("base64");
+    change(&mut bytes);
+    format!("{text} {}\n", BASE64_STANDARD.encode(bytes))
+}
+
+/// Changes to the file's text.
 pub(crate) fn texts(dice: &mut Dice) -> Vec<(String, Rewrite)> {
-    fn text(change: impl Fn(&str) -> String + 'static) -> Rewrite {
-        Box::new(move |it| {
-            let after = change(it);
-            assert_ne!(it, after, "nothing was changed");
-            after.into_bytes()
-        })
+    fn text(name: &str, change: impl Fn(&str) -> String + 'static) -> (String, Rewrite) {
+        (name.to_owned(), Box::new(move |it| change(it).into_bytes()))
     }
-    /// A field that DSSE does not know, in the first envelope: what is in it must still be strict JSON.
-    fn more(value: &'static str) -> Rewrite {
-        text(move |it| it.replacen("\"payload\":", &format!("\"more\":{value},\"payload\":"), 1))
+    fn more(name: &str, value: &str) -> (String, Rewrite) {
+        let more = format!("\"more\":{value},\"payload\":");
+        text(name, move |it| replaced(it, "\"payload\":", &more))
+    }
+    /// Behind the first index.
+    fn behind_index(it: &str, more: &str) -> String {
+        let at = it.find("\"index\":").expect("an index");
+        let end = at + it[at..].find(',').expect("more");
+        format!("{}{more}{}", &it[..end], &it[end..])
     }
     let mut texts: Vec<(String, Rewrite)> = Vec::new();
     for n in 0..8 {
         let part = dice.below(1000);
-        texts.push((
-            format!("cut-{n}"),
-            Box::new(move |it| it.as_bytes()[..it.len() * part / 1000].to_vec()),
-        ));
+        let cut = move |it: &str| it.as_bytes()[..it.len() * part / 1000].to_vec();
+        texts.push((format!("cut-{n}"), Box::new(cut)));
     }
-    let deep = "[".repeat(29).leak();
-    let deeper: &'static str = format!("{deep}[]{}", "]".repeat(29)).leak();
-    let deep_object: &'static str = format!("{deep}{{\"a\":1}}{}", "]".repeat(29)).leak();
-    let values: &'static str = format!("[{}0]", "0,".repeat(500_000)).leak();
-    let fixed: Vec<(&str, Rewrite)> = vec![
-        (
-            "key-twice",
-            text(|it| it.replacen("\"bundle\":", "\"bundle\":\"x\",\"bundle\":", 1)),
-        ),
-        (
-            "key-twice-escaped",
-            text(|it| it.replacen("\"bundle\":", "\"\\u0062undle\":\"x\",\"bundle\":", 1)),
-        ),
-        ("key-twice-inside", more("{\"a\":1,\"a\":1}")),
-        ("number-lossy", more("9007199254740993")),
-        ("number-lossy-fraction", more("0.10000000000000000555")),
-        ("number-overflow", more("1e400")),
-        ("number-underflow", more("1e-400")),
-        ("number-leading-zero", more("01")),
-        ("number-plus", more("+1")),
-        ("number-point", more("1.")),
-        ("number-nan", more("NaN")),
-        ("number-hex", more("0x10")),
-        ("surrogate-alone", more("\"\\ud800\"")),
-        ("surrogate-low", more("\"\\udc00x\"")),
-        ("surrogates-reversed", more("\"\\udc00\\ud800\"")),
-        ("escape-unknown", more("\"\\x41\"")),
-        ("control-character", more("\"a\u{1}b\"")),
-        ("line-break-in-text", more("\"a\nb\"")),
-        ("word-cut", more("nul")),
-        ("word-python", more("None")),
-        ("too-deep", more(deeper)),
-        ("too-deep-object", more(deep_object)),
-        ("too-many-values", more(values)),
-        ("comment", text(|it| format!("// a bundle\n{it}"))),
-        ("byte-order-mark", text(|it| format!("\u{feff}{it}"))),
-        ("no-break-space", text(|it| format!("{it}\u{a0}"))),
-        ("trailing-comma", text(|it| it.replacen("]}", ",]}", 1))),
-        ("two-values", text(|it| format!("{it} {{}}"))),
-        ("nothing", text(|_| String::new())),
-        ("null", text(|_| "null".to_owned())),
-        (
-            "single-quotes",
-            text(|it| it.replacen("\"bundle\"", "'bundle'", 1)),
-        ),
-        (
-            "index-with-point",
-            text(|it| {
-                let at = it.find("\"index\":").expect("an index") + 8;
-                let end = at + it[at..].find(',').expect("more");
-                format!("{}.0{}", &it[..end], &it[end..])
-            }),
-        ),
-        (
-            "index-with-exponent",
-            text(|it| {
-                let at = it.find("\"index\":").expect("an index") + 8;
-                let end = at + it[at..].find(',').expect("more");
-                format!("{}e0{}", &it[..end], &it[end..])
-            }),
-        ),
-        (
-            "not-utf-8",
-            Box::new(|it: &str| {
-                it.replacen("\"bundle\"", "\"bundle\0\"", 1)
-                    .into_bytes()
-                    .into_iter()
-                    .map(|b| if b == 0 { 0xff } else { b })
-                    .collect()
-            }),
-        ),
-        (
-            "surrogate-in-utf-8",
-            Box::new(|it: &str| {
-                let mut bytes = it.as_bytes().to_vec();
-                bytes.splice(2..2, [0xed, 0xa0, 0x80]);
-                bytes
-            }),
-        ),
+    let replacements = REPLACED.into_iter();
+    texts.extend(replacements.map(|(name, from, to)| text(name, move |it| replaced(it, from, to))));
+    texts.extend(MORE.into_iter().map(|(name, value)| more(name, value)));
+    let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(29), "]".repeat(29));
+    texts.extend([
+        more("too-deep", &nested("[]")),
+        more("too-deep-object", &nested("{\"a\":1}")),
+        more("too-many-values", &format!("[{}0]", "0,".repeat(500_000))),
+        text("nothing", |_| String::new()),
+        text("null", |_| "null".to_owned()),
+        text("index-with-point", |it| behind_index(it, ".0")),
+        text("index-with-exponent", |it| behind_index(it, "e0")),
+    ]);
+    let bytes: [(&str, &[u8]); 2] = [
+        ("not-utf-8", &[0xff]),
+        ("surrogate-in-utf-8", &[0xed, 0xa0, 0x80]),
     ];
-    texts.extend(fixed.into_iter().map(|(name, it)| (name.to_owned(), it)));
+    for (name, bytes) in bytes {
+        let inserted = move |it: &str| [&it.as_bytes()[..2], bytes, &it.as_bytes()[2..]].concat();
+        texts.push((name.to_owned(), Box::new(inserted)));
+    }
     texts
 }
 
 /// Changes that nothing comes of: other spellings of the same envelope, and what nobody vouches for.
-pub(crate) fn harmless() -> Vec<(&'static str, Edit)> {
+pub(crate) fn harmless() -> Vec<(String, Edit)> {
     vec![
-        (
-            "url-safe",
-            edit(|it| {
-                let entry = &mut it["records"][4]["entry"];
-                let payload = BASE64_STANDARD
-                    .decode(entry["payload"].as_str().expect("a text"))
-                    .expect("base64");
-                entry["payload"] = json!(BASE64_URL_SAFE_NO_PAD.encode(payload));
-            }),
-        ),
-        (
-            "unknown-fields",
-            edit(|it| {
-                it["records"][4]["entry"]["more"] =
-                    json!([1, { "a": null }, 1.5, true, "é\u{1f600}"]);
-                it["records"][4]["entry"]["signatures"][0]["cert"] = json!("x");
-            }),
-        ),
-        (
-            "no-attachments",
-            edit(|it| drop(it.as_object_mut().expect("an object").remove("attachments"))),
-        ),
-        (
-            "attachment-twice",
-            edit(|it| {
-                let twice = it["attachments"][0].clone();
-                it["attachments"]
-                    .as_array_mut()
-                    .expect("a list")
-                    .push(twice);
-            }),
-        ),
-        (
-            "media-type",
-            edit(|it| it["attachments"][0]["mediaType"] = json!("application/x-anything")),
-        ),
-        (
-            "signature-of-a-stranger",
-            edit(|it| {
-                let note = it["checkpoint"].as_str().expect("a text").to_owned();
-                let line = note
-                    .lines()
-                    .last()
-                    .expect("a line")
-                    .replace("log.example.org/candor", "witness.example");
-                it["checkpoint"] = json!(format!("{note}{line}\n"));
-            }),
-        ),
-        (
-            "without-others",
-            edit(|it| {
-                records(it).remove(7);
-                records(it).remove(1);
-            }),
-        ),
+        edit("url-safe", |it| {
+            let payload = it["records"][4]["entry"]["payload"]
+                .as_str()
+                .expect("a text");
+            let payload = BASE64_STANDARD.decode(payload).expect("base64");
+            it["records"][4]["entry"]["payload"] = json!(BASE64_URL_SAFE_NO_PAD.encode(payload));
+        }),
+        edit("unknown-fields", |it| {
+            let more = "[1,{\"a\":null},1.5,true,\"é\u{1f600}\"]";
+            set(it, "/records/4/entry/more", more);
+            set(it, "/records/4/entry/signatures/0/cert", "\"x\"");
+        }),
+        edit("no-attachments", |it| set(it, "/attachments", "-")),
+        edit("attachment-twice", |it| {
+            let twice = it["attachments"][0].clone();
+            list(it, "/attachments").push(twice);
+        }),
+        edit("media-type", |it| {
+            set(it, "/attachments/0/mediaType", "\"application/x-anything\"");
+        }),
+        edit("signature-of-a-stranger", |it| {
+            let note = it["checkpoint"].as_str().expect("a text");
+            let line = note.lines().last().expect("a line");
+            let line = line.replace("log.example.org/candor", "witness.example");
+            it["checkpoint"] = json!(format!("{note}{line}\n"));
+        }),
+        edit("without-others", |it| {
+            set(it, "/records/7", "-");
+            set(it, "/records/1", "-");
+        }),
     ]
 }

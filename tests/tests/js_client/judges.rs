@@ -111,13 +111,15 @@ pub(crate) fn judgement(json: &Value) -> Judgement {
 /// What is wrong, up to where each has words of its own: how JSON is broken, which field is not of its form, how text can't
 /// be shown.
 pub(crate) fn what_and_where(words: &str) -> &str {
-    const OWN_WORDS: [&str; 15] = [
+    const OWN_WORDS: [&str; 17] = [
         "is not strict JSON",
         "this is not a bundle",
         "is no signature line",
         "the note is signed by",
         "/predicate: ",
         "/predicateType: ",
+        "/payloadType: ",
+        "this is a checkpoint of ",
         "/_type: ",
         "/subject/0/name: ",
         "/subject/0/digest/sha256: ",

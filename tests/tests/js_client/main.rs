@@ -6,9 +6,11 @@
 //!            or by a log that lies  ───┘                 chromium
 //! ```
 
+mod edits;
 mod in_documents;
 mod in_file;
 mod in_log;
+mod in_statements;
 mod judges;
 mod mutants;
 mod running;
@@ -49,29 +51,23 @@ fn pairs() -> Vec<Pair> {
     let text = |scene: &Scene| scene.bundle().to_string().into_bytes();
 
     let mut good_edits = std::iter::repeat_with(in_file::harmless).flatten();
-    let edits = in_file::proofs(&mut dice).into_iter();
-    let edits = edits.chain(
-        in_file::forms()
-            .into_iter()
-            .chain(in_file::notes())
-            .map(|(name, edit)| (name.to_owned(), edit)),
-    );
-    for (n, (name, edit)) in edits.enumerate() {
+    for (n, (name, edit)) in in_file::edits(&mut dice).into_iter().enumerate() {
         let scene = Scene::standard(&mut dice);
         let (mut good, mut hostile) = (scene.bundle(), scene.bundle());
         edit(&mut hostile);
         // Every fourth good one is not as `candor` would write it, and holds all the same.
-        let (good_name, good_edit) = good_edits.next().expect("as many as are taken");
         let name = if n % 4 == 0 {
+            let (good_name, good_edit) = good_edits.next().expect("they go on");
             good_edit(&mut good);
             format!("{name}-beside-{good_name}")
         } else {
             name
         };
+        let (good, hostile) = (good.to_string(), hostile.to_string());
         add(
             &name,
-            good.to_string().into_bytes(),
-            hostile.to_string().into_bytes(),
+            good.into_bytes(),
+            hostile.into_bytes(),
             scene.key().to_string(),
         );
     }
@@ -81,33 +77,20 @@ fn pairs() -> Vec<Pair> {
         let hostile = rewrite(&good);
         add(&name, good.into_bytes(), hostile, scene.key().to_string());
     }
-    let owned = |(name, change): (&str, in_log::Change)| (name.to_owned(), change);
-    let changes = in_log::keys()
-        .into_iter()
-        .map(owned)
-        .chain(in_log::strange_keys());
-    let changes = changes.chain(in_log::statements().into_iter().map(owned));
-    let changes = changes.chain(
-        in_log::standing()
-            .into_iter()
-            .chain(in_log::checkpoints())
-            .map(owned),
-    );
-    let changes = changes.chain(
-        in_documents::manifests()
-            .into_iter()
-            .chain(in_documents::lists())
-            .map(owned),
-    );
+    let changes = [
+        in_log::changes(),
+        in_statements::changes(),
+        in_documents::documents(),
+    ];
     let harmless = || {
-        let all = in_log::well_signed()
-            .into_iter()
-            .chain(in_log::harmless_standing());
-        all.chain(in_log::harmless_checkpoints())
-            .chain(in_documents::harmless())
+        [
+            in_log::harmless(),
+            in_statements::harmless(),
+            in_documents::harmless(),
+        ]
     };
-    let mut good_changes = std::iter::repeat_with(harmless).flatten();
-    for (n, (name, change)) in changes.enumerate() {
+    let mut good_changes = std::iter::repeat_with(harmless).flatten().flatten();
+    for (n, (name, change)) in changes.into_iter().flatten().enumerate() {
         let mut hostile = Scene::standard(&mut dice);
         let mut good = hostile.clone();
         change(&mut hostile);

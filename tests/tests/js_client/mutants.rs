@@ -1,15 +1,16 @@
-//! Statements with anything in the place of anything: what core reads as a record, the JavaScript client does, and nothing
-//! else.
+//! Statements with anything in the place of anything, and bundles with other bytes in them: what core reads, the JavaScript
+//! client does, and nothing else.
 //!
 //! Two things are left out, in which core is more lenient than the schemas: an array in the place of an object, whose items
 //! serde takes for the fields in their order, and an object `{ "word": null }` in the place of a word.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candor_core::Sha256;
 use candor_core::bundle::Bundle;
+use candor_core::note::LogKey;
 use candor_core::record::to_canonical_json;
 use serde_json::{Value, json};
 
@@ -19,6 +20,9 @@ use super::{SEED, folder};
 
 /// How many there are of each example.
 const OF_EACH: usize = 120;
+
+/// How many bundles have other bytes in them.
+const OTHER_BYTES: usize = 1_200;
 
 /// The examples of the schemas, by their files' names.
 fn examples() -> Vec<(String, Value)> {
@@ -200,12 +204,67 @@ fn what_core_reads_as_a_record_is_what_the_javascript_client_does() {
             files.push(file);
         }
     }
+    let refused = compare(&folder, &files, &by_core, &key);
+    println!("{} statements, {refused} of them refused", by_core.len());
+    assert!(
+        refused > by_core.len() / 3 && refused < by_core.len() * 9 / 10,
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_bundle_with_other_bytes_in_it_is_to_core_what_it_is_to_the_javascript_client() {
+    let folder = folder("bytes");
+    let mut dice = Dice(SEED + 1);
+    let mut scene = Scene::standard(&mut dice);
+    scene.records.truncate(5);
+    scene.records.remove(3);
+    scene.attachments.truncate(1);
+    let good = scene.bundle().to_string().into_bytes();
+    let (mut files, mut by_core) = (Vec::new(), BTreeMap::new());
+    for n in 0..OTHER_BYTES {
+        let mut bytes = good.clone();
+        for _ in 0..=dice.below(2) {
+            let at = dice.below(bytes.len());
+            // Bytes that mean something, more often than chance.
+            let any = [
+                b"\"\\{}[],: \t\n0123456789.eE-+=/_u\x00\x7f\xc3\xef"[dice.below(34)],
+                dice.below(256).to_le_bytes()[0],
+            ];
+            let new = any[dice.below(2)];
+            match dice.below(4) {
+                0 => bytes.insert(at, new),
+                1 => drop(bytes.remove(at)),
+                2 => bytes[at] ^= 1 << dice.below(8),
+                _ => bytes[at] = new,
+            }
+        }
+        let judged = Bundle::parse(&bytes).and_then(|bundle| bundle.verify(&scene.key()).map(drop));
+        let name = format!("{n:04}.candor");
+        files.push(folder.join(&name));
+        fs::write(folder.join(&name), bytes).expect("the bundle is written");
+        by_core.insert(name, judged.err().map(|error| error.to_string()));
+    }
+    let refused = compare(&folder, &files, &by_core, &scene.key());
+    assert!(
+        refused > OTHER_BYTES * 9 / 10 && refused < OTHER_BYTES,
+        "{refused}"
+    );
+}
+
+/// Has the JavaScript client judge the files, and requires that it says of each what core says. Returns how many are refused.
+fn compare(
+    folder: &Path,
+    files: &[PathBuf],
+    by_core: &BTreeMap<String, Option<String>>,
+    key: &LogKey,
+) -> usize {
     let keys_file = folder.join("keys.json");
     fs::write(&keys_file, json!({ "": key.to_string() }).to_string()).expect("the key is written");
-    let list = write_list(&folder, &files);
+    let list = write_list(folder, files);
     let by_node = by_javascript(&node("test/judge.js", &[&keys_file, &list]));
     let mut differences = Vec::new();
-    for (name, core) in &by_core {
+    for (name, core) in by_core {
         let javascript = by_node[name]["records"].as_str();
         if core.as_deref().map(what_and_where) != javascript.map(what_and_where) {
             differences.push(format!("{name}: core {core:?} javascript {javascript:?}"));
@@ -217,10 +276,5 @@ fn what_core_reads_as_a_record_is_what_the_javascript_client_does() {
         differences.len(),
         differences.join("\n")
     );
-    let refused = by_core.values().flatten().count();
-    println!("{} statements, {refused} of them refused", by_core.len());
-    assert!(
-        refused > by_core.len() / 3 && refused < by_core.len() * 9 / 10,
-        "{refused}"
-    );
+    by_core.values().flatten().count()
 }
