@@ -18,11 +18,7 @@ use candor_server::views::Effect;
 
 use crate::batches::{Growing, entry, key, many, state};
 pub(crate) use crate::manifests::weights_are_found_by_their_whole_manifest_digest;
-pub(crate) use crate::webhooks::{
-    a_webhook_goes_on_from_where_it_was_and_never_back,
-    records_are_read_in_the_order_of_the_log_too,
-    the_newest_release_is_the_last_that_was_not_withdrawn,
-};
+pub(crate) use crate::webhooks::*;
 use crate::{Bed, identity};
 
 pub(crate) async fn commit(storage: &dyn Storage, batch: &Batch) -> Result<(), CommitError> {
@@ -497,8 +493,10 @@ async fn answers_about_records(storage: &dyn Storage, size: TreeSize) -> Vec<Str
                 }
                 for after in [None, Some(LeafIndex::new(50))] {
                     let rows = storage.records_after(&filter, after, 5).await;
-                    let question = format!("{filter:?} after {after:?}");
-                    answers.push(said(&question, &rows.expect("records")));
+                    answers.push(said(
+                        &format!("{filter:?} {after:?}"),
+                        &rows.expect("records"),
+                    ));
                 }
             }
         }
@@ -547,8 +545,7 @@ async fn answers_about_names(
         let question = format!("releases of {}", release.model());
         answers.push(said(&question, &rows.expect("releases")));
         let newest = storage.newest_release(release.model()).await;
-        let question = format!("newest release of {}", release.model());
-        answers.push(said(&question, &newest.expect("an answer")));
+        answers.push(said("the newest", &newest.expect("an answer")));
     }
     answers
 }

@@ -33,6 +33,7 @@ const PAGES: [&str; 22] = [
 ];
 
 #[test]
+#[expect(clippy::print_stdout, reason = "what was not tried is said")]
 fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
     let Some(modules) = std::env::var_os("CANDOR_BROWSER") else {
         println!(
