@@ -17,47 +17,61 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const HEAD = '// Candor (Apache-2.0). Made by clients/js/build.js from the modules in clients/js/src, where the comments are.\n';
+const HEAD =
+    '// Candor (Apache-2.0). Made by clients/js/build.js from the modules in clients/js/src, where the comments are.\n';
 
 const IMPORT = /^import \{([^}]*)\} from '(\.\/[^']+)';\n/gm;
 const REEXPORT = /^export \{([^}]*)\} from '(\.\/[^']+)';\n/gm;
 
 /** The text of a bundle. @param {string} entry */
 export function bundle(entry) {
-  /** @type {Map<string, string>} */
-  const modules = new Map();
-  collect(resolve(HERE, 'src', entry), modules, new Set());
-  /** @type {Map<string, string>} */
-  const owners = new Map();
-  const bodies = [...modules].map(([path, text]) => {
-    for (const [, name] of text.matchAll(/^(?:export )?(?:async )?(?:function|class|const|let) ([\w$]+)/gm)) {
-      if (owners.has(name)) throw new Error(`${name} is in ${owners.get(name)} and in ${path}: rename one of them`);
-      if (name in globalThis) throw new Error(`${name} in ${path} is the name of something that engines have`);
-      owners.set(name, path);
-    }
-    for (const [, names] of text.matchAll(/^(?:const|let) \[([^\]]*)\]/gm)) names.split(', ').forEach((name) => owners.set(name, path));
-    return text.replace(IMPORT, '').replace(REEXPORT, '').replace(/^export (?=async |function|class|const|let)/gm, '');
-  });
-  const exported = [...readFileSync(resolve(HERE, 'src', entry), 'utf8').matchAll(REEXPORT)].flatMap(([, names]) => names.trim().split(/,\s*/));
-  const missing = exported.filter((name) => !owners.has(name));
-  if (missing.length) throw new Error(`${entry} exports ${missing}, which no module has`);
-  const exports = exported.length ? `export { ${exported.sort().join(', ')} };\n` : '';
-  return HEAD + withoutComments(bodies.join('')) + exports;
+    /** @type {Map<string, string>} */
+    const modules = new Map();
+    collect(resolve(HERE, 'src', entry), modules, new Set());
+    /** @type {Map<string, string>} */
+    const owners = new Map();
+    const bodies = [...modules].map(([path, text]) => {
+        for (const [, name] of text.matchAll(/^(?:export )?(?:async )?(?:function|class|const|let) ([\w$]+)/gm)) {
+            if (owners.has(name))
+                throw new Error(`${name} is in ${owners.get(name)} and in ${path}: rename one of them`);
+            if (name in globalThis) throw new Error(`${name} in ${path} is the name of something that engines have`);
+            owners.set(name, path);
+        }
+        for (const [, names] of text.matchAll(/^(?:const|let) \[([^\]]*)\]/gm))
+            names.split(', ').forEach((name) => owners.set(name, path));
+        return text
+            .replace(IMPORT, '')
+            .replace(REEXPORT, '')
+            .replace(/^export (?=async |function|class|const|let)/gm, '');
+    });
+    const exported = [...readFileSync(resolve(HERE, 'src', entry), 'utf8').matchAll(REEXPORT)].flatMap(([, names]) =>
+        names.trim().split(/,\s*/),
+    );
+    const missing = exported.filter((name) => !owners.has(name));
+    if (missing.length) throw new Error(`${entry} exports ${missing}, which no module has`);
+    const exports = exported.length ? `export { ${exported.sort().join(', ')} };\n` : '';
+    return HEAD + withoutComments(bodies.join('')) + exports;
 }
 
-/** Modules in the order in which they are needed. @param {string} path @param {Map<string, string>} modules @param {Set<string>} open */
+/**
+ * Modules in the order in which they are needed.
+ * @param {string} path
+ * @param {Map<string, string>} modules
+ * @param {Set<string>} open
+ */
 function collect(path, modules, open) {
-  if (modules.has(path)) return;
-  if (open.has(path)) throw new Error(`${path} imports itself`);
-  open.add(path);
-  const text = readFileSync(path, 'utf8');
-  for (const pattern of [IMPORT, REEXPORT]) {
-    for (const [, , from] of text.matchAll(pattern)) collect(join(dirname(path), from), modules, open);
-  }
-  const left = text.replace(IMPORT, '').replace(REEXPORT, '');
-  if (/^(?:import|export \*|export default|export \{)/m.test(left)) throw new Error(`${path} imports or exports in a way that is not understood`);
-  open.delete(path);
-  modules.set(path, text);
+    if (modules.has(path)) return;
+    if (open.has(path)) throw new Error(`${path} imports itself`);
+    open.add(path);
+    const text = readFileSync(path, 'utf8');
+    for (const pattern of [IMPORT, REEXPORT]) {
+        for (const [, , from] of text.matchAll(pattern)) collect(join(dirname(path), from), modules, open);
+    }
+    const left = text.replace(IMPORT, '').replace(REEXPORT, '');
+    if (/^(?:import|export \*|export default|export \{)/m.test(left))
+        throw new Error(`${path} imports or exports in a way that is not understood`);
+    open.delete(path);
+    modules.set(path, text);
 }
 
 /**
@@ -66,21 +80,21 @@ function collect(path, modules, open) {
  * @param {string} code
  */
 export function withoutComments(code) {
-  // In this order: comments, texts, templates, regular expressions (behind what can't end a value), anything else.
-  const token =
-    /\/\*[^]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=(?:[=(,:;!&|?{}[\n>]|return)\s*)\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*|[^]/g;
-  const stripped = code.replace(token, (it) => (it.startsWith('/*') || it.startsWith('//') ? '' : it));
-  return stripped
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .map((line) => `${line}\n`)
-    .join('');
+    // In this order: comments, texts, templates, regular expressions (behind what can't end a value), anything else.
+    const token =
+        /\/\*[^]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=(?:[=(,:;!&|?{}[\n>]|return)\s*)\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*|[^]/g;
+    const stripped = code.replace(token, (it) => (it.startsWith('/*') || it.startsWith('//') ? '' : it));
+    return stripped
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+        .map((line) => `${line}\n`)
+        .join('');
 }
 
 /** What is made of what. */
 export const BUNDLES = { 'page.js': 'page.js', 'hash-worker.js': 'hash-worker.js', 'candor.js': 'index.js' };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, entry] of Object.entries(BUNDLES)) writeFileSync(join(HERE, 'dist', name), bundle(entry));
+    for (const [name, entry] of Object.entries(BUNDLES)) writeFileSync(join(HERE, 'dist', name), bundle(entry));
 }

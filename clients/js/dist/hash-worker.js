@@ -114,7 +114,14 @@ return digest;
 }
 #compress(bytes, from, to) {
 const s = this.#state;
-let h0 = s[0], h1 = s[1], h2 = s[2], h3 = s[3], h4 = s[4], h5 = s[5], h6 = s[6], h7 = s[7];
+let h0 = s[0],
+h1 = s[1],
+h2 = s[2],
+h3 = s[3],
+h4 = s[4],
+h5 = s[5],
+h6 = s[6],
+h7 = s[7];
 for (let at = from; at < to; at += 64) {
 for (let t = 0, n = at; t < 16; t++, n += 4) {
 W[t] = (bytes[n] << 24) | (bytes[n + 1] << 16) | (bytes[n + 2] << 8) | bytes[n + 3];
@@ -126,7 +133,14 @@ const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
 const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
 W[t] = (((W[t - 16] + s0) | 0) + ((W[t - 7] + s1) | 0)) | 0;
 }
-let a = h0, b = h1, c = h2, d = h3, e = h4, f = h5, g = h6, h = h7;
+let a = h0,
+b = h1,
+c = h2,
+d = h3,
+e = h4,
+f = h5,
+g = h6,
+h = h7;
 for (let t = 0; t < 64; t++) {
 const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
 const t1 = (((h + s1) | 0) + (((g ^ (e & (f ^ g))) + ((K[t] + W[t]) | 0)) | 0)) | 0;

@@ -81,12 +81,11 @@ within( where) {
 return Object.assign(new Refusal(this.verdict, `${where}${this.message}`, this.hint), { ...this });
 }
 }
-const refuted = ( what, hint = '', more = {}) =>
-new Refusal('refuted', what, hint, more);
+const refuted = ( what, hint = '', more = {}) => new Refusal('refuted', what, hint, more);
 const badInput = ( what, hint = '') => new Refusal('bad-input', what, hint);
-const unknown = ( what, hint = '', more = {}) =>
-new Refusal('unknown', what, hint, more);
-const shortened = ( text, max = 80) => JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
+const unknown = ( what, hint = '', more = {}) => new Refusal('unknown', what, hint, more);
+const shortened = ( text, max = 80) =>
+JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
 const DEPTH_MAX = 32;
 const WHOLE_MAX = 9007199254740992;
 class Double extends Number {}
@@ -176,8 +175,11 @@ if (this.text[this.at] === '"') {
 this.at++;
 return text;
 }
-const escape = this.match(/\\(?:["\\/bfnrt]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})/y);
-if (escape === undefined) this.fail('the string ends too early, or has an escape or a character that is none');
+const escape = this.match(
+/\\(?:["\\/bfnrt]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})/y,
+);
+if (escape === undefined)
+this.fail('the string ends too early, or has an escape or a character that is none');
 text += JSON.parse(`"${escape}"`);
 }
 }
@@ -250,7 +252,12 @@ found = subtle.importKey('raw',  (key), { name: 'Ed25519' }, false, ['verify']);
 if (imported.size > 1000) imported.clear();
 imported.set(name, found);
 }
-return await subtle.verify({ name: 'Ed25519' }, await found,  (signature),  (message));
+return await subtle.verify(
+{ name: 'Ed25519' },
+await found,
+(signature),
+(message),
+);
 } catch (error) {
 throw unknown(
 `could not tell: this browser cannot check Ed25519 (${error instanceof Error ? error.message : error})`,
@@ -260,14 +267,17 @@ throw unknown(
 }
 const PATH_BYTES_MAX = 4096;
 const PUBLISHER = '[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?';
-const RELEASE = new RegExp(`^(${PUBLISHER})/[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?@[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?$`);
+const RELEASE = new RegExp(
+`^(${PUBLISHER})/[a-z0-9](?:[a-z0-9._-]{0,94}[a-z0-9])?@[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?$`,
+);
 const PUBLISHER_ALONE = new RegExp(`^${PUBLISHER}$`);
 const isPublisherName = (text) => typeof text === 'string' && PUBLISHER_ALONE.test(text);
 const isReleaseName = (text) => typeof text === 'string' && RELEASE.test(text);
 const publisherOf = (release) => RELEASE.exec(release)?.[1] ?? '';
 const INVISIBLE =
 /[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/u;
-const isPlainText = (text) => !/[\0-\x1f\x7f-\x9f]/.test(text) && !INVISIBLE.test(text) && text.normalize('NFC') === text;
+const isPlainText = (text) =>
+!/[\0-\x1f\x7f-\x9f]/.test(text) && !INVISIBLE.test(text) && text.normalize('NFC') === text;
 const isFilePath = (path) =>
 typeof path === 'string' &&
 path !== '' &&
@@ -322,7 +332,14 @@ return digest;
 }
 #compress(bytes, from, to) {
 const s = this.#state;
-let h0 = s[0], h1 = s[1], h2 = s[2], h3 = s[3], h4 = s[4], h5 = s[5], h6 = s[6], h7 = s[7];
+let h0 = s[0],
+h1 = s[1],
+h2 = s[2],
+h3 = s[3],
+h4 = s[4],
+h5 = s[5],
+h6 = s[6],
+h7 = s[7];
 for (let at = from; at < to; at += 64) {
 for (let t = 0, n = at; t < 16; t++, n += 4) {
 W[t] = (bytes[n] << 24) | (bytes[n + 1] << 16) | (bytes[n + 2] << 8) | bytes[n + 3];
@@ -334,7 +351,14 @@ const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
 const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
 W[t] = (((W[t - 16] + s0) | 0) + ((W[t - 7] + s1) | 0)) | 0;
 }
-let a = h0, b = h1, c = h2, d = h3, e = h4, f = h5, g = h6, h = h7;
+let a = h0,
+b = h1,
+c = h2,
+d = h3,
+e = h4,
+f = h5,
+g = h6,
+h = h7;
 for (let t = 0; t < 64; t++) {
 const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
 const t1 = (((h + s1) | 0) + (((g ^ (e & (f ^ g))) + ((K[t] + W[t]) | 0)) | 0)) | 0;
@@ -422,7 +446,11 @@ const digestSet = that(
 isObject(value) &&
 Object.keys(value).length > 0 &&
 Object.entries(value).every(
-([name, it]) => Object.hasOwn(DIGITS, name) && typeof it === 'string' && /^[0-9a-f]*$/.test(it) && DIGITS[name].includes(it.length),
+([name, it]) =>
+Object.hasOwn(DIGITS, name) &&
+typeof it === 'string' &&
+/^[0-9a-f]*$/.test(it) &&
+DIGITS[name].includes(it.length),
 ),
 );
 const DER = '302a300506032b6570032100';
@@ -439,7 +467,14 @@ return hex(sha256( (fromBase64(value.publicKey)))) === value.keyid ? null : '/ke
 };
 const sha256Alone = object({ sha256: digest });
 const attachment = object({ name: text, mediaType: text, size: count, digest: sha256Alone });
-const relation = word('fine-tune-of', 'quantized-from', 'merged-from', 'distilled-from', 'adapter-for', 'converted-from');
+const relation = word(
+'fine-tune-of',
+'quantized-from',
+'merged-from',
+'distilled-from',
+'adapter-for',
+'converted-from',
+);
 const annotations = some(free);
 const named = { name: text, version: maybe(text), uri: maybe(text) };
 const KINDS = {
@@ -466,7 +501,13 @@ results: some(
 list(
 object({
 task: object({ type: text, name: maybe(text) }),
-dataset: object({ type: text, name: maybe(text), config: maybe(text), split: maybe(text), revision: maybe(text) }),
+dataset: object({
+type: text,
+name: maybe(text),
+config: maybe(text),
+split: maybe(text),
+revision: maybe(text),
+}),
 metrics: list(object({ type: text, name: maybe(text), value: anything })),
 source: maybe(object({ name: maybe(text), url: maybe(text) })),
 }),
@@ -499,12 +540,26 @@ code: maybe(object({ uri: text, digest: maybe(digestSet) })),
 hyperparameters: some(free),
 data: some(
 list(
-object({ name: text, uri: maybe(text), digest: maybe(digestSet), tokens: maybe(count), samples: maybe(count), note: maybe(text) }),
+object({
+name: text,
+uri: maybe(text),
+digest: maybe(digestSet),
+tokens: maybe(count),
+samples: maybe(count),
+note: maybe(text),
+}),
 ),
 ),
-hardware: maybe(object({ accelerator: maybe(text), count: maybe(count), nodes: maybe(count), note: maybe(text) })),
+hardware: maybe(
+object({ accelerator: maybe(text), count: maybe(count), nodes: maybe(count), note: maybe(text) }),
+),
 duration: maybe(
-object({ started: maybe(text), finished: maybe(text), wallHours: maybe(number), acceleratorHours: maybe(number) }),
+object({
+started: maybe(text),
+finished: maybe(text),
+wallHours: maybe(number),
+acceleratorHours: maybe(number),
+}),
 ),
 checkpoints: some(list(object({ name: text, step: maybe(count), digest: maybe(digestSet) }))),
 parents: some(list(object({ release: releaseName, relation, statement: maybe(digest) }))),
@@ -615,14 +670,17 @@ return m < k
 : nodeHash(sibling, rootFromPath(m - k, n - k, leaf, path));
 }
 function verifyConsistency(older, newer, path) {
-if (older.size > newer.size) throw refuted(`a tree of ${older.size} entries can't be the beginning of one of ${newer.size}`);
+if (older.size > newer.size)
+throw refuted(`a tree of ${older.size} entries can't be the beginning of one of ${newer.size}`);
 const rest = new Unused(path);
 const computed = older.size
 ? rootsFromSubproof(older.size, newer.size, true, older.root, rest)
 : { old: EMPTY_ROOT, new: newer.size ? newer.root : EMPTY_ROOT };
 rest.checkEmpty();
 if (!equal(computed.old, older.root)) {
-throw refuted(`the proof leads to root ${base64(computed.old)} for the older tree, whose root is ${base64(older.root)}`);
+throw refuted(
+`the proof leads to root ${base64(computed.old)} for the older tree, whose root is ${base64(older.root)}`,
+);
 }
 if (!equal(computed.new, newer.root)) {
 throw refuted(`the proof leads to root ${base64(computed.new)}, and the tree's root is ${base64(newer.root)}`);
@@ -644,7 +702,10 @@ return { old: nodeHash(sibling, right.old), new: nodeHash(sibling, right.new) };
 }
 const FILES_MAX = 200000;
 const MANIFEST_TYPE = 'urn:candor:manifest:v1';
-const MANIFEST_FORM = exactly({ manifest: text, files: list(exactly({ path: filePath, size: some(count), digest: digestSet })) });
+const MANIFEST_FORM = exactly({
+manifest: text,
+files: list(exactly({ path: filePath, size: some(count), digest: digestSet })),
+});
 function parseCanonical(bytes, what) {
 try {
 const json = parseJson(bytes);
@@ -656,8 +717,10 @@ throw refuted(`the ${what} is not strict JSON: ${/** @type {Error} */ (error).me
 function parseManifest(bytes) {
 const { json, isCanonical } = parseCanonical(bytes, 'manifest');
 const fault = MANIFEST_FORM(json);
-if (fault !== null) throw refuted(`this is not a manifest: what is at ${fault || '/'} is none of its fields, or not of its form`);
-if (json.manifest !== MANIFEST_TYPE) throw refuted(`this is not a manifest: its type is not ${JSON.stringify(MANIFEST_TYPE)}`);
+if (fault !== null)
+throw refuted(`this is not a manifest: what is at ${fault || '/'} is none of its fields, or not of its form`);
+if (json.manifest !== MANIFEST_TYPE)
+throw refuted(`this is not a manifest: its type is not ${JSON.stringify(MANIFEST_TYPE)}`);
 const manifest = manifestOf(json.files);
 const isSorted = manifest.files.every((file, n) => file === json.files[n]);
 if (!isCanonical || !isSorted) {
@@ -674,7 +737,8 @@ const paths = new Set();
 for (const { path, size } of files) {
 if (!isFilePath(path)) throw refuted(`the path ${shortened(path, 200)} is none that a release can have`);
 if (paths.has(path)) throw refuted(`${path} is listed twice`);
-if (size !== undefined && size > WHOLE_MAX) throw refuted(`${path} is larger than ${WHOLE_MAX} bytes, the largest number that JSON keeps exactly`);
+if (size !== undefined && size > WHOLE_MAX)
+throw refuted(`${path} is larger than ${WHOLE_MAX} bytes, the largest number that JSON keeps exactly`);
 paths.add(path);
 }
 for (const { path } of files) {
@@ -695,7 +759,9 @@ const algorithmsOf = (files) =>
 ALGORITHMS.filter((name) => isOfBytes(name) && files.every(({ digest }) => Object.hasOwn(digest, name)));
 function checkStated({ files, sha256: digest, root }, stated) {
 const sizes = files.map(({ size }) => size);
-const total = sizes.every((size) => size !== undefined) ? sizes.reduce((sum, size) => sum + BigInt( (size)), 0n) : null;
+const total = sizes.every((size) => size !== undefined)
+? sizes.reduce((sum, size) => sum + BigInt( (size)), 0n)
+: null;
 const sorted = ( names) => ALGORITHMS.filter((name) => names.includes(name)).join();
 const fields = {
 'manifest/digest/sha256': [stated.manifest.digest.sha256, digest],
@@ -705,7 +771,10 @@ bytes: [String(stated.bytes ?? null), String(total)],
 algorithms: [sorted(stated.algorithms), sorted(algorithmsOf(files))],
 };
 for (const [field, [says, actual]] of Object.entries(fields)) {
-if (says !== actual) throw refuted(`/predicate/${field}: the statement says ${JSON.stringify(says)}, and its manifest ${JSON.stringify(actual)}`);
+if (says !== actual)
+throw refuted(
+`/predicate/${field}: the statement says ${JSON.stringify(says)}, and its manifest ${JSON.stringify(actual)}`,
+);
 }
 }
 function compareFolder({ files }, found) {
@@ -724,7 +793,11 @@ const file = rest.get(path);
 rest.delete(path);
 const common = ALGORITHMS.filter((name) => digest[name]?.length === (file?.digest[name]?.length ?? -1));
 if (!file) result.missing.push(path);
-else if ((size !== undefined && size !== file.size) || common.some((name) => digest[name] !== file.digest[name])) result.changed.push(path);
+else if (
+(size !== undefined && size !== file.size) ||
+common.some((name) => digest[name] !== file.digest[name])
+)
+result.changed.push(path);
 else if (!common.length) result.notCompared.push(path);
 else if (common.some(isStrong)) result.same++;
 else result.weak.push(path);
@@ -738,42 +811,80 @@ const findFile = (client, { sha256, size }) =>
 find(client, `api/v1/files/${sha256}`, 'releases', `a file with the SHA-256 ${sha256}`, async (listed) => {
 const { found, manifest } = await weightsAt(client, listed.index);
 const file = manifest.files.find(({ path }) => path === listed.path);
-if (found.subject.name !== listed.release || file?.digest.sha256 !== sha256 || (size !== undefined && file.size !== undefined && file.size !== size)) {
-throw refuted(`the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`);
+if (
+found.subject.name !== listed.release ||
+file?.digest.sha256 !== sha256 ||
+(size !== undefined && file.size !== undefined && file.size !== size)
+) {
+throw refuted(
+`the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`,
+);
 }
-return { ...found, what: `it is ${listed.path} of ${found.subject.name}, which ${found.publisher} signed (entry ${listed.index})`, path: listed.path };
+return {
+...found,
+what: `it is ${listed.path} of ${found.subject.name}, which ${found.publisher} signed (entry ${listed.index})`,
+path: listed.path,
+};
 });
 function findFolder(client, files) {
 const { sha256 } = manifestOf(files);
-return find(client, `api/v1/manifests/${sha256}`, 'records', `exactly these ${files.length} files`, async ({ index }) => {
+return find(
+client,
+`api/v1/manifests/${sha256}`,
+'records',
+`exactly these ${files.length} files`,
+async ({ index }) => {
 const found = await recordAt(client, index);
 if (found.kind !== 'weights' || found.subject.sha256 !== sha256) {
 throw refuted(`the log names entry ${index} as a release of these files, and it is none`);
 }
-return { ...found, what: `they are ${found.subject.name}, which ${found.publisher} signed (entry ${index})` };
-});
+return {
+...found,
+what: `they are ${found.subject.name}, which ${found.publisher} signed (entry ${index})`,
+};
+},
+);
 }
 function compareWithRelease(client, index, files) {
 return attempt(async () => {
 const { found, manifest } = await weightsAt(client, index);
 const { same, weak, notCompared, changed, missing, extra } = compareFolder(manifest, files);
 const name = found.subject.name;
-const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) => paths.map((path) => `${how}: ${path}`));
+const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) =>
+paths.map((path) => `${how}: ${path}`),
+);
 if (differs.length) {
-throw refuted(`these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`, "don't use them", { differs });
+throw refuted(
+`these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`,
+"don't use them",
+{ differs },
+);
 }
 if (weak.length || notCompared.length) {
-throw new Refusal('unknown', `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`, 'ask the publisher for SHA-256 digests');
+throw new Refusal(
+'unknown',
+`${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`,
+'ask the publisher for SHA-256 digests',
+);
 }
-return { ...found, what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})` };
+return {
+...found,
+what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
+};
 });
 }
 function find(client, path, field, what, prove) {
 return attempt(async () => {
 await client.checkpoint();
 const { [field]: listed } = await client.view(path);
-if (!Array.isArray(listed)) throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
-if (!listed.length) throw new Refusal('unknown', `the log lists no release with ${what}, which nobody can prove`, 'check that you have all of it, and nothing else');
+if (!Array.isArray(listed))
+throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
+if (!listed.length)
+throw new Refusal(
+'unknown',
+`the log lists no release with ${what}, which nobody can prove`,
+'check that you have all of it, and nothing else',
+);
 const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);
 const releases = [];
 for (const it of first) releases.push(await attempt(() => prove(it)));
@@ -796,11 +907,15 @@ more,
 };
 }
 async function recordAt(client, index) {
-if (!Number.isSafeInteger(index) || index < 0) throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
+if (!Number.isSafeInteger(index) || index < 0)
+throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
 const found = await client.verifyRecord(index);
 if (found.verdict !== 'holds') {
 const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
-throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), { subject: found.subject, publisher: found.publisher });
+throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
+subject: found.subject,
+publisher: found.publisher,
+});
 }
 return found;
 }
@@ -815,7 +930,8 @@ async function attempt(check) {
 try {
 return await check();
 } catch (error) {
-const { verdict, message, hint, name, ...more } = error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
+const { verdict, message, hint, name, ...more } =
+error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
 return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
 }
 }
@@ -831,7 +947,8 @@ records: list(exactly({ index: count, entry: anything, proof: list(hashText) }))
 attachments: some(list(exactly({ sha256: digest, mediaType: text, data: text }))),
 });
 function parseBundle(bytes) {
-if (bytes.length > BUNDLE_BYTES_MAX) throw badInput(`the bundle has ${bytes.length} bytes, and at most ${BUNDLE_BYTES_MAX} are read`);
+if (bytes.length > BUNDLE_BYTES_MAX)
+throw badInput(`the bundle has ${bytes.length} bytes, and at most ${BUNDLE_BYTES_MAX} are read`);
 let json;
 try {
 json = parseJson(bytes, BUNDLE_VALUES_MAX);
@@ -839,8 +956,10 @@ json = parseJson(bytes, BUNDLE_VALUES_MAX);
 throw  (error).within('the bundle is not strict JSON: ');
 }
 const fault = BUNDLE_FORM(json);
-if (fault !== null) throw badInput(`this is not a bundle: what is at ${fault || '/'} is none of its fields, or not of its form`);
-if (json.bundle !== BUNDLE_TYPE) throw badInput(`this is not a bundle: its type is not ${JSON.stringify(BUNDLE_TYPE)}`);
+if (fault !== null)
+throw badInput(`this is not a bundle: what is at ${fault || '/'} is none of its fields, or not of its form`);
+if (json.bundle !== BUNDLE_TYPE)
+throw badInput(`this is not a bundle: its type is not ${JSON.stringify(BUNDLE_TYPE)}`);
 return json;
 }
 const LEFT_OUT = ['.git', '.cache/huggingface', '.candor-fetch'];
@@ -863,7 +982,10 @@ return false;
 }
 }
 function filesOfInput(files) {
-const found = [...files].map((file) => ({ path: file.webkitRelativePath.replace(/^[^/]*\//, '') || file.name, file }));
+const found = [...files].map((file) => ({
+path: file.webkitRelativePath.replace(/^[^/]*\//, '') || file.name,
+file,
+}));
 return { isFolder: found.length !== 1 || !!found[0].file.webkitRelativePath, found };
 }
 async function filesOfDrop(transfer) {
@@ -900,7 +1022,10 @@ for (let n = order.shift(); n !== undefined; n = order.shift()) {
 const { path, file } = files[n];
 const digest = await inWorker(own, file, (bytes) => {
 done[ (n)] = bytes;
-progress(done.reduce((sum, it) => sum + it, 0), total);
+progress(
+done.reduce((sum, it) => sum + it, 0),
+total,
+);
 });
 hashed[n] = { path, size: file.size, digest: { sha256: digest } };
 }
@@ -939,11 +1064,14 @@ throw refuted(`/_type: it is ${shortened(type, 100)}, and only ${JSON.stringify(
 }
 const kind = /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '';
 if (!Object.hasOwn(KINDS, kind)) {
-throw refuted(`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`);
+throw refuted(
+`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`,
+);
 }
 const subject = readSubject(kind, json.subject);
 const fault = KINDS[kind](predicate);
-if (fault !== null) throw refuted(`/predicate: what is at ${fault || '/'} is missing, or not what a ${kind} record has there`);
+if (fault !== null)
+throw refuted(`/predicate: what is at ${fault || '/'} is missing, or not what a ${kind} record has there`);
 const isPublisher = kind === 'publisher';
 const release = isPublisher ? null : subject.name;
 const statement = {
@@ -967,10 +1095,14 @@ if (typeof name !== 'string' || typeof digest !== 'string') {
 throw refuted('/subject: a record is about exactly one subject, with a name and a sha256 digest');
 }
 if (!(kind === 'publisher' ? isPublisherName : isReleaseName)(name)) {
-throw refuted(`/subject/0/name: ${shortened(name, 100)} is no name of a ${kind === 'publisher' ? kind : 'release'}`);
+throw refuted(
+`/subject/0/name: ${shortened(name, 100)} is no name of a ${kind === 'publisher' ? kind : 'release'}`,
+);
 }
 if (!/^[0-9a-f]{64}$/.test(digest)) {
-throw refuted(`/subject/0/digest/sha256: a SHA-256 digest is 64 lower-case hexadecimal digits, and ${shortened(digest)} is not`);
+throw refuted(
+`/subject/0/digest/sha256: a SHA-256 digest is 64 lower-case hexadecimal digits, and ${shortened(digest)} is not`,
+);
 }
 return { name, sha256: digest };
 }
@@ -982,12 +1114,13 @@ const named = {
 weights: [manifest, chunks?.list, tensors?.list],
 evaluation: [rawResults],
 };
-return ( (named)[kind] ?? []).filter((it) => it != null);
+return (named[kind] ?? []).filter((it) => it != null);
 }
 function checkRules({ kind, subject, predicate, release, publisher }) {
 const rule = ( pointer,  what) => refuted(`${pointer}: ${what}`);
 for (const { name } of attachmentsOf(kind, predicate)) {
-if (!isPlainText(name)) throw rule('/predicate', `the attachment's name ${shortened(name, 200)} can't be shown`);
+if (!isPlainText(name))
+throw rule('/predicate', `the attachment's name ${shortened(name, 200)} can't be shown`);
 }
 const subjectIs = ( digest,  what) => {
 if (subject.sha256 !== digest) throw rule('/subject/0/digest/sha256', `it must be ${what}`);
@@ -997,7 +1130,11 @@ if (!isPlainText(predicate.displayName)) throw rule('/predicate/displayName', "t
 if (!predicate.keys.length) throw rule('/predicate/keys', 'a publisher has at least one key');
 }
 if (kind === 'publisher' || kind === 'api-version') {
-if (kind === 'api-version' && predicate.validUntil != null && !isLater(predicate.validUntil, predicate.validFrom)) {
+if (
+kind === 'api-version' &&
+predicate.validUntil != null &&
+!isLater(predicate.validUntil, predicate.validFrom)
+) {
 throw rule('/predicate/validUntil', 'it must be later than validFrom');
 }
 const expected = hex(sha256(utf8(canonicalJson(predicate))));
@@ -1016,8 +1153,15 @@ subjectIs(predicate.manifest.digest.sha256, 'the digest of the attachment at /pr
 if (kind === 'evaluation' && predicate.outcome !== 'reported' && predicate.answers == null) {
 throw rule('/predicate/answers', 'an outcome other than "reported" names the record that it answers');
 }
-if (kind === 'withdrawal' && predicate.scope === 'release' && publisherOf( (release)) !== publisher) {
-throw rule('/predicate/scope', 'only the publisher of a release withdraws all of it; others withdraw their own records ("record")');
+if (
+kind === 'withdrawal' &&
+predicate.scope === 'release' &&
+publisherOf( (release)) !== publisher
+) {
+throw rule(
+'/predicate/scope',
+'only the publisher of a release withdraws all of it; others withdraw their own records ("record")',
+);
 }
 }
 function checkParents(release, parents) {
@@ -1037,22 +1181,28 @@ return a !== null && (b === null || compareUtf8(a, b) > 0);
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 const ENTRY_BYTES_MAX = 65535;
 const SIGNATURES_MAX = 20;
-const signedBytes = (payload) => concat(utf8(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload);
+const signedBytes = (payload) =>
+concat(utf8(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload);
 function envelopeFromJson(json) {
 if (!isObject(json)) throw refuted('/: a DSSE envelope is an object with payload, payloadType and signatures');
 const { payloadType, payload: encoded, signatures } = json;
 if (typeof payloadType !== 'string') throw refuted('/payloadType: a text is required');
 if (payloadType !== PAYLOAD_TYPE) {
-throw refuted(`/payloadType: it is ${shortened(payloadType, 100)}, and only ${JSON.stringify(PAYLOAD_TYPE)} is taken`);
+throw refuted(
+`/payloadType: it is ${shortened(payloadType, 100)}, and only ${JSON.stringify(PAYLOAD_TYPE)} is taken`,
+);
 }
 const isText = typeof encoded === 'string';
 if (isText && utf8(encoded).length > ENTRY_BYTES_MAX) {
-throw refuted(`/payload: it has ${utf8(encoded).length} characters, and an entry holds at most ${ENTRY_BYTES_MAX}; put large documents into attachments`);
+throw refuted(
+`/payload: it has ${utf8(encoded).length} characters, and an entry holds at most ${ENTRY_BYTES_MAX}; put large documents into attachments`,
+);
 }
 const payload = isText ? fromAnyBase64(encoded) : null;
 if (!payload) throw refuted('/payload: the base64 of the statement is required');
 if (!Array.isArray(signatures)) throw refuted('/signatures: a list is required');
-if (!signatures.length || signatures.length > SIGNATURES_MAX) throw refuted('/signatures: 1 to 20 signatures are taken');
+if (!signatures.length || signatures.length > SIGNATURES_MAX)
+throw refuted('/signatures: 1 to 20 signatures are taken');
 return { payload, signatures: signatures.map(signatureFromJson) };
 }
 function signatureFromJson(json, n) {
@@ -1075,16 +1225,21 @@ signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: base64(sig) })),
 const recordOf = (envelope) => ({ envelope, statement: parseStatement(envelope.payload) });
 function parseEnvelope(bytes) {
 if (bytes.length > 2 * ENTRY_BYTES_MAX) {
-throw badInput(`the envelope has ${bytes.length} bytes, and at most ${2 * ENTRY_BYTES_MAX} are read; put large documents into attachments`);
+throw badInput(
+`the envelope has ${bytes.length} bytes, and at most ${2 * ENTRY_BYTES_MAX} are read; put large documents into attachments`,
+);
 }
 try {
 return envelopeFromJson(parseJson(bytes));
 } catch (error) {
-throw  (error).verdict === 'bad-input' ?  (error).within('the envelope is not strict JSON: ') : error;
+throw  (error).verdict === 'bad-input'
+?  (error).within('the envelope is not strict JSON: ')
+: error;
 }
 }
 const MAY_WANT = { mayWantForEarlierRecords: true };
-const keysOf = (keys) => keys.map(({ keyid, publicKey }) => ({ keyid, key:  (keyFromDer(publicKey)) }));
+const keysOf = (keys) =>
+keys.map(({ keyid, publicKey }) => ({ keyid, key:  (keyFromDer(publicKey)) }));
 async function verifyRecord({ envelope, statement }, state) {
 const { kind, predicate, publisher } = statement;
 const listed = kind === 'publisher' ? keysOf(predicate.keys) : [];
@@ -1117,7 +1272,8 @@ MAY_WANT,
 checkDistinct(listed);
 for (const { keyid } of listed) {
 const retired = state.retired.find((it) => it.keyid === keyid);
-if (retired) throw refuted(`the key ${keyid} was taken off the list by entry ${retired.at}, and can't come back`);
+if (retired)
+throw refuted(`the key ${keyid} was taken off the list by entry ${retired.at}, and can't come back`);
 }
 }
 function checkDistinct(keys) {
@@ -1154,7 +1310,8 @@ return false;
 }
 async byEach(keys) {
 for (const key of keys) {
-if (!(await this.by(key))) throw refuted(`the key ${key.keyid} is new, and has not signed this record itself`, '', MAY_WANT);
+if (!(await this.by(key)))
+throw refuted(`the key ${key.keyid} is new, and has not signed this record itself`, '', MAY_WANT);
 }
 return keys;
 }
@@ -1176,7 +1333,8 @@ throw refuted(`none of the signatures is by a key of ${name} (key ids on the rec
 const NOTE_SIGNATURES_MAX = 128;
 const NOTE_BYTES_MAX = NOTE_SIGNATURES_MAX * 5120 + 65536;
 const ED25519 = 1;
-const isKeyName = (text) => text !== '' && !/[\0-\x20+\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(text);
+const isKeyName = (text) =>
+text !== '' && !/[\0-\x20+\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(text);
 function parseVerifierKey(text) {
 if (text.includes('PRIVATE KEY')) throw badInput('this is a private key, and a verifier key is public');
 const parts = /^([^+]*)\+([0-9a-f]{8})\+([^]*)$/.exec(text);
@@ -1186,30 +1344,38 @@ if (!isKeyName(name)) throw badInput(`${shortened(name, 100)} can't name a key`)
 const shown = shortened(name, 100);
 const bytes = fromBase64(encoded);
 if (!bytes?.length) throw badInput(`the key of ${shown} is not the base64 of a type byte and a key`);
-if (bytes[0] !== ED25519) throw badInput(`the key of ${shown} is of type ${bytes[0]}, and only Ed25519 (1) is supported`);
+if (bytes[0] !== ED25519)
+throw badInput(`the key of ${shown} is of type ${bytes[0]}, and only Ed25519 (1) is supported`);
 if (bytes.length !== 33) throw badInput(`the key of ${shown} is not the base64 of a type byte and a key`);
 const key = bytes.subarray(1);
 if (!isUsablePoint(key)) throw badInput(`the key of ${shown} is not a usable Ed25519 public key`);
 const computed = keyId(name, bytes);
 if (computed !== id) {
-throw badInput(`the key id ${id} of ${shown} does not belong to this name and key, for which it is ${computed}`);
+throw badInput(
+`the key id ${id} of ${shown} does not belong to this name and key, for which it is ${computed}`,
+);
 }
 return { name, id, key, text };
 }
 const keyId = (name, typed) => hex(sha256(utf8(`${name}\n`), typed).subarray(0, 4));
 function parseNote(bytes) {
-if (bytes.length > NOTE_BYTES_MAX) throw badInput(`the note has ${bytes.length} bytes, and at most ${NOTE_BYTES_MAX} are read`);
+if (bytes.length > NOTE_BYTES_MAX)
+throw badInput(`the note has ${bytes.length} bytes, and at most ${NOTE_BYTES_MAX} are read`);
 const note = fromUtf8(bytes);
 if (note === null) throw badInput('the note is not UTF-8');
 const control = /[\0-\x09\x0b-\x1f]/.exec(note);
 if (control) {
 const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-throw badInput(`the note has the control character U+${code} at byte ${utf8(note.slice(0, control.index)).length}`);
+throw badInput(
+`the note has the control character U+${code} at byte ${utf8(note.slice(0, control.index)).length}`,
+);
 }
 const end = note.lastIndexOf('\n\n') + 1;
 const below = note.slice(end + 1);
 if (!end || !below.endsWith('\n')) {
-throw badInput('the note has no signatures: they follow the text after an empty line, each on a line that begins with an em dash and ends with a newline');
+throw badInput(
+'the note has no signatures: they follow the text after an empty line, each on a line that begins with an em dash and ends with a newline',
+);
 }
 const lines = below.slice(0, -1).split('\n', NOTE_SIGNATURES_MAX + 1);
 const signatures = lines.map((line, n) => {
@@ -1238,8 +1404,11 @@ throw refuted(`the signature of ${name} (key id ${id}) is not over this text`);
 signedBy.add(key);
 }
 if (!signedBy.size) {
-const named = ( list) => list.map(({ name, id }) => `${name}+${id}`).join(', ');
-throw refuted(`the note is signed by ${named(note.signatures)}, and not by ${named(keys)}`, '', { isOtherKey: true });
+const named = ( list) =>
+list.map(({ name, id }) => `${name}+${id}`).join(', ');
+throw refuted(`the note is signed by ${named(note.signatures)}, and not by ${named(keys)}`, '', {
+isOtherKey: true,
+});
 }
 return [...signedBy];
 }
@@ -1261,15 +1430,21 @@ const lines = text.replace(/\n$/, '').split('\n');
 const [found, sizeLine, rootLine, ...extensions] = lines;
 if (lines.length < 3) throw refuted(`a checkpoint has at least three lines, and this one has ${lines.length}`);
 if (found !== origin) {
-throw refuted(`this is a checkpoint of ${shortened(found, 100)}, and not of ${origin}`, '', { isOtherKey: true });
+throw refuted(`this is a checkpoint of ${shortened(found, 100)}, and not of ${origin}`, '', {
+isOtherKey: true,
+});
 }
 const size = parseU64(sizeLine);
 if (size === null) {
-throw refuted(`the checkpoint's second line is ${shortened(sizeLine)} and should be the tree size, without leading zeroes`);
+throw refuted(
+`the checkpoint's second line is ${shortened(sizeLine)} and should be the tree size, without leading zeroes`,
+);
 }
 const root = fromBase64(rootLine);
 if (root?.length !== 32) {
-throw refuted(`the checkpoint's third line is ${shortened(rootLine)} and should be the root hash, the base64 of 32 bytes`);
+throw refuted(
+`the checkpoint's third line is ${shortened(rootLine)} and should be the root hash, the base64 of 32 bytes`,
+);
 }
 if (extensions.length > EXTENSION_LINES_MAX || extensions.includes('')) {
 throw refuted(`the checkpoint has an empty extension line, or over ${EXTENSION_LINES_MAX}`);
@@ -1277,7 +1452,9 @@ throw refuted(`the checkpoint has an empty extension line, or over ${EXTENSION_L
 const retirements = extensions.filter((line) => line.split(' ', 1)[0] === 'retired').map(parseRetirement);
 if (retirements.length > 1) throw refuted('the checkpoint says twice that the log is retired');
 if (size === 0n && !equal(root, EMPTY_ROOT)) {
-throw refuted('the checkpoint says that the tree is empty and gives it a root that the empty tree does not have');
+throw refuted(
+'the checkpoint says that the tree is empty and gives it a root that the empty tree does not have',
+);
 }
 return { origin, size, root, extensions, retirement: retirements[0] ?? null };
 }
@@ -1286,14 +1463,17 @@ const fault = ( what) =>
 refuted(`the checkpoint says that the log is retired, and how can't be read: ${what}`);
 const [, key, url, ...more] = line.split(' ');
 if (key === undefined) return { next: null };
-if (url === undefined || more.length) throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY URL\``);
+if (url === undefined || more.length)
+throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY URL\``);
 try {
 parseVerifierKey(key);
 } catch (error) {
 throw fault(`the next log's key is refused: ${/** @type {Error} */ (error).message}`);
 }
 if (!/^https?:\/\/[\x21-\x7e]+$/.test(url) || url.length > URL_BYTES_MAX) {
-throw fault(`the next log's address is ${shortened(url)}, and should be a URL of http or https, of at most ${URL_BYTES_MAX} bytes`);
+throw fault(
+`the next log's address is ${shortened(url)}, and should be a URL of http or https, of at most ${URL_BYTES_MAX} bytes`,
+);
 }
 return { next: { key, url: url.replace(/\/+$/, '') } };
 }
@@ -1329,7 +1509,15 @@ const [one, other] = [await verifyCheckpoint(seen, key), await verifyCheckpoint(
 if (one.size === other.size) return !equal(one.root, other.root);
 const [smaller, larger] = inOrder(one, other);
 const root = proof && fromBase64(proof.rootInLargerTree);
-return !!root && refutes(root, proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()), smaller, larger);
+return (
+!!root &&
+refutes(
+root,
+proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()),
+smaller,
+larger,
+)
+);
 }
 function refutes(root, path, smaller, larger) {
 try {
@@ -1338,130 +1526,6 @@ return !equal(root, smaller.root);
 } catch {
 return false;
 }
-}
-const isSameState = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-class MemoryOnly {
-#states = new Map();
-async get(origin) {
-return this.#states.get(origin) ?? null;
-}
-async replace(origin, before, after) {
-if (!isSameState(this.#states.get(origin) ?? null, before)) return false;
-this.#states.set(origin, structuredClone(after));
-return true;
-}
-}
-class BrowserMemory {
-constructor(name = 'candor') {
-this.name = name;
-}
-get(origin) {
-return this.#run('readonly', (states, done) => {
-const asked = states.get(origin);
-asked.onsuccess = () => done(asked.result ?? null);
-});
-}
-replace(origin, before, after) {
-return this.#run('readwrite', (states, done) => {
-const asked = states.get(origin);
-asked.onsuccess = () => {
-const isStill = isSameState(asked.result ?? null, before);
-if (isStill) states.put(after, origin);
-done(isStill);
-};
-});
-}
-async #run(mode, work) {
-const database = await new Promise((resolve, reject) => {
-const opened = indexedDB.open(this.name, 1);
-opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
-opened.onsuccess = () => resolve(opened.result);
-opened.onerror = () => reject(opened.error);
-});
-try {
-return await new Promise((resolve, reject) => {
-const transaction = database.transaction('logs', mode, { durability: 'strict' });
-let result;
-transaction.oncomplete = () => resolve(result);
-transaction.onabort = () => reject(transaction.error);
-work(transaction.objectStore('logs'), (found) => (result = found));
-});
-} finally {
-database.close();
-}
-}
-}
-const defaultMemory = () => (typeof indexedDB === 'undefined' ? new MemoryOnly() : new BrowserMemory());
-const withdrawnBy = ({ index, statement }, records) =>
-records.find(
-(it) =>
-it.statement.kind === 'withdrawal' &&
-it.statement.publisher === statement.publisher &&
-it.statement.release === statement.release &&
-it.index > index &&
-(it.statement.predicate.scope === 'release' || it.statement.subject.sha256 === statement.digest),
-);
-const releaseWithdrawnBy = (release, records) =>
-records.find(
-({ statement }) => statement.kind === 'withdrawal' && statement.predicate.scope === 'release' && statement.release === release,
-);
-function isCarriedBy({ statement: { kind, release } }, records) {
-const carries = ( it) => it === 'weights' || it === 'model-card';
-if (carries(kind)) return true;
-if (kind !== 'training-config' && kind !== 'api-version') return false;
-return !records.some((it) => carries(it.statement.kind) && it.statement.release === release && !withdrawnBy(it, records));
-}
-function withdrawnWords({ index, statement: { predicate } }) {
-const explanation = plain(predicate.explanation.replace(/\s+/g, ' ').trim());
-const instead = predicate.replacement ? ` Use ${predicate.replacement} instead.` : '';
-return `withdrawn by entry ${index} (${predicate.reason}): ${explanation}${instead && !/[.!?]$/.test(explanation) ? '.' : ''}${instead}`;
-}
-const EDGES_MAX = 4000;
-const NODES_MAX = 1001;
-function refutedParents(release, records) {
-const byRelease = new Map();
-for (const logged of records) {
-const about = logged.statement.release;
-if (about !== null) byRelease.set(about, [...(byRelease.get(about) ?? []), logged]);
-}
-const faults = [];
-const nodes = [release];
-let edges = 0;
-for (let n = 0; n < nodes.length; n++) {
-for (const { by, parent, isRecord } of namedParents(byRelease.get(nodes[n]) ?? [])) {
-const isNew = !nodes.includes(parent.release);
-if (edges >= EDGES_MAX || (isNew && nodes.length >= NODES_MAX)) continue;
-edges++;
-if (isNew) nodes.push(parent.release);
-const fault = isRecord && parentFault(parent, by.index, records);
-if (fault) faults.push(`${nodes[n]} names ${parent.release} as its parent (${parent.relation}), and ${fault}`);
-}
-}
-return faults;
-}
-function namedParents(about) {
-const named = about
-.filter(({ statement }) => statement.kind === 'weights')
-.flatMap((by) => (by.statement.predicate.parents ?? []).map(( parent) => ({ by, parent, isRecord: true })));
-for (const by of about.filter(({ statement }) => statement.kind === 'training-config')) {
-for (const parent of by.statement.predicate.parents ?? []) {
-const isSame = ( it) => it.parent.relation === parent.relation && it.parent.release === parent.release;
-if (!named.some(isSame)) named.push({ by, parent, isRecord: false });
-}
-}
-return named;
-}
-function parentFault(parent, child, records) {
-const index = BigInt(parent.index);
-if (index >= child) return `entry ${index} does not stand before entry ${child}, which names it`;
-const found = records.find((it) => it.index === index)?.statement;
-if (!found) return null;
-if (found.digest !== parent.statement) return `entry ${index} has the statement digest ${found.digest}, and not ${parent.statement}`;
-if (found.subject.name !== parent.release) return `entry ${index} is about ${found.subject.name}, and not about ${parent.release}`;
-if (!saysWhatAReleaseIs(found.kind)) {
-return `entry ${index} is a record of the kind ${found.kind}, and a parent is named by its weights, model-card or api-version record`;
-}
-return null;
 }
 const WIDTH = 256n;
 function tilePath({ level, index, width }) {
@@ -1549,7 +1613,7 @@ const height = (end - start).toString(2).length - 1;
 const level = Math.floor(height / 8);
 const first = start >> BigInt(8 * level);
 const place = Number(first % WIDTH);
-return { tile: tileInTree(level, first / WIDTH, size), from: place, to: place + (1 << height % 8) };
+return { tile: tileInTree(level, first / WIDTH, size), from: place, to: place + (1 << (height % 8)) };
 }
 function tilesOf({ size, ranges }) {
 const tiles = ranges.flatMap(subtrees).map((subtree) => tileOf(subtree, size).tile);
@@ -1559,131 +1623,162 @@ function proofHashes({ size, ranges }, tiles) {
 const rootOf = ( subtree) => {
 const { tile, from, to } = tileOf(subtree, size);
 const hashes = tiles.get(tilePath(tile))?.slice(from, to);
-if (hashes?.length !== to - from) throw refuted(`${tilePath(tile)} is needed for this proof, and is missing or too short`);
+if (hashes?.length !== to - from)
+throw refuted(`${tilePath(tile)} is needed for this proof, and is missing or too short`);
 return treeRoot(hashes);
 };
 return ranges.map((range) => foldEdge(subtrees(range).map(rootOf)));
 }
 const TILE_BYTES_MAX = 256 * 32;
 const ENTRY_BUNDLE_BYTES_MAX = 256 * (2 + 65535);
-const VIEW_BYTES_MAX = 32 << 20;
-const ITEMS_MAX = 20000;
-const ANSWERS_KEPT_MAX = 4096;
-const RETRIES_MAX = 3;
-const RETRY_SECONDS_MAX = 15;
-const EVIDENCE_MAX = 32;
 const TRY_AGAIN = 'try again; if it stays so, the log is damaged or lies: tell its operator and a witness';
-class LogClient {
-#kept = new Map();
-#newest;
+class LogTiles {
 #cache = 'default';
-constructor({ url, key, fetch = globalThis.fetch, memory = defaultMemory() }) {
-this.url = url.replace(/\/+$/, '');
-this.key = parseVerifierKey(key);
-this.memory = memory;
-this.fetch = ( ...request) => fetch(...request);
+constructor(server, answers) {
+this.server = server;
+this.answers = answers;
 }
-refresh() {
-this.#newest = undefined;
-this.#forget();
-}
-checkpoint() {
-this.#newest ??= this.#advance().catch((error) => {
-this.#newest = undefined;
-throw error;
-});
-return this.#newest;
-}
-verifyCheckpoint() {
-return this.#verdict(async () => {
-const { checkpoint } = await this.checkpoint();
-return { what: `the log ${checkpoint.origin} signed a tree of ${checkpoint.size} entries`, detail: `root ${base64(checkpoint.root)}` };
-});
-}
-entry(index) {
-return this.#once(`entry ${index}`, async () => {
-const { checkpoint } = await this.checkpoint();
+async twice(check) {
 try {
-return await this.#provenEntry(index, checkpoint);
+return await check();
 } catch (error) {
 if ( (error).verdict !== 'refuted') throw error;
-this.#forget();
+this.answers.forget();
 this.#cache = 'reload';
-return await this.#provenEntry(index, checkpoint).finally(() => (this.#cache = 'default'));
+return await check().finally(() => (this.#cache = 'default'));
 }
-});
 }
-verifyRecord(index, shown = {}) {
-return this.#verdict(async () => {
-const at = BigInt(index);
-const { statement, signedBy, entry } = await this.#record(at);
-const leaf = leafHash(entry);
-checkShown(at, entry, leaf, statement.digest, shown);
-const found = {
-index,
-kind: statement.kind,
-subject: statement.subject,
-publisher: statement.publisher,
-statement: statement.digest,
-predicate: statement.predicate,
-leafHash: base64(leaf),
-signedBy: signedBy.map(({ keyid }) => keyid),
-};
-const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
-const notChecked = ["whether the log's lists leave records out"];
-const by = shown.standing === false ? undefined : await this.#withdrawal(at, statement, signedBy);
-if (by) throw refuted(`the record is ${withdrawnWords(by)}`, "don't rely on it", { ...found, withdrawnBy: plainNumber(by.index) });
-if (shown.standing === false) notChecked.push('whether it was withdrawn');
-return { what, detail: `signed by ${statement.publisher} with the key ${found.signedBy.join(', ')}`, notChecked, ...found };
-});
+entry(index, checkpoint) {
+return this.twice(() => this.#provenEntry(index, checkpoint));
 }
-async view(path) {
-const bytes = await this.#ask(path, VIEW_BYTES_MAX);
+async #provenEntry(index, { size, root }) {
+if (index < 0n || index >= size) {
+throw unknown(
+`entry ${index} is not in the tree that the log signed, which has ${size} entries`,
+'try again later',
+);
+}
+const place = entryBundleOf(index, size);
+const [entries, path] = await Promise.all([
+this.#pieces(place, parseEntryBundle, ENTRY_BUNDLE_BYTES_MAX),
+this.hashes(planInclusion(index, size)),
+]);
+const entry = entries[Number(index % 256n)];
 try {
-const view = JSON.parse(fromUtf8(bytes) ?? '');
-if (typeof view === 'object' && view) return view;
-} catch {
-}
-throw this.#unreadable(path, 'it is no JSON object');
-}
-async list(path, field) {
-const items = [];
-for (let next = path; next; ) {
-const page = await this.view(next);
-if (!Array.isArray(page[field])) throw this.#unreadable(next, `it has no ${field}`);
-items.push(...page[field]);
-if (items.length > ITEMS_MAX || (page.next && !page[field].length)) throw this.#unreadable(path, 'its list does not end');
-if (page.next && !/^\/api\/v1\/[\x21-\x7e]*$/.test(page.next)) throw this.#unreadable(next, "it names a next page that is none of the API's");
-next = page.next?.slice(1);
-}
-return items;
-}
-async attachment(digest, bytesMax) {
-const bytes = await this.#ask(`api/v1/attachments/${digest}`, bytesMax);
-const found = hex(sha256(bytes));
-if (found !== digest) throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
-return bytes;
-}
-async #verdict(check) {
-let checkpoint = null;
-try {
-const advanced = await this.checkpoint();
-checkpoint = checkpointGist(advanced.checkpoint);
-const { what, detail, notChecked = [], ...more } = await check();
-const { size } = advanced.checkpoint;
-if (advanced.advance === 'first') {
-notChecked.push('whether this is the history that others see: no checkpoint of this log was seen here before');
-}
-if (advanced.advance === 'older') {
-notChecked.push(`what came after the ${size} entries that the log shows: more of them were seen here before`);
-}
-return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
+verifyInclusion({ index, size, leaf: leafHash(entry), path, root });
+return entry;
 } catch (error) {
-const { verdict, message, hint, name, ...more } = error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
-return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, checkpoint, notChecked: [], ...more };
+const where = await this.#blame(index, size, leafHash(entry), place).catch(() => '');
+throw refuted(
+`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${/** @type {Error} */ (error).message}${where}`,
+TRY_AGAIN,
+);
 }
 }
-async #advance() {
+async #blame(index, size, leaf, place) {
+let [below, hash, at] = [tilePath(place), leaf, index];
+for (const tile of tilesAbove(index, size)) {
+const hashes = await this.#tile(tile);
+if (!equal(hashes[Number(at % 256n)], hash)) return `; ${below} is not what ${tilePath(tile)} says`;
+if (tile.width < 256)
+return `; ${below} is what ${tilePath(tile)} says, and the tiles do not lead to the signed root`;
+[below, hash, at] = [tilePath(tile), treeRoot(hashes), at / 256n];
+}
+return '';
+}
+async hashes(plan) {
+const tiles = await Promise.all(
+tilesOf(plan).map(async (tile) =>  ([tilePath(tile), await this.#tile(tile)])),
+);
+return proofHashes(plan, new Map(tiles));
+}
+#tile(tile) {
+return this.#pieces(tile, parseTile, TILE_BYTES_MAX);
+}
+#pieces(tile, parse, bytesMax) {
+const path = tilePath(tile);
+return this.answers.once(path, async () => {
+const read = async ( width) => {
+const from = tilePath({ ...tile, width });
+const bytes = await this.server.ask(from, bytesMax, this.#cache);
+try {
+return parse(bytes, width);
+} catch (error) {
+throw this.server.unreadable(from,  (error).message);
+}
+};
+return read(tile.width).catch(async (error) => {
+if (!error.isMissing || tile.width === 256) throw error;
+const pieces = await read(256).catch(() => {
+throw error;
+});
+return pieces.slice(0, tile.width);
+});
+});
+}
+}
+const isSameState = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+class MemoryOnly {
+#states = new Map();
+async get(origin) {
+return this.#states.get(origin) ?? null;
+}
+async replace(origin, before, after) {
+if (!isSameState(this.#states.get(origin) ?? null, before)) return false;
+this.#states.set(origin, structuredClone(after));
+return true;
+}
+}
+class BrowserMemory {
+constructor(name = 'candor') {
+this.name = name;
+}
+get(origin) {
+return this.#run('readonly', (states, done) => {
+const asked = states.get(origin);
+asked.onsuccess = () => done(asked.result ?? null);
+});
+}
+replace(origin, before, after) {
+return this.#run('readwrite', (states, done) => {
+const asked = states.get(origin);
+asked.onsuccess = () => {
+const isStill = isSameState(asked.result ?? null, before);
+if (isStill) states.put(after, origin);
+done(isStill);
+};
+});
+}
+async #run(mode, work) {
+const database = await new Promise((resolve, reject) => {
+const opened = indexedDB.open(this.name, 1);
+opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
+opened.onsuccess = () => resolve(opened.result);
+opened.onerror = () => reject(opened.error);
+});
+try {
+return await new Promise((resolve, reject) => {
+const transaction = database.transaction('logs', mode, { durability: 'strict' });
+let result;
+transaction.oncomplete = () => resolve(result);
+transaction.onabort = () => reject(transaction.error);
+work(transaction.objectStore('logs'), (found) => (result = found));
+});
+} finally {
+database.close();
+}
+}
+}
+const defaultMemory = () => (typeof indexedDB === 'undefined' ? new MemoryOnly() : new BrowserMemory());
+const EVIDENCE_MAX = 32;
+class LogHistory {
+constructor(key, memory, server, tiles) {
+this.key = key;
+this.memory = memory;
+this.server = server;
+this.tiles = tiles;
+}
+async advance() {
 const state = await this.#remembered();
 await this.#refuseForked(state);
 const shown = await this.#shown();
@@ -1701,7 +1796,7 @@ if (await this.memory.replace(this.key.name, before, after)) return { checkpoint
 return this.memory.get(this.key.name);
 }
 async #shown() {
-const note = await this.#ask('checkpoint', NOTE_BYTES_MAX, 'no-cache');
+const note = await this.server.ask('checkpoint', NOTE_BYTES_MAX, 'no-cache');
 return verifyCheckpoint(note, this.key).catch((error) => {
 throw new Refusal(
 error.verdict === 'bad-input' ? 'unknown' : error.verdict,
@@ -1734,182 +1829,133 @@ if (!seen) return 'first';
 const sizes = `the tree of ${seen.size} entries that was seen before, and the one of ${shown.size} that is shown now`;
 if (seen.size === shown.size) {
 if (equal(seen.root, shown.root)) return 'same';
-return this.#accuse(before, evidenceOf('fork', this.key, seen, shown), refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN));
+return this.#accuse(
+before,
+evidenceOf('fork', this.key, seen, shown),
+refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN),
+);
 }
 const [smaller, larger] = inOrder(seen, shown);
 const isGrown = smaller === seen;
-for (let isFirst = true; ; isFirst = false) {
-let path;
-try {
-path = await this.#hashes(planConsistency(smaller.size, larger.size));
-} catch (error) {
-const { message, hint } =  (error);
-return this.#accuse(before, evidenceOf(isGrown ? 'unproven' : 'stale', this.key, seen, shown),
-unknown(`the log does not show that ${sizes}, are of one history: ${message}`, hint));
+const shows = await this.tiles.twice(() => this.#prove(smaller, larger)).catch((error) => error);
+if (shows === null) return isGrown ? 'grown' : 'older';
+if (!(shows instanceof Error)) {
+return this.#accuse(
+before,
+evidenceOf('fork', this.key, seen, shown, shows),
+refuted(
+`the log signed two histories: ${sizes}, do not have the same beginning`,
+'trust nothing that this log says: both signed checkpoints are kept',
+),
+);
 }
+const { verdict, message, hint, proof } =  (shows);
+const what = `the log does not show that ${sizes}, are of one history: ${message}`;
+return this.#accuse(
+before,
+evidenceOf(isGrown ? 'unproven' : 'stale', this.key, seen, shown, proof),
+verdict === 'refuted' && isGrown ? refuted(what, hint) : unknown(what, hint),
+);
+}
+async #prove(smaller, larger) {
+const plan = planConsistency(smaller.size, larger.size);
+const path = await this.tiles.hashes(plan);
 try {
 verifyConsistency(smaller, larger, path);
-return isGrown ? 'grown' : 'older';
+return null;
 } catch {
 }
-const root = await this.#hashes(planEdge(smaller.size, larger.size)).then(foldEdge, () => null);
-if (root && refutes(root, path, smaller, larger)) {
-return this.#accuse(before, evidenceOf('fork', this.key, seen, shown, { root, path }),
-refuted(`the log signed two histories: ${sizes}, do not have the same beginning`, 'trust nothing that this log says: both signed checkpoints are kept'));
-}
-if (isFirst) {
-this.#forget();
-this.#cache = 'reload';
-continue;
-}
-this.#cache = 'default';
-const tiles = tilesOf(planConsistency(smaller.size, larger.size)).map(tilePath).join(', ');
-const what = `the log does not show that ${sizes}, are of one history: its tiles are not those of the tree that it signed (${tiles})`;
-return this.#accuse(before, evidenceOf(isGrown ? 'unproven' : 'stale', this.key, seen, shown, root ? { root, path } : undefined),
-isGrown ? refuted(what, TRY_AGAIN) : unknown(what, TRY_AGAIN));
-}
+const root = await this.tiles.hashes(planEdge(smaller.size, larger.size)).then(foldEdge, () => null);
+const proof = root ? { root, path } : undefined;
+if (proof && refutes(proof.root, path, smaller, larger)) return proof;
+const names = tilesOf(plan).map(tilePath).join(', ');
+throw refuted(`its tiles are not those of the tree that it signed (${names})`, TRY_AGAIN, { proof });
 }
 async #accuse(before, evidence, refusal) {
 for (let state = before; state; state = await this.#remembered()) {
-const has = state.evidence.some((it) => isSameState( (it),  (evidence)));
+const has = state.evidence.some((it) =>
+isSameState( (it),  (evidence)),
+);
 if (has || (evidence.finding !== 'fork' && state.evidence.length >= EVIDENCE_MAX)) break;
 const after = { ...state, evidence: [...state.evidence, evidence] };
 if (await this.memory.replace(this.key.name, state, after)) break;
 }
 throw Object.assign(refusal, { evidence });
 }
-async #provenEntry(index, { size, root }) {
-if (index < 0n || index >= size) {
-throw unknown(`entry ${index} is not in the tree that the log signed, which has ${size} entries`, 'try again later');
 }
-const place = entryBundleOf(index, size);
-const [entries, path] = await Promise.all([this.#pieces(place, parseEntryBundle, ENTRY_BUNDLE_BYTES_MAX), this.#hashes(planInclusion(index, size))]);
-const entry = entries[Number(index % 256n)];
-try {
-verifyInclusion({ index, size, leaf: leafHash(entry), path, root });
-return entry;
-} catch (error) {
-const where = await this.#blame(index, size, leafHash(entry), place).catch(() => '');
-throw refuted(`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${/** @type {Error} */ (error).message}${where}`, TRY_AGAIN);
+const VIEW_BYTES_MAX = 32 << 20;
+const PROBLEM_BYTES_MAX = 64 << 10;
+const ITEMS_MAX = 20000;
+const RETRIES_MAX = 3;
+const RETRY_SECONDS_MAX = 15;
+const ANSWERS_KEPT_MAX = 4096;
+class LogServer {
+constructor(url, fetch) {
+this.url = url.replace(/\/+$/, '');
+this.fetch = ( ...request) => fetch(...request);
 }
+async view(path) {
+const view = parseView(await this.ask(path, VIEW_BYTES_MAX));
+if (!view) throw this.unreadable(path, 'it is no JSON object');
+return view;
 }
-async #blame(index, size, leaf, place) {
-let [below, hash, at] = [tilePath(place), leaf, index];
-for (const tile of tilesAbove(index, size)) {
-const hashes = await this.#tile(tile);
-if (!equal(hashes[Number(at % 256n)], hash)) return `; ${below} is not what ${tilePath(tile)} says`;
-if (tile.width < 256) return `; ${below} is what ${tilePath(tile)} says, and the tiles do not lead to the signed root`;
-[below, hash, at] = [tilePath(tile), treeRoot(hashes), at / 256n];
+async list(path, field) {
+const items = [];
+for (let next = path; next;) {
+const page = await this.view(next);
+if (!Array.isArray(page[field])) throw this.unreadable(next, `it has no ${field}`);
+items.push(...page[field]);
+if (items.length > ITEMS_MAX || (page.next && !page[field].length))
+throw this.unreadable(path, 'its list does not end');
+if (page.next && !/^\/api\/v1\/[\x21-\x7e]*$/.test(page.next))
+throw this.unreadable(next, "it names a next page that is none of the API's");
+next = page.next?.slice(1);
 }
-return '';
+return items;
 }
-#record(index) {
-return this.#once(`record ${index}`, async () => {
-const entry = await this.entry(index);
-const record = readRecord(index, entry);
-const state = await this.#stateBefore(record.statement.publisher, index);
-return { entry, ...(await this.#checkAuthority(index, record, state)) };
-});
+async attachment(digest, bytesMax) {
+const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax);
+const found = hex(sha256(bytes));
+if (found !== digest)
+throw unknown(
+`the log serves attachment ${digest} with bytes whose digest is ${found}`,
+'tell its operator',
+);
+return bytes;
 }
-#checkAuthority(index, record, state) {
-return verifyRecord(record, state).catch((error) => {
-if (error.verdict !== 'refuted') throw error;
-if (error.mayWantForEarlierRecords) {
-throw unknown(`the publisher records that the log lists don't explain entry ${index}: ${error.message}`, 'the log leaves records out of its lists, or the entry should not be there');
-}
-throw refuted(`entry ${index} should not be in the log: ${error.message}`, 'the log broke its own rules: tell its operator and a witness');
-});
-}
-async #stateBefore(name, end) {
-const history = await this.#once(`publisher ${name}`, () => this.#indexes(`api/v1/publishers/${name}`, 'history', (it) => it));
-let state;
-for (const index of history) {
-if (index >= end) break;
-const before = state;
-state = await this.#once(`state ${name} ${index}`, async () => {
-const record = readRecord(index, await this.entry(index));
-const { kind, publisher } = record.statement;
-if (kind !== 'publisher' || publisher !== name) {
-throw refuted(`the log names entry ${index} as a record of publisher ${name}, and it is none`);
-}
-return stateAfter(before, await this.#checkAuthority(index, record, before), index);
-});
-}
-return state;
-}
-async #withdrawal(index, statement, signedBy) {
-const { release, publisher } = statement;
-if (release === null) return undefined;
-const path = `api/v1/records?limit=500&kind=withdrawal&subject=${encodeURIComponent(release)}&publisher=${publisher}`;
-const listed = await this.#once(path, () => this.#indexes(path, 'records', (it) => it?.index));
-const records = [];
-for (const at of listed) if (at > index) records.push({ index: at, ...(await this.#record(at)) });
-return withdrawnBy( ({ index, statement, signedBy }), records);
-}
-async #indexes(path, field, indexOf) {
+async indexes(path, field, indexOf) {
 const items = await this.list(path, field).catch((error) => {
 if (error.isAbsence) return [];
 throw error;
 });
 const indexes = items.map(indexOf);
-if (!indexes.every((index) => Number.isSafeInteger(index) && index >= 0)) throw this.#unreadable(path, `its ${field} are no indexes`);
+if (!indexes.every((index) => Number.isSafeInteger(index) && index >= 0))
+throw this.unreadable(path, `its ${field} are no indexes`);
 return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
 }
-async #hashes(plan) {
-const tiles = await Promise.all(tilesOf(plan).map(async (tile) =>  ([tilePath(tile), await this.#tile(tile)])));
-return proofHashes(plan, new Map(tiles));
+unreadable(path, reason) {
+return unknown(
+`the answer from ${this.url}/${path} can't be read: ${reason}`,
+"check that the address is a Candor log's",
+);
 }
-#tile(tile) {
-return this.#pieces(tile, parseTile, TILE_BYTES_MAX);
-}
-#pieces(tile, parse, bytesMax) {
-const path = tilePath(tile);
-return this.#once(path, async () => {
-const read = async ( width) => {
-const from = tilePath({ ...tile, width });
-const bytes = await this.#ask(from, bytesMax);
-try {
-return parse(bytes, width);
-} catch (error) {
-throw this.#unreadable(from,  (error).message);
-}
-};
-return read(tile.width).catch(async (error) => {
-if (!error.isMissing || tile.width === 256) throw error;
-const pieces = await read(256).catch(() => {
-throw error;
-});
-return pieces.slice(0, tile.width);
-});
-});
-}
-#once(name, make) {
-let found = this.#kept.get(name);
-if (!found) {
-if (this.#kept.size >= ANSWERS_KEPT_MAX) this.#forget();
-const making = make().catch((error) => {
-if (this.#kept.get(name) === making) this.#kept.delete(name);
-throw error;
-});
-this.#kept.set(name, (found = making));
-}
-return found;
-}
-#forget() {
-this.#kept.clear();
-}
-#unreadable(path, reason) {
-return unknown(`the answer from ${this.url}/${path} can't be read: ${reason}`, "check that the address is a Candor log's");
-}
-async #ask(path, bytesMax, cache = this.#cache) {
+async ask(path, bytesMax, cache = 'default') {
 const url = `${this.url}/${path}`;
 for (let tries = 0; ; tries++) {
 let answer;
 try {
-answer = await this.fetch(url, { cache, credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer' });
+answer = await this.fetch(url, {
+cache,
+credentials: 'omit',
+redirect: 'error',
+referrerPolicy: 'no-referrer',
+});
 if (answer.status === 200) return await readBody(answer, bytesMax);
 } catch (error) {
-throw unknown(`${url} can't be had: ${/** @type {Error} */ (error).message}`, 'check the network and the address, and try again');
+throw unknown(
+`${url} can't be had: ${/** @type {Error} */ (error).message}`,
+'check the network and the address, and try again',
+);
 }
 const wait = Number(answer.headers.get('retry-after'));
 if (answer.status === 503 && wait > 0 && tries < RETRIES_MAX) {
@@ -1917,13 +1963,17 @@ await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, RETRY_S
 continue;
 }
 const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
-const problem = isProblem ? await answer.json().catch(() => null) : null;
+const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
 const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
 const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail}` : '';
-throw unknown(`${url} answers with status ${answer.status}${said}`, 'try again later, or tell the log\'s operator', {
+throw unknown(
+`${url} answers with status ${answer.status}${said}`,
+"try again later, or tell the log's operator",
+{
 isAbsence,
 isMissing: [403, 404, 410].includes(answer.status),
-});
+},
+);
 }
 }
 }
@@ -1939,32 +1989,306 @@ throw new Error(`it has more than ${bytesMax} bytes`);
 }
 parts.push(part.value);
 }
-const body = new Uint8Array(length);
-let at = 0;
-for (const part of parts) {
-body.set(part, at);
-at += part.length;
+return concat(...parts);
 }
-return body;
+function parseView(bytes) {
+try {
+const view = JSON.parse(fromUtf8(bytes) ?? '');
+return typeof view === 'object' ? view : null;
+} catch {
+return null;
+}
+}
+class Answers {
+#kept = new Map();
+once(name, make) {
+let found = this.#kept.get(name);
+if (!found) {
+if (this.#kept.size >= ANSWERS_KEPT_MAX) this.forget();
+const making = make().catch((error) => {
+if (this.#kept.get(name) === making) this.#kept.delete(name);
+throw error;
+});
+this.#kept.set(name, (found = making));
+}
+return found;
+}
+forget() {
+this.#kept.clear();
+}
+}
+const withdrawnBy = ({ index, statement }, records) =>
+records.find(
+(it) =>
+it.statement.kind === 'withdrawal' &&
+it.statement.publisher === statement.publisher &&
+it.statement.release === statement.release &&
+it.index > index &&
+(it.statement.predicate.scope === 'release' || it.statement.subject.sha256 === statement.digest),
+);
+const releaseWithdrawnBy = (release, records) =>
+records.find(
+({ statement }) =>
+statement.kind === 'withdrawal' && statement.predicate.scope === 'release' && statement.release === release,
+);
+function isCarriedBy({ statement: { kind, release } }, records) {
+const carries = ( it) => it === 'weights' || it === 'model-card';
+if (carries(kind)) return true;
+if (kind !== 'training-config' && kind !== 'api-version') return false;
+return !records.some(
+(it) => carries(it.statement.kind) && it.statement.release === release && !withdrawnBy(it, records),
+);
+}
+function withdrawnWords({ index, statement: { predicate } }) {
+const explanation = plain(predicate.explanation.replace(/\s+/g, ' ').trim());
+const instead = predicate.replacement ? ` Use ${predicate.replacement} instead.` : '';
+return `withdrawn by entry ${index} (${predicate.reason}): ${explanation}${instead && !/[.!?]$/.test(explanation) ? '.' : ''}${instead}`;
+}
+const EDGES_MAX = 4000;
+const NODES_MAX = 1001;
+function refutedParents(release, records) {
+const byRelease = new Map();
+for (const logged of records) {
+const about = logged.statement.release;
+if (about !== null) byRelease.set(about, [...(byRelease.get(about) ?? []), logged]);
+}
+const faults = [];
+const nodes = [release];
+let edges = 0;
+for (let n = 0; n < nodes.length; n++) {
+for (const { by, parent, isRecord } of namedParents(byRelease.get(nodes[n]) ?? [])) {
+const isNew = !nodes.includes(parent.release);
+if (edges >= EDGES_MAX || (isNew && nodes.length >= NODES_MAX)) continue;
+edges++;
+if (isNew) nodes.push(parent.release);
+const fault = isRecord && parentFault(parent, by.index, records);
+if (fault)
+faults.push(`${nodes[n]} names ${parent.release} as its parent (${parent.relation}), and ${fault}`);
+}
+}
+return faults;
+}
+function namedParents(about) {
+const named = about
+.filter(({ statement }) => statement.kind === 'weights')
+.flatMap((by) =>
+(by.statement.predicate.parents ?? []).map(( parent) => ({ by, parent, isRecord: true })),
+);
+for (const by of about.filter(({ statement }) => statement.kind === 'training-config')) {
+for (const parent of by.statement.predicate.parents ?? []) {
+const isSame = ( it) =>
+it.parent.relation === parent.relation && it.parent.release === parent.release;
+if (!named.some(isSame)) named.push({ by, parent, isRecord: false });
+}
+}
+return named;
+}
+function parentFault(parent, child, records) {
+const index = BigInt(parent.index);
+if (index >= child) return `entry ${index} does not stand before entry ${child}, which names it`;
+const found = records.find((it) => it.index === index)?.statement;
+if (!found) return null;
+if (found.digest !== parent.statement)
+return `entry ${index} has the statement digest ${found.digest}, and not ${parent.statement}`;
+if (found.subject.name !== parent.release)
+return `entry ${index} is about ${found.subject.name}, and not about ${parent.release}`;
+if (!saysWhatAReleaseIs(found.kind)) {
+return `entry ${index} is a record of the kind ${found.kind}, and a parent is named by its weights, model-card or api-version record`;
+}
+return null;
+}
+class LogClient {
+#answers = new Answers();
+#newest;
+constructor({ url, key, fetch = globalThis.fetch, memory = defaultMemory() }) {
+this.key = parseVerifierKey(key);
+this.memory = memory;
+this.server = new LogServer(url, fetch);
+this.tiles = new LogTiles(this.server, this.#answers);
+}
+refresh() {
+this.#newest = undefined;
+this.#answers.forget();
+}
+checkpoint() {
+this.#newest ??= new LogHistory(this.key, this.memory, this.server, this.tiles).advance().catch((error) => {
+this.#newest = undefined;
+throw error;
+});
+return this.#newest;
+}
+verifyCheckpoint() {
+return this.#verdict(async () => {
+const { checkpoint } = await this.checkpoint();
+return {
+what: `the log ${checkpoint.origin} signed a tree of ${checkpoint.size} entries`,
+detail: `root ${base64(checkpoint.root)}`,
+};
+});
+}
+entry(index) {
+return this.#answers.once(`entry ${index}`, async () => {
+const { checkpoint } = await this.checkpoint();
+return this.tiles.entry(index, checkpoint);
+});
+}
+verifyRecord(index, shown = {}) {
+return this.#verdict(async () => {
+const at = BigInt(index);
+const { statement, signedBy, entry } = await this.#record(at);
+const leaf = leafHash(entry);
+checkShown(at, entry, leaf, statement.digest, shown);
+const found = {
+index,
+kind: statement.kind,
+subject: statement.subject,
+publisher: statement.publisher,
+statement: statement.digest,
+predicate: statement.predicate,
+leafHash: base64(leaf),
+signedBy: signedBy.map(({ keyid }) => keyid),
+};
+const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
+const notChecked = ["whether the log's lists leave records out"];
+const by = shown.standing === false ? undefined : await this.#withdrawal(at, statement, signedBy);
+if (by)
+throw refuted(`the record is ${withdrawnWords(by)}`, "don't rely on it", {
+...found,
+withdrawnBy: plainNumber(by.index),
+});
+if (shown.standing === false) notChecked.push('whether it was withdrawn');
+return {
+what,
+detail: `signed by ${statement.publisher} with the key ${found.signedBy.join(', ')}`,
+notChecked,
+...found,
+};
+});
+}
+view(path) {
+return this.server.view(path);
+}
+list(path, field) {
+return this.server.list(path, field);
+}
+attachment(digest, bytesMax) {
+return this.server.attachment(digest, bytesMax);
+}
+async #verdict(check) {
+let checkpoint = null;
+try {
+const advanced = await this.checkpoint();
+checkpoint = checkpointGist(advanced.checkpoint);
+const { what, detail, notChecked = [], ...more } = await check();
+const { size } = advanced.checkpoint;
+if (advanced.advance === 'first') {
+notChecked.push(
+'whether this is the history that others see: no checkpoint of this log was seen here before',
+);
+}
+if (advanced.advance === 'older') {
+notChecked.push(
+`what came after the ${size} entries that the log shows: more of them were seen here before`,
+);
+}
+return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
+} catch (error) {
+const { verdict, message, hint, name, ...more } =
+error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
+return {
+verdict: verdict === 'refuted' ? verdict : 'unknown',
+what: message,
+detail: message,
+hint,
+checkpoint,
+notChecked: [],
+...more,
+};
+}
+}
+#record(index) {
+return this.#answers.once(`record ${index}`, async () => {
+const entry = await this.entry(index);
+const record = readRecord(index, entry);
+const state = await this.#stateBefore(record.statement.publisher, index);
+return { entry, ...(await this.#checkAuthority(index, record, state)) };
+});
+}
+#checkAuthority(index, record, state) {
+return verifyRecord(record, state).catch((error) => {
+if (error.verdict !== 'refuted') throw error;
+if (error.mayWantForEarlierRecords) {
+throw unknown(
+`the publisher records that the log lists don't explain entry ${index}: ${error.message}`,
+'the log leaves records out of its lists, or the entry should not be there',
+);
+}
+throw refuted(
+`entry ${index} should not be in the log: ${error.message}`,
+'the log broke its own rules: tell its operator and a witness',
+);
+});
+}
+async #stateBefore(name, end) {
+const history = await this.#answers.once(`publisher ${name}`, () =>
+this.server.indexes(`api/v1/publishers/${name}`, 'history', (it) => it),
+);
+let state;
+for (const index of history) {
+if (index >= end) break;
+const before = state;
+state = await this.#answers.once(`state ${name} ${index}`, async () => {
+const record = readRecord(index, await this.entry(index));
+const { kind, publisher } = record.statement;
+if (kind !== 'publisher' || publisher !== name) {
+throw refuted(`the log names entry ${index} as a record of publisher ${name}, and it is none`);
+}
+return stateAfter(before, await this.#checkAuthority(index, record, before), index);
+});
+}
+return state;
+}
+async #withdrawal(index, statement, signedBy) {
+const { release, publisher } = statement;
+if (release === null) return undefined;
+const path = `api/v1/records?limit=500&kind=withdrawal&subject=${encodeURIComponent(release)}&publisher=${publisher}`;
+const listed = await this.#answers.once(path, () => this.server.indexes(path, 'records', (it) => it?.index));
+const records = [];
+for (const at of listed) if (at > index) records.push({ index: at, ...(await this.#record(at)) });
+return withdrawnBy( ({ index, statement, signedBy }), records);
+}
 }
 function readRecord(index, entry) {
 try {
 const envelope = parseEnvelope(entry);
 if (!equal(entryOf(envelope), entry)) {
-throw refuted('the entry is not in canonical form (RFC 8785): another program wrote it, or somebody changed it');
+throw refuted(
+'the entry is not in canonical form (RFC 8785): another program wrote it, or somebody changed it',
+);
 }
 return recordOf(envelope);
 } catch (error) {
-throw refuted(`entry ${index} is no record: ${/** @type {Error} */ (error).message}`, 'the log broke its own rules: tell its operator and a witness');
+throw refuted(
+`entry ${index} is no record: ${/** @type {Error} */ (error).message}`,
+'the log broke its own rules: tell its operator and a witness',
+);
 }
 }
 function checkShown(index, entry, leaf, digest, shown) {
 const differs = ( what,  here,  there) =>
-refuted(`what is shown is not entry ${index} of the log: its ${what} is ${here}, and the log's ${there}`, 'believe the log\'s record, and not what is shown here');
-if (shown.entry && !equal(shown.entry, entry)) throw differs('leaf hash', base64(leafHash(shown.entry)), base64(leaf));
-const stated = shown.leafHash === undefined ? leaf : (shown.leafHash.length === 64 && fromHex(shown.leafHash)) || fromBase64(shown.leafHash);
+refuted(
+`what is shown is not entry ${index} of the log: its ${what} is ${here}, and the log's ${there}`,
+"believe the log's record, and not what is shown here",
+);
+if (shown.entry && !equal(shown.entry, entry))
+throw differs('leaf hash', base64(leafHash(shown.entry)), base64(leaf));
+const stated =
+shown.leafHash === undefined
+? leaf
+: (shown.leafHash.length === 64 && fromHex(shown.leafHash)) || fromBase64(shown.leafHash);
 if (!stated || !equal(stated, leaf)) throw differs('leaf hash', String(shown.leafHash), base64(leaf));
-if (shown.statement !== undefined && shown.statement !== digest) throw differs('statement digest', shown.statement, digest);
+if (shown.statement !== undefined && shown.statement !== digest)
+throw differs('statement digest', shown.statement, digest);
 }
 const PINNED = 'candor-log-key';
 const WORKER = new URL('./hash-worker.js', import.meta.url);
@@ -1974,7 +2298,8 @@ refuted: ['failed', 'Failed'],
 unknown: ['unknown', 'Could not tell'],
 checking: ['checking', 'Checking'],
 });
-const meta = (name) =>  (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
+const meta = (name) =>
+(document.querySelector(`meta[name="${name}"]`))?.content ?? '';
 function pinnedKey() {
 try {
 return localStorage.getItem(PINNED);
@@ -1993,7 +2318,7 @@ const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
 return { client: new LogClient({ url, key: named }) };
 } catch (error) {
 const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
-return { refusal: { verdict: 'unknown', what, hint: 'get the key from the log\'s operator, and pin it' } };
+return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
 }
 }
 function show(element, verdict) {
@@ -2016,16 +2341,21 @@ place.setAttribute('aria-live', 'polite');
 }
 async function verifyRecords() {
 const { client, refusal } = openLog();
-const elements = [...document.querySelectorAll('[data-candor-record]')].map((it) =>  (it));
+const elements = [...document.querySelectorAll('[data-candor-record]')].map(
+(it) =>  (it),
+);
 const counts = { holds: 0, refuted: 0, unknown: 0 };
 for (const element of elements) {
 const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
 const place = placeIn(element);
 show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
 let verdict = refusal;
-if (client && /^\d{1,20}$/.test(candorRecord)) {
-verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, standing: withdrawn === undefined ? undefined : false });
-}
+if (client && /^\d{1,20}$/.test(candorRecord))
+verdict = await client.verifyRecord(BigInt(candorRecord), {
+leafHash,
+statement,
+standing: withdrawn === undefined ? undefined : false,
+});
 verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
 counts[ (verdict.verdict)]++;
 show(place, verdict);
@@ -2040,7 +2370,9 @@ show(summary, refusal ?? { verdict, what });
 function listenForFiles(element) {
 const place = placeIn(element);
 let newest = 0;
-const take = async ( chosen) => {
+const take = async (
+chosen,
+) => {
 const own = ++newest;
 const tell = ( verdict) => own === newest && show(place, verdict);
 tell({ verdict: 'checking', what: 'reading the files' });
@@ -2059,14 +2391,19 @@ event.preventDefault();
 if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
 });
 for (const input of element.querySelectorAll('input')) {
-if (input.type === 'file') input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
+if (input.type === 'file')
+input.addEventListener(
+'change',
+() => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
+);
 }
 }
 async function verifyFiles(element, { isFolder, found }, tell) {
 const { client, refusal } = openLog();
 if (!client) return refusal;
 const { files } = isFolder ? await listFolder(found) : { files: found };
-if (!files.length) return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
+if (!files.length)
+return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
 const bar = element.querySelector('progress');
 const hashed = await hashInWorkers(files, WORKER, (bytes, total) => {
 if (bar) [bar.max, bar.value] = [total || 1, bytes];
@@ -2074,7 +2411,9 @@ if (bar) [bar.max, bar.value] = [total || 1, bytes];
 tell({ verdict: 'checking', what: 'asking the log' });
 const { weights } = element.dataset;
 if (weights !== undefined) return compareWithRelease(client, Number(weights), hashed);
-return isFolder ? findFolder(client, hashed) : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
+return isFolder
+? findFolder(client, hashed)
+: findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
 }
 function showReleases(element, releases) {
 element.querySelector('[data-releases]')?.replaceChildren(

@@ -14,25 +14,25 @@ const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 const D = mod(-121665n * power(121666n, P - 2n));
 /** The y of all points of small order: of order 1, 2, 4, and twice of order 8. */
 const SMALL = [
-  1n,
-  P - 1n,
-  0n,
-  0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
-  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
+    1n,
+    P - 1n,
+    0n,
+    0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
+    0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
 ];
 
 /** @param {bigint} n */
 function mod(n) {
-  return ((n % P) + P) % P;
+    return ((n % P) + P) % P;
 }
 
 /** @param {bigint} base @param {bigint} exponent */
 function power(base, exponent) {
-  let result = 1n;
-  for (let square = mod(base); exponent; exponent >>= 1n, square = (square * square) % P) {
-    if (exponent & 1n) result = (result * square) % P;
-  }
-  return result;
+    let result = 1n;
+    for (let square = mod(base); exponent; exponent >>= 1n, square = (square * square) % P) {
+        if (exponent & 1n) result = (result * square) % P;
+    }
+    return result;
 }
 
 /** @param {Uint8Array} bytes */
@@ -40,12 +40,12 @@ const littleEndian = (bytes) => BigInt(`0x${hex(bytes.slice().reverse())}`);
 
 /** Whether 32 bytes are the one encoding of a point that is not of small order. @param {Uint8Array} bytes */
 export function isUsablePoint(bytes) {
-  if (bytes.length !== 32) return false;
-  const y = littleEndian(bytes) & (2n ** 255n - 1n);
-  if (y >= P || SMALL.includes(y)) return false;
-  // x^2 = (y^2 - 1) / (d y^2 + 1) has a root: by Euler's criterion, also for the product in place of the quotient.
-  const square = y * y;
-  return power((square - 1n) * (D * square + 1n), (P - 1n) / 2n) === 1n;
+    if (bytes.length !== 32) return false;
+    const y = littleEndian(bytes) & (2n ** 255n - 1n);
+    if (y >= P || SMALL.includes(y)) return false;
+    // x^2 = (y^2 - 1) / (d y^2 + 1) has a root: by Euler's criterion, also for the product in place of the quotient.
+    const square = y * y;
+    return power((square - 1n) * (D * square + 1n), (P - 1n) / 2n) === 1n;
 }
 
 /** Whether S of a signature is the one spelling of its value. @param {Uint8Array} signature */
@@ -59,23 +59,28 @@ const imported = new Map();
  * @param {Uint8Array} key @param {Uint8Array} message @param {Uint8Array} signature @returns {Promise<boolean>}
  */
 export async function verifyEd25519(key, message, signature) {
-  if (!isUsablePoint(key) || signature.length !== 64 || !isCanonicalS(signature)) return false;
-  if (!isUsablePoint(signature.subarray(0, 32))) return false;
-  try {
-    const { subtle } = globalThis.crypto;
-    const name = hex(key);
-    let found = imported.get(name);
-    if (!found) {
-      found = subtle.importKey('raw', /** @type {any} */ (key), { name: 'Ed25519' }, false, ['verify']);
-      if (imported.size > 1000) imported.clear();
-      imported.set(name, found);
+    if (!isUsablePoint(key) || signature.length !== 64 || !isCanonicalS(signature)) return false;
+    if (!isUsablePoint(signature.subarray(0, 32))) return false;
+    try {
+        const { subtle } = globalThis.crypto;
+        const name = hex(key);
+        let found = imported.get(name);
+        if (!found) {
+            found = subtle.importKey('raw', /** @type {any} */ (key), { name: 'Ed25519' }, false, ['verify']);
+            if (imported.size > 1000) imported.clear();
+            imported.set(name, found);
+        }
+        return await subtle.verify(
+            { name: 'Ed25519' },
+            await found,
+            /** @type {any} */ (signature),
+            /** @type {any} */ (message),
+        );
+    } catch (error) {
+        // The key is a key and the signature has its length, so that it is not for them that the engine refuses.
+        throw unknown(
+            `could not tell: this browser cannot check Ed25519 (${error instanceof Error ? error.message : error})`,
+            'use a current browser, and open the page over https',
+        );
     }
-    return await subtle.verify({ name: 'Ed25519' }, await found, /** @type {any} */ (signature), /** @type {any} */ (message));
-  } catch (error) {
-    // The key is a key and the signature has its length, so that it is not for them that the engine refuses.
-    throw unknown(
-      `could not tell: this browser cannot check Ed25519 (${error instanceof Error ? error.message : error})`,
-      'use a current browser, and open the page over https',
-    );
-  }
 }

@@ -23,42 +23,60 @@ import { verifyCheckpoint } from './tlog-checkpoint.js';
  * @returns {Evidence}
  */
 export function evidenceOf(finding, key, seen, shown, proof) {
-  const [smaller, larger] = inOrder(seen, shown);
-  const inLarger = proof && {
-    from: Number(smaller.size),
-    to: Number(larger.size),
-    rootInLargerTree: base64(proof.root),
-    hashes: proof.path.map(base64),
-  };
-  return {
-    type: 'urn:candor:evidence:v1',
-    finding,
-    origin: key.name,
-    logKey: key.text,
-    seen: seen.text,
-    shown: shown.text,
-    ...(inLarger && { proof: inLarger }),
-  };
+    const [smaller, larger] = inOrder(seen, shown);
+    const inLarger = proof && {
+        from: Number(smaller.size),
+        to: Number(larger.size),
+        rootInLargerTree: base64(proof.root),
+        hashes: proof.path.map(base64),
+    };
+    return {
+        type: 'urn:candor:evidence:v1',
+        finding,
+        origin: key.name,
+        logKey: key.text,
+        seen: seen.text,
+        shown: shown.text,
+        ...(inLarger && { proof: inLarger }),
+    };
 }
 
 /** @param {Checkpoint} a @param {Checkpoint} b */
 export const inOrder = (a, b) => (a.size < b.size ? [a, b] : [b, a]);
 
-/** Whether evidence shows that the log with `key` signed two histories. @param {Evidence} evidence @param {import('./signed-note.js').VerifierKey} key */
+/**
+ * Whether evidence shows that the log with `key` signed two histories.
+ * @param {Evidence} evidence
+ * @param {import('./signed-note.js').VerifierKey} key
+ */
 export async function isFork({ seen, shown, proof }, key) {
-  const [one, other] = [await verifyCheckpoint(seen, key), await verifyCheckpoint(shown, key)];
-  if (one.size === other.size) return !equal(one.root, other.root);
-  const [smaller, larger] = inOrder(one, other);
-  const root = proof && fromBase64(proof.rootInLargerTree);
-  return !!root && refutes(root, proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()), smaller, larger);
+    const [one, other] = [await verifyCheckpoint(seen, key), await verifyCheckpoint(shown, key)];
+    if (one.size === other.size) return !equal(one.root, other.root);
+    const [smaller, larger] = inOrder(one, other);
+    const root = proof && fromBase64(proof.rootInLargerTree);
+    return (
+        !!root &&
+        refutes(
+            root,
+            proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()),
+            smaller,
+            larger,
+        )
+    );
 }
 
-/** Whether the larger tree begins with a tree of this root, which is another than the smaller. @param {Uint8Array} root @param {Uint8Array[]} path @param {Checkpoint} smaller @param {Checkpoint} larger */
+/**
+ * Whether the larger tree begins with a tree of this root, which is another than the smaller.
+ * @param {Uint8Array} root
+ * @param {Uint8Array[]} path
+ * @param {Checkpoint} smaller
+ * @param {Checkpoint} larger
+ */
 export function refutes(root, path, smaller, larger) {
-  try {
-    verifyConsistency({ size: smaller.size, root }, larger, path);
-    return !equal(root, smaller.root);
-  } catch {
-    return false;
-  }
+    try {
+        verifyConsistency({ size: smaller.size, root }, larger, path);
+        return !equal(root, smaller.root);
+    } catch {
+        return false;
+    }
 }

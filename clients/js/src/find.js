@@ -19,28 +19,47 @@ const LOOKED_AT_MAX = 16;
  * @param {LogClient} client @param {{ sha256: string, size?: number }} file
  */
 export const findFile = (client, { sha256, size }) =>
-  find(client, `api/v1/files/${sha256}`, 'releases', `a file with the SHA-256 ${sha256}`, async (listed) => {
-    const { found, manifest } = await weightsAt(client, listed.index);
-    const file = manifest.files.find(({ path }) => path === listed.path);
-    if (found.subject.name !== listed.release || file?.digest.sha256 !== sha256 || (size !== undefined && file.size !== undefined && file.size !== size)) {
-      throw refuted(`the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`);
-    }
-    return { ...found, what: `it is ${listed.path} of ${found.subject.name}, which ${found.publisher} signed (entry ${listed.index})`, path: listed.path };
-  });
+    find(client, `api/v1/files/${sha256}`, 'releases', `a file with the SHA-256 ${sha256}`, async (listed) => {
+        const { found, manifest } = await weightsAt(client, listed.index);
+        const file = manifest.files.find(({ path }) => path === listed.path);
+        if (
+            found.subject.name !== listed.release ||
+            file?.digest.sha256 !== sha256 ||
+            (size !== undefined && file.size !== undefined && file.size !== size)
+        ) {
+            throw refuted(
+                `the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`,
+            );
+        }
+        return {
+            ...found,
+            what: `it is ${listed.path} of ${found.subject.name}, which ${found.publisher} signed (entry ${listed.index})`,
+            path: listed.path,
+        };
+    });
 
 /**
  * The releases that are exactly these files.
  * @param {LogClient} client @param {import('./manifest.js').ManifestFile[]} files
  */
 export function findFolder(client, files) {
-  const { sha256 } = manifestOf(files);
-  return find(client, `api/v1/manifests/${sha256}`, 'records', `exactly these ${files.length} files`, async ({ index }) => {
-    const found = await recordAt(client, index);
-    if (found.kind !== 'weights' || found.subject.sha256 !== sha256) {
-      throw refuted(`the log names entry ${index} as a release of these files, and it is none`);
-    }
-    return { ...found, what: `they are ${found.subject.name}, which ${found.publisher} signed (entry ${index})` };
-  });
+    const { sha256 } = manifestOf(files);
+    return find(
+        client,
+        `api/v1/manifests/${sha256}`,
+        'records',
+        `exactly these ${files.length} files`,
+        async ({ index }) => {
+            const found = await recordAt(client, index);
+            if (found.kind !== 'weights' || found.subject.sha256 !== sha256) {
+                throw refuted(`the log names entry ${index} as a release of these files, and it is none`);
+            }
+            return {
+                ...found,
+                what: `they are ${found.subject.name}, which ${found.publisher} signed (entry ${index})`,
+            };
+        },
+    );
 }
 
 /**
@@ -48,79 +67,117 @@ export function findFolder(client, files) {
  * @param {LogClient} client @param {number} index @param {import('./manifest.js').ManifestFile[]} files
  */
 export function compareWithRelease(client, index, files) {
-  return attempt(async () => {
-    const { found, manifest } = await weightsAt(client, index);
-    const { same, weak, notCompared, changed, missing, extra } = compareFolder(manifest, files);
-    const name = found.subject.name;
-    const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) => paths.map((path) => `${how}: ${path}`));
-    if (differs.length) {
-      throw refuted(`these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`, "don't use them", { differs });
-    }
-    if (weak.length || notCompared.length) {
-      throw new Refusal('unknown', `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`, 'ask the publisher for SHA-256 digests');
-    }
-    return { ...found, what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})` };
-  });
+    return attempt(async () => {
+        const { found, manifest } = await weightsAt(client, index);
+        const { same, weak, notCompared, changed, missing, extra } = compareFolder(manifest, files);
+        const name = found.subject.name;
+        const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) =>
+            paths.map((path) => `${how}: ${path}`),
+        );
+        if (differs.length) {
+            throw refuted(
+                `these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`,
+                "don't use them",
+                { differs },
+            );
+        }
+        if (weak.length || notCompared.length) {
+            throw new Refusal(
+                'unknown',
+                `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`,
+                'ask the publisher for SHA-256 digests',
+            );
+        }
+        return {
+            ...found,
+            what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
+        };
+    });
 }
 
-/** @param {LogClient} client @param {string} path @param {string} field @param {string} what @param {(listed: any) => Promise<any>} prove @returns {Promise<any>} */
+/**
+ * @param {LogClient} client
+ * @param {string} path
+ * @param {string} field
+ * @param {string} what
+ * @param {(listed: any) => Promise<any>} prove
+ * @returns {Promise<any>}
+ */
 function find(client, path, field, what, prove) {
-  return attempt(async () => {
-    // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
-    await client.checkpoint();
-    const { [field]: listed } = await client.view(path);
-    if (!Array.isArray(listed)) throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
-    if (!listed.length) throw new Refusal('unknown', `the log lists no release with ${what}, which nobody can prove`, 'check that you have all of it, and nothing else');
-    const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);
-    const releases = [];
-    for (const it of first) releases.push(await attempt(() => prove(it)));
-    return judgeFound(releases, listed.length - first.length);
-  });
+    return attempt(async () => {
+        // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
+        await client.checkpoint();
+        const { [field]: listed } = await client.view(path);
+        if (!Array.isArray(listed))
+            throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
+        if (!listed.length)
+            throw new Refusal(
+                'unknown',
+                `the log lists no release with ${what}, which nobody can prove`,
+                'check that you have all of it, and nothing else',
+            );
+        const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);
+        const releases = [];
+        for (const it of first) releases.push(await attempt(() => prove(it)));
+        return judgeFound(releases, listed.length - first.length);
+    });
 }
 
-/** @param {any[]} releases in the log's order, each a verdict @param {number} more how many were not looked at */
+/**
+ * @param {any[]} releases in the log's order, each a verdict
+ * @param {number} more how many were not looked at
+ */
 function judgeFound(releases, more) {
-  const own = releases.filter(({ publisher }) => publisher === releases[0].publisher);
-  const holding = own.find(({ verdict }) => verdict === 'holds');
-  if (holding) return { ...holding, releases, more };
-  const other = releases.find(({ verdict }) => verdict === 'holds');
-  if (!other) return { ...releases[0], releases, more };
-  return {
-    ...other,
-    verdict: 'unknown',
-    what: `${releases[0].what}; it stands as ${other.subject.name}, which ${other.publisher} signed later`,
-    hint: 'whoever has files can release them under a name of their own: ask the one who came first',
-    releases,
-    more,
-  };
+    const own = releases.filter(({ publisher }) => publisher === releases[0].publisher);
+    const holding = own.find(({ verdict }) => verdict === 'holds');
+    if (holding) return { ...holding, releases, more };
+    const other = releases.find(({ verdict }) => verdict === 'holds');
+    if (!other) return { ...releases[0], releases, more };
+    return {
+        ...other,
+        verdict: 'unknown',
+        what: `${releases[0].what}; it stands as ${other.subject.name}, which ${other.publisher} signed later`,
+        hint: 'whoever has files can release them under a name of their own: ask the one who came first',
+        releases,
+        more,
+    };
 }
 
 /** @param {LogClient} client @param {any} index */
 async function recordAt(client, index) {
-  if (!Number.isSafeInteger(index) || index < 0) throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
-  const found = await client.verifyRecord(index);
-  if (found.verdict !== 'holds') {
-    const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
-    throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), { subject: found.subject, publisher: found.publisher });
-  }
-  return found;
+    if (!Number.isSafeInteger(index) || index < 0)
+        throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
+    const found = await client.verifyRecord(index);
+    if (found.verdict !== 'holds') {
+        const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
+        throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
+            subject: found.subject,
+            publisher: found.publisher,
+        });
+    }
+    return found;
 }
 
-/** A weights record and its manifest, hashed and held against the record. @param {LogClient} client @param {any} index */
+/**
+ * A weights record and its manifest, hashed and held against the record.
+ * @param {LogClient} client
+ * @param {any} index
+ */
 async function weightsAt(client, index) {
-  const found = await recordAt(client, index);
-  if (found.kind !== 'weights') throw refuted(`entry ${index} is a ${found.kind} record, and says nothing of files`);
-  const manifest = parseManifest(await client.attachment(found.predicate.manifest.digest.sha256, MANIFEST_BYTES_MAX));
-  checkStated(manifest, found.predicate);
-  return { found, manifest };
+    const found = await recordAt(client, index);
+    if (found.kind !== 'weights') throw refuted(`entry ${index} is a ${found.kind} record, and says nothing of files`);
+    const manifest = parseManifest(await client.attachment(found.predicate.manifest.digest.sha256, MANIFEST_BYTES_MAX));
+    checkStated(manifest, found.predicate);
+    return { found, manifest };
 }
 
 /** @param {() => Promise<any>} check @returns {Promise<any>} */
 async function attempt(check) {
-  try {
-    return await check();
-  } catch (error) {
-    const { verdict, message, hint, name, ...more } = error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
-    return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
-  }
+    try {
+        return await check();
+    } catch (error) {
+        const { verdict, message, hint, name, ...more } =
+            error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
+        return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+    }
 }

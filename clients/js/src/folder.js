@@ -18,26 +18,26 @@ const LEFT_OUT = ['.git', '.cache/huggingface', '.candor-fetch'];
  * @param {FoundFile[]} found @returns {Promise<{ files: FoundFile[], ignored: string[] }>}
  */
 export async function listFolder(found) {
-  /** @type {FoundFile[]} */
-  const files = [];
-  const ignored = [];
-  for (const { path, file } of found) {
-    const isInside = LEFT_OUT.some((name) => path.startsWith(`${name}/`));
-    // Anything can have a bundle's name, so that it is told by what is in it.
-    const isBundle = /^[^/]*\.candor$/.test(path) && (await isBundleFile(file));
-    if (isInside || path === '.git' || isBundle) ignored.push(path);
-    else files.push({ path, file });
-  }
-  return { files, ignored };
+    /** @type {FoundFile[]} */
+    const files = [];
+    const ignored = [];
+    for (const { path, file } of found) {
+        const isInside = LEFT_OUT.some((name) => path.startsWith(`${name}/`));
+        // Anything can have a bundle's name, so that it is told by what is in it.
+        const isBundle = /^[^/]*\.candor$/.test(path) && (await isBundleFile(file));
+        if (isInside || path === '.git' || isBundle) ignored.push(path);
+        else files.push({ path, file });
+    }
+    return { files, ignored };
 }
 
 /** @param {File} file */
 async function isBundleFile(file) {
-  try {
-    return !!parseBundle(new Uint8Array(await file.arrayBuffer()));
-  } catch {
-    return false;
-  }
+    try {
+        return !!parseBundle(new Uint8Array(await file.arrayBuffer()));
+    } catch {
+        return false;
+    }
 }
 
 /**
@@ -45,8 +45,11 @@ async function isBundleFile(file) {
  * @param {Iterable<File>} files @returns {{ isFolder: boolean, found: FoundFile[] }}
  */
 export function filesOfInput(files) {
-  const found = [...files].map((file) => ({ path: file.webkitRelativePath.replace(/^[^/]*\//, '') || file.name, file }));
-  return { isFolder: found.length !== 1 || !!found[0].file.webkitRelativePath, found };
+    const found = [...files].map((file) => ({
+        path: file.webkitRelativePath.replace(/^[^/]*\//, '') || file.name,
+        file,
+    }));
+    return { isFolder: found.length !== 1 || !!found[0].file.webkitRelativePath, found };
 }
 
 /**
@@ -54,29 +57,29 @@ export function filesOfInput(files) {
  * @param {DataTransfer} transfer @returns {Promise<{ isFolder: boolean, found: FoundFile[] }>}
  */
 export async function filesOfDrop(transfer) {
-  // All that a drop has is gone once somebody waits for something.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
-  /** @type {FoundFile[]} */
-  const found = [];
-  const isOneFolder = entries.length === 1 && !!entries[0] && 'isDirectory' in entries[0] && entries[0].isDirectory;
-  for (const entry of entries) {
-    if (entry && 'isDirectory' in entry) await walk(entry, isOneFolder ? '' : entry.name, found);
-    else if (entry) found.push({ path: entry.name, file: entry });
-  }
-  return { isFolder: isOneFolder || found.length !== 1, found };
+    // All that a drop has is gone once somebody waits for something.
+    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+    /** @type {FoundFile[]} */
+    const found = [];
+    const isOneFolder = entries.length === 1 && !!entries[0] && 'isDirectory' in entries[0] && entries[0].isDirectory;
+    for (const entry of entries) {
+        if (entry && 'isDirectory' in entry) await walk(entry, isOneFolder ? '' : entry.name, found);
+        else if (entry) found.push({ path: entry.name, file: entry });
+    }
+    return { isFolder: isOneFolder || found.length !== 1, found };
 }
 
 /** @param {any} entry a `FileSystemEntry` @param {string} path @param {FoundFile[]} found */
 async function walk(entry, path, found) {
-  if (entry.isFile) {
-    found.push({ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
-    return;
-  }
-  const reader = entry.createReader();
-  for (;;) {
-    /** @type {any[]} some hundred of them, and none at the end */
-    const inside = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!inside.length) return;
-    for (const it of inside) await walk(it, path ? `${path}/${it.name}` : it.name, found);
-  }
+    if (entry.isFile) {
+        found.push({ path, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
+        return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+        /** @type {any[]} some hundred of them, and none at the end */
+        const inside = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!inside.length) return;
+        for (const it of inside) await walk(it, path ? `${path}/${it.name}` : it.name, found);
+    }
 }

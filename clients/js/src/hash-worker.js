@@ -7,9 +7,9 @@
 import { hashBlob } from './hashing.js';
 
 addEventListener('message', async ({ data: { file, chunks } }) => {
-  try {
-    postMessage({ hashed: await hashBlob(file, { chunks, progress: (bytes) => postMessage({ bytes }) }) });
-  } catch (error) {
-    postMessage({ error: String(error) });
-  }
+    try {
+        postMessage({ hashed: await hashBlob(file, { chunks, progress: (bytes) => postMessage({ bytes }) }) });
+    } catch (error) {
+        postMessage({ error: String(error) });
+    }
 });

@@ -14,8 +14,8 @@ const SMALL_BYTES_MAX = 1 << 20;
 
 /** @param {Uint8Array[]} parts */
 async function digestOf(...parts) {
-  const subtle = globalThis.crypto?.subtle;
-  return subtle ? new Uint8Array(await subtle.digest('SHA-256', concat(...parts))) : sha256(...parts);
+    const subtle = globalThis.crypto?.subtle;
+    return subtle ? new Uint8Array(await subtle.digest('SHA-256', concat(...parts))) : sha256(...parts);
 }
 
 /**
@@ -25,27 +25,27 @@ async function digestOf(...parts) {
  * @returns {Promise<{ size: number, sha256: string, chunks: Uint8Array[] }>}
  */
 export async function hashBlob(blob, { progress = () => {}, chunks = false } = {}) {
-  const { size } = blob;
-  const read = async (/** @type {number} */ at) => {
-    const piece = new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer());
-    if (piece.length !== Math.min(CHUNK_BYTES, size - at)) throw new Error('the file changed while it was read');
-    return piece;
-  };
-  if (size <= SMALL_BYTES_MAX) {
-    const digest = await digestOf(await read(0));
-    progress(size);
-    return { size, sha256: hex(digest), chunks: [] };
-  }
-  const whole = new Sha256();
-  const leaves = [];
-  for (let at = 0, next = read(0); at < size; at += CHUNK_BYTES) {
-    const piece = await next;
-    // The next one is read meanwhile. If that fails, it is said when it is waited for.
-    next = at + CHUNK_BYTES < size ? read(at + CHUNK_BYTES) : next;
-    next.catch(() => {});
-    if (chunks && size > CHUNK_BYTES) leaves.push(digestOf(Uint8Array.of(0), piece));
-    whole.update(piece);
-    progress(Math.min(size, at + CHUNK_BYTES));
-  }
-  return { size, sha256: hex(whole.digest()), chunks: await Promise.all(leaves) };
+    const { size } = blob;
+    const read = async (/** @type {number} */ at) => {
+        const piece = new Uint8Array(await blob.slice(at, at + CHUNK_BYTES).arrayBuffer());
+        if (piece.length !== Math.min(CHUNK_BYTES, size - at)) throw new Error('the file changed while it was read');
+        return piece;
+    };
+    if (size <= SMALL_BYTES_MAX) {
+        const digest = await digestOf(await read(0));
+        progress(size);
+        return { size, sha256: hex(digest), chunks: [] };
+    }
+    const whole = new Sha256();
+    const leaves = [];
+    for (let at = 0, next = read(0); at < size; at += CHUNK_BYTES) {
+        const piece = await next;
+        // The next one is read meanwhile. If that fails, it is said when it is waited for.
+        next = at + CHUNK_BYTES < size ? read(at + CHUNK_BYTES) : next;
+        next.catch(() => {});
+        if (chunks && size > CHUNK_BYTES) leaves.push(digestOf(Uint8Array.of(0), piece));
+        whole.update(piece);
+        progress(Math.min(size, at + CHUNK_BYTES));
+    }
+    return { size, sha256: hex(whole.digest()), chunks: await Promise.all(leaves) };
 }

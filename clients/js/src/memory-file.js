@@ -16,61 +16,68 @@ const LOCK_MS_MAX = 10_000;
 
 /** @implements {import('./memory.js').Memory} */
 export class FileMemory {
-  constructor(/** @type {string} */ folder) {
-    this.folder = folder;
-  }
-
-  /** @param {string} origin */
-  #path(origin) {
-    return join(this.folder, `${createHash('sha256').update(origin).digest('hex')}.json`);
-  }
-
-  /** @param {string} origin @returns {Promise<import('./memory.js').State | null>} */
-  async get(origin) {
-    try {
-      return JSON.parse(await readFile(this.#path(origin), 'utf8'));
-    } catch (error) {
-      if (/** @type {any} */ (error).code === 'ENOENT') return null;
-      throw error;
+    constructor(/** @type {string} */ folder) {
+        this.folder = folder;
     }
-  }
 
-  /** @param {string} origin @param {import('./memory.js').State | null} before @param {import('./memory.js').State} after */
-  async replace(origin, before, after) {
-    const path = this.#path(origin);
-    await mkdir(this.folder, { recursive: true });
-    const lock = await takeLock(`${path}.lock`);
-    try {
-      if (!isSameState(await this.get(origin), before)) return false;
-      const file = await open(`${path}.new`, 'w');
-      try {
-        await file.writeFile(JSON.stringify(after));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(`${path}.new`, path);
-      // Without this, a power cut may bring the old file back, and the log could be set back unnoticed.
-      const folder = await open(this.folder, 'r');
-      await folder.sync().finally(() => folder.close());
-      return true;
-    } finally {
-      await lock.close();
-      await rm(`${path}.lock`, { force: true });
+    /** @param {string} origin */
+    #path(origin) {
+        return join(this.folder, `${createHash('sha256').update(origin).digest('hex')}.json`);
     }
-  }
+
+    /** @param {string} origin @returns {Promise<import('./memory.js').State | null>} */
+    async get(origin) {
+        try {
+            return JSON.parse(await readFile(this.#path(origin), 'utf8'));
+        } catch (error) {
+            if (/** @type {any} */ (error).code === 'ENOENT') return null;
+            throw error;
+        }
+    }
+
+    /**
+     * @param {string} origin
+     * @param {import('./memory.js').State | null} before
+     * @param {import('./memory.js').State} after
+     */
+    async replace(origin, before, after) {
+        const path = this.#path(origin);
+        await mkdir(this.folder, { recursive: true });
+        const lock = await takeLock(`${path}.lock`);
+        try {
+            if (!isSameState(await this.get(origin), before)) return false;
+            const file = await open(`${path}.new`, 'w');
+            try {
+                await file.writeFile(JSON.stringify(after));
+                await file.sync();
+            } finally {
+                await file.close();
+            }
+            await rename(`${path}.new`, path);
+            // Without this, a power cut may bring the old file back, and the log could be set back unnoticed.
+            const folder = await open(this.folder, 'r');
+            await folder.sync().finally(() => folder.close());
+            return true;
+        } finally {
+            await lock.close();
+            await rm(`${path}.lock`, { force: true });
+        }
+    }
 }
 
 /** Makes the file that nobody else may make meanwhile. @param {string} path */
 async function takeLock(path) {
-  for (;;) {
-    try {
-      return await open(path, 'wx');
-    } catch (error) {
-      if (/** @type {any} */ (error).code !== 'EEXIST') throw error;
+    for (;;) {
+        try {
+            return await open(path, 'wx');
+        } catch (error) {
+            if (/** @type {any} */ (error).code !== 'EEXIST') throw error;
+        }
+        const since = await stat(path).then(
+            ({ mtimeMs }) => Date.now() - mtimeMs,
+            () => 0,
+        );
+        if (since > LOCK_MS_MAX) await rm(path, { force: true });
+        await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
     }
-    const since = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
-    if (since > LOCK_MS_MAX) await rm(path, { force: true });
-    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
-  }
 }

@@ -19,69 +19,73 @@ export const isSameState = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** For as long as the program runs. */
 export class MemoryOnly {
-  #states = new Map();
+    #states = new Map();
 
-  /** @param {string} origin */
-  async get(origin) {
-    return this.#states.get(origin) ?? null;
-  }
+    /** @param {string} origin */
+    async get(origin) {
+        return this.#states.get(origin) ?? null;
+    }
 
-  /** @param {string} origin @param {State | null} before @param {State} after */
-  async replace(origin, before, after) {
-    if (!isSameState(this.#states.get(origin) ?? null, before)) return false;
-    this.#states.set(origin, structuredClone(after));
-    return true;
-  }
+    /** @param {string} origin @param {State | null} before @param {State} after */
+    async replace(origin, before, after) {
+        if (!isSameState(this.#states.get(origin) ?? null, before)) return false;
+        this.#states.set(origin, structuredClone(after));
+        return true;
+    }
 }
 
 /** In the browser's IndexedDB, for good, and for all tabs of the page's origin. */
 export class BrowserMemory {
-  constructor(name = 'candor') {
-    this.name = name;
-  }
-
-  /** @param {string} origin */
-  get(origin) {
-    return this.#run('readonly', (states, done) => {
-      const asked = states.get(origin);
-      asked.onsuccess = () => done(asked.result ?? null);
-    });
-  }
-
-  /** @param {string} origin @param {State | null} before @param {State} after */
-  replace(origin, before, after) {
-    // No other transaction that writes begins before this one ends.
-    return this.#run('readwrite', (states, done) => {
-      const asked = states.get(origin);
-      asked.onsuccess = () => {
-        const isStill = isSameState(asked.result ?? null, before);
-        if (isStill) states.put(after, origin);
-        done(isStill);
-      };
-    });
-  }
-
-  /** @param {IDBTransactionMode} mode @param {(states: IDBObjectStore, done: (result: any) => void) => void} work @returns {Promise<any>} */
-  async #run(mode, work) {
-    const database = await new Promise((resolve, reject) => {
-      const opened = indexedDB.open(this.name, 1);
-      opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
-      opened.onsuccess = () => resolve(opened.result);
-      opened.onerror = () => reject(opened.error);
-    });
-    try {
-      return await new Promise((resolve, reject) => {
-        const transaction = database.transaction('logs', mode, { durability: 'strict' });
-        /** @type {any} */
-        let result;
-        transaction.oncomplete = () => resolve(result);
-        transaction.onabort = () => reject(transaction.error);
-        work(transaction.objectStore('logs'), (found) => (result = found));
-      });
-    } finally {
-      database.close();
+    constructor(name = 'candor') {
+        this.name = name;
     }
-  }
+
+    /** @param {string} origin */
+    get(origin) {
+        return this.#run('readonly', (states, done) => {
+            const asked = states.get(origin);
+            asked.onsuccess = () => done(asked.result ?? null);
+        });
+    }
+
+    /** @param {string} origin @param {State | null} before @param {State} after */
+    replace(origin, before, after) {
+        // No other transaction that writes begins before this one ends.
+        return this.#run('readwrite', (states, done) => {
+            const asked = states.get(origin);
+            asked.onsuccess = () => {
+                const isStill = isSameState(asked.result ?? null, before);
+                if (isStill) states.put(after, origin);
+                done(isStill);
+            };
+        });
+    }
+
+    /**
+     * @param {IDBTransactionMode} mode
+     * @param {(states: IDBObjectStore, done: (result: any) => void) => void} work
+     * @returns {Promise<any>}
+     */
+    async #run(mode, work) {
+        const database = await new Promise((resolve, reject) => {
+            const opened = indexedDB.open(this.name, 1);
+            opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
+            opened.onsuccess = () => resolve(opened.result);
+            opened.onerror = () => reject(opened.error);
+        });
+        try {
+            return await new Promise((resolve, reject) => {
+                const transaction = database.transaction('logs', mode, { durability: 'strict' });
+                /** @type {any} */
+                let result;
+                transaction.oncomplete = () => resolve(result);
+                transaction.onabort = () => reject(transaction.error);
+                work(transaction.objectStore('logs'), (found) => (result = found));
+            });
+        } finally {
+            database.close();
+        }
+    }
 }
 
 /** The one that lasts longest here. @returns {Memory} */

@@ -29,163 +29,187 @@ const PINNED = 'candor-log-key';
 const WORKER = new URL('./hash-worker.js', import.meta.url);
 
 const LABELS = /** @type {Record<string, [string, string]>} */ ({
-  holds: ['verified', 'Verified'],
-  refuted: ['failed', 'Failed'],
-  unknown: ['unknown', 'Could not tell'],
-  checking: ['checking', 'Checking'],
+    holds: ['verified', 'Verified'],
+    refuted: ['failed', 'Failed'],
+    unknown: ['unknown', 'Could not tell'],
+    checking: ['checking', 'Checking'],
 });
 
 /** @param {string} name */
-const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
+const meta = (name) =>
+    /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
 
 /** The key that the reader pinned, if there is one. */
 function pinnedKey() {
-  try {
-    return localStorage.getItem(PINNED);
-  } catch {
-    // The reader's browser keeps nothing.
-    return null;
-  }
+    try {
+        return localStorage.getItem(PINNED);
+    } catch {
+        // The reader's browser keeps nothing.
+        return null;
+    }
 }
 
 /** A client of the page's log, or what speaks against the page. */
 function openLog() {
-  const [pinned, named] = [pinnedKey(), meta(PINNED)];
-  if (pinned && pinned !== named) {
-    const what = 'this log is not signed by the key that you pinned';
-    return { refusal: { verdict: 'refuted', what, hint: `pinned: ${pinned}; this page names ${named || 'none'}` } };
-  }
-  try {
-    const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
-    return { client: new LogClient({ url, key: named }) };
-  } catch (error) {
-    const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
-    return { refusal: { verdict: 'unknown', what, hint: 'get the key from the log\'s operator, and pin it' } };
-  }
+    const [pinned, named] = [pinnedKey(), meta(PINNED)];
+    if (pinned && pinned !== named) {
+        const what = 'this log is not signed by the key that you pinned';
+        return { refusal: { verdict: 'refuted', what, hint: `pinned: ${pinned}; this page names ${named || 'none'}` } };
+    }
+    try {
+        const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
+        return { client: new LogClient({ url, key: named }) };
+    } catch (error) {
+        const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
+        return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
+    }
 }
 
-/** Writes a verdict where it belongs. Text is text, whoever wrote it. @param {Element} element @param {{ verdict: string, what: string, hint?: string }} verdict */
+/**
+ * Writes a verdict where it belongs. Text is text, whoever wrote it.
+ * @param {Element} element
+ * @param {{ verdict: string, what: string, hint?: string }} verdict
+ */
 function show(element, verdict) {
-  const [name, label] = LABELS[verdict.verdict];
-  const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
-  const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
-  element.textContent = isShort ? label : words;
-  if (isShort) /** @type {HTMLElement} */ (element).title = words;
-  for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
-  element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
+    const [name, label] = LABELS[verdict.verdict];
+    const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
+    const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
+    element.textContent = isShort ? label : words;
+    if (isShort) /** @type {HTMLElement} */ (element).title = words;
+    for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
+    element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }
 
 /** The place of a verdict inside `element`, which is read out when it changes. @param {Element} element */
 function placeIn(element) {
-  const place = element.querySelector('[data-verdict]') ?? element.appendChild(document.createElement('p'));
-  if (!document.querySelector('[data-candor-summary]')) readOut(place);
-  return place;
+    const place = element.querySelector('[data-verdict]') ?? element.appendChild(document.createElement('p'));
+    if (!document.querySelector('[data-candor-summary]')) readOut(place);
+    return place;
 }
 
 /** @param {Element} place */
 function readOut(place) {
-  place.setAttribute('role', 'status');
-  place.setAttribute('aria-live', 'polite');
+    place.setAttribute('role', 'status');
+    place.setAttribute('aria-live', 'polite');
 }
 
 /** Verifies each record that the page shows. */
 async function verifyRecords() {
-  const { client, refusal } = openLog();
-  const elements = [...document.querySelectorAll('[data-candor-record]')].map((it) => /** @type {HTMLElement} */ (it));
-  const counts = { holds: 0, refuted: 0, unknown: 0 };
-  for (const element of elements) {
-    const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
-    const place = placeIn(element);
-    show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
-    let verdict = refusal;
-    if (client && /^\d{1,20}$/.test(candorRecord)) {
-      // A page that says that a record was withdrawn does not pass it off as one that stands.
-      verdict = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, standing: withdrawn === undefined ? undefined : false });
+    const { client, refusal } = openLog();
+    const elements = [...document.querySelectorAll('[data-candor-record]')].map(
+        (it) => /** @type {HTMLElement} */ (it),
+    );
+    const counts = { holds: 0, refuted: 0, unknown: 0 };
+    for (const element of elements) {
+        const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
+        const place = placeIn(element);
+        show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
+        let verdict = refusal;
+        if (client && /^\d{1,20}$/.test(candorRecord))
+            // A page that says that a record was withdrawn does not pass it off as one that stands.
+            verdict = await client.verifyRecord(BigInt(candorRecord), {
+                leafHash,
+                statement,
+                standing: withdrawn === undefined ? undefined : false,
+            });
+        verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
+        counts[/** @type {'holds'} */ (verdict.verdict)]++;
+        show(place, verdict);
     }
-    verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
-    counts[/** @type {'holds'} */ (verdict.verdict)]++;
-    show(place, verdict);
-  }
-  const summary = document.querySelector('[data-candor-summary]');
-  if (!summary) return;
-  readOut(summary);
-  const verdict = counts.refuted ? 'refuted' : counts.unknown ? 'unknown' : 'holds';
-  const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
-  show(summary, refusal ?? { verdict, what });
+    const summary = document.querySelector('[data-candor-summary]');
+    if (!summary) return;
+    readOut(summary);
+    const verdict = counts.refuted ? 'refuted' : counts.unknown ? 'unknown' : 'holds';
+    const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
+    show(summary, refusal ?? { verdict, what });
 }
 
 /** @param {HTMLElement} element */
 function listenForFiles(element) {
-  const place = placeIn(element);
-  // What was dropped first is not told after what was dropped last.
-  let newest = 0;
-  const take = async (/** @type {Promise<{ isFolder: boolean, found: import('./folder.js').FoundFile[] }>} */ chosen) => {
-    const own = ++newest;
-    const tell = (/** @type {any} */ verdict) => own === newest && show(place, verdict);
-    tell({ verdict: 'checking', what: 'reading the files' });
-    try {
-      const verdict = await verifyFiles(element, await chosen, tell);
-      if (own !== newest) return;
-      show(place, verdict);
-      showReleases(element, verdict.releases ?? []);
-    } catch (error) {
-      tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
+    const place = placeIn(element);
+    // What was dropped first is not told after what was dropped last.
+    let newest = 0;
+    const take = async (
+        /** @type {Promise<{ isFolder: boolean, found: import('./folder.js').FoundFile[] }>} */ chosen,
+    ) => {
+        const own = ++newest;
+        const tell = (/** @type {any} */ verdict) => own === newest && show(place, verdict);
+        tell({ verdict: 'checking', what: 'reading the files' });
+        try {
+            const verdict = await verifyFiles(element, await chosen, tell);
+            if (own !== newest) return;
+            show(place, verdict);
+            showReleases(element, verdict.releases ?? []);
+        } catch (error) {
+            tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
+        }
+    };
+    element.addEventListener('dragover', (event) => event.preventDefault());
+    element.addEventListener('drop', (event) => {
+        event.preventDefault();
+        if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
+    });
+    for (const input of element.querySelectorAll('input')) {
+        if (input.type === 'file')
+            input.addEventListener(
+                'change',
+                () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
+            );
     }
-  };
-  element.addEventListener('dragover', (event) => event.preventDefault());
-  element.addEventListener('drop', (event) => {
-    event.preventDefault();
-    if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
-  });
-  for (const input of element.querySelectorAll('input')) {
-    if (input.type === 'file') input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
-  }
 }
 
-/** @param {HTMLElement} element @param {{ isFolder: boolean, found: import('./folder.js').FoundFile[] }} chosen @param {(verdict: any) => void} tell @returns {Promise<any>} */
+/**
+ * @param {HTMLElement} element
+ * @param {{ isFolder: boolean, found: import('./folder.js').FoundFile[] }} chosen
+ * @param {(verdict: any) => void} tell
+ * @returns {Promise<any>}
+ */
 async function verifyFiles(element, { isFolder, found }, tell) {
-  const { client, refusal } = openLog();
-  if (!client) return refusal;
-  const { files } = isFolder ? await listFolder(found) : { files: found };
-  if (!files.length) return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
-  const bar = element.querySelector('progress');
-  const hashed = await hashInWorkers(files, WORKER, (bytes, total) => {
-    if (bar) [bar.max, bar.value] = [total || 1, bytes];
-  });
-  tell({ verdict: 'checking', what: 'asking the log' });
-  const { weights } = element.dataset;
-  if (weights !== undefined) return compareWithRelease(client, Number(weights), hashed);
-  return isFolder ? findFolder(client, hashed) : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
+    const { client, refusal } = openLog();
+    if (!client) return refusal;
+    const { files } = isFolder ? await listFolder(found) : { files: found };
+    if (!files.length)
+        return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
+    const bar = element.querySelector('progress');
+    const hashed = await hashInWorkers(files, WORKER, (bytes, total) => {
+        if (bar) [bar.max, bar.value] = [total || 1, bytes];
+    });
+    tell({ verdict: 'checking', what: 'asking the log' });
+    const { weights } = element.dataset;
+    if (weights !== undefined) return compareWithRelease(client, Number(weights), hashed);
+    return isFolder
+        ? findFolder(client, hashed)
+        : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
 }
 
 /** @param {HTMLElement} element @param {any[]} releases */
 function showReleases(element, releases) {
-  element.querySelector('[data-releases]')?.replaceChildren(
-    ...releases.map((verdict) => {
-      const item = document.createElement('li');
-      show(item, verdict);
-      return item;
-    }),
-  );
+    element.querySelector('[data-releases]')?.replaceChildren(
+        ...releases.map((verdict) => {
+            const item = document.createElement('li');
+            show(item, verdict);
+            return item;
+        }),
+    );
 }
 
 /** @param {HTMLFormElement} form */
 function listenForPin(form) {
-  const input = /** @type {HTMLInputElement} */ (form.elements.namedItem('key'));
-  const place = placeIn(form);
-  input.value = pinnedKey() ?? meta(PINNED);
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    try {
-      const key = input.value.trim();
-      if (key) localStorage.setItem(PINNED, parseVerifierKey(key).text);
-      else localStorage.removeItem(PINNED);
-      show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
-      verifyRecords();
-    } catch (error) {
-      show(place, { verdict: 'unknown', what: /** @type {Error} */ (error).message });
-    }
-  });
+    const input = /** @type {HTMLInputElement} */ (form.elements.namedItem('key'));
+    const place = placeIn(form);
+    input.value = pinnedKey() ?? meta(PINNED);
+    form.addEventListener('submit', (event) => {
+        event.preventDefault();
+        try {
+            const key = input.value.trim();
+            if (key) localStorage.setItem(PINNED, parseVerifierKey(key).text);
+            else localStorage.removeItem(PINNED);
+            show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
+            verifyRecords();
+        } catch (error) {
+            show(place, { verdict: 'unknown', what: /** @type {Error} */ (error).message });
+        }
+    });
 }
 
 document.querySelectorAll('[data-candor-drop]').forEach((it) => listenForFiles(/** @type {HTMLElement} */ (it)));

@@ -3,7 +3,7 @@
  * shown, it must not look like something else.
  */
 export const plain = (/** @type {string} */ text) =>
-  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
+    text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
 
 /**
  * Why something is not believed: what is wrong, and what the reader can do next.
@@ -14,26 +14,25 @@ export const plain = (/** @type {string} */ text) =>
  * @typedef {'refuted' | 'bad-input' | 'unknown'} Reason
  */
 export class Refusal extends Error {
-  /** @param {Reason} verdict @param {string} what @param {string} [hint] @param {object} [more] */
-  constructor(verdict, what, hint = '', more = {}) {
-    super(plain(what));
-    this.name = 'Refusal';
-    this.verdict = verdict;
-    this.hint = plain(hint);
-    Object.assign(this, more);
-  }
+    /** @param {Reason} verdict @param {string} what @param {string} [hint] @param {object} [more] */
+    constructor(verdict, what, hint = '', more = {}) {
+        super(plain(what));
+        this.name = 'Refusal';
+        this.verdict = verdict;
+        this.hint = plain(hint);
+        Object.assign(this, more);
+    }
 
-  /** The same, told from further outside. */
-  within(/** @type {string} */ where) {
-    return Object.assign(new Refusal(this.verdict, `${where}${this.message}`, this.hint), { ...this });
-  }
+    /** The same, told from further outside. */
+    within(/** @type {string} */ where) {
+        return Object.assign(new Refusal(this.verdict, `${where}${this.message}`, this.hint), { ...this });
+    }
 }
 
-export const refuted = (/** @type {string} */ what, hint = '', more = {}) =>
-  new Refusal('refuted', what, hint, more);
+export const refuted = (/** @type {string} */ what, hint = '', more = {}) => new Refusal('refuted', what, hint, more);
 export const badInput = (/** @type {string} */ what, hint = '') => new Refusal('bad-input', what, hint);
-export const unknown = (/** @type {string} */ what, hint = '', more = {}) =>
-  new Refusal('unknown', what, hint, more);
+export const unknown = (/** @type {string} */ what, hint = '', more = {}) => new Refusal('unknown', what, hint, more);
 
 /** At most `max` characters of what somebody else wrote. */
-export const shortened = (/** @type {string} */ text, max = 80) => JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
+export const shortened = (/** @type {string} */ text, max = 80) =>
+    JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));

@@ -28,15 +28,15 @@ export const splitPoint = (n) => 1n << BigInt((n - 1n).toString(2).length - 1);
 
 /** `MTH(D[n])` over leaf hashes, or over the roots of equal subtrees. @param {Uint8Array[]} leaves */
 export function treeRoot(leaves) {
-  // The roots of complete subtrees, largest first; the size of each is a bit of how many leaves there were.
-  /** @type {Uint8Array[]} */
-  const edge = [];
-  leaves.forEach((leaf, index) => {
-    let hash = leaf;
-    for (let n = index; n % 2; n = (n - 1) / 2) hash = nodeHash(/** @type {Uint8Array} */ (edge.pop()), hash);
-    edge.push(hash);
-  });
-  return foldEdge(edge);
+    // The roots of complete subtrees, largest first; the size of each is a bit of how many leaves there were.
+    /** @type {Uint8Array[]} */
+    const edge = [];
+    leaves.forEach((leaf, index) => {
+        let hash = leaf;
+        for (let n = index; n % 2; n = (n - 1) / 2) hash = nodeHash(/** @type {Uint8Array} */ (edge.pop()), hash);
+        edge.push(hash);
+    });
+    return foldEdge(edge);
 }
 
 /** The root of a tree by the roots of the complete subtrees that make it up. @param {Uint8Array[]} edge */
@@ -44,17 +44,17 @@ export const foldEdge = (edge) => (edge.length ? edge.reduceRight((right, left) 
 
 /** The hashes of a proof that have not been used yet. */
 class Unused {
-  constructor(/** @type {Uint8Array[]} */ hashes) {
-    this.hashes = hashes;
-    this.left = hashes.length;
-  }
-  takeLast() {
-    if (!this.left) throw refuted('the proof has too few hashes for these positions');
-    return this.hashes[--this.left];
-  }
-  checkEmpty() {
-    if (this.left) throw refuted(`the proof has ${this.left} hashes more than these positions ask for`);
-  }
+    constructor(/** @type {Uint8Array[]} */ hashes) {
+        this.hashes = hashes;
+        this.left = hashes.length;
+    }
+    takeLast() {
+        if (!this.left) throw refuted('the proof has too few hashes for these positions');
+        return this.hashes[--this.left];
+    }
+    checkEmpty() {
+        if (this.left) throw refuted(`the proof has ${this.left} hashes more than these positions ask for`);
+    }
 }
 
 /**
@@ -62,23 +62,30 @@ class Unused {
  * @param {{ index: bigint, size: bigint, leaf: Uint8Array, path: Uint8Array[], root: Uint8Array }} proof
  */
 export function verifyInclusion({ index, size, leaf, path, root }) {
-  if (index < 0n || index >= size) throw refuted(`entry ${index} is not between 0 and ${size}`);
-  const rest = new Unused(path);
-  const computed = rootFromPath(index, size, leaf, rest);
-  rest.checkEmpty();
-  if (!equal(computed, root)) {
-    throw refuted(`the proof leads to root ${base64(computed)}, and the tree's root is ${base64(root)}`);
-  }
+    if (index < 0n || index >= size) throw refuted(`entry ${index} is not between 0 and ${size}`);
+    const rest = new Unused(path);
+    const computed = rootFromPath(index, size, leaf, rest);
+    rest.checkEmpty();
+    if (!equal(computed, root)) {
+        throw refuted(`the proof leads to root ${base64(computed)}, and the tree's root is ${base64(root)}`);
+    }
 }
 
-/** `PATH(m, D[n])` read backwards. @param {bigint} m @param {bigint} n @param {Uint8Array} leaf @param {Unused} path @returns {Uint8Array} */
+/**
+ * `PATH(m, D[n])` read backwards.
+ * @param {bigint} m
+ * @param {bigint} n
+ * @param {Uint8Array} leaf
+ * @param {Unused} path
+ * @returns {Uint8Array}
+ */
 function rootFromPath(m, n, leaf, path) {
-  if (n === 1n) return leaf;
-  const k = splitPoint(n);
-  const sibling = path.takeLast();
-  return m < k
-    ? nodeHash(rootFromPath(m, k, leaf, path), sibling)
-    : nodeHash(sibling, rootFromPath(m - k, n - k, leaf, path));
+    if (n === 1n) return leaf;
+    const k = splitPoint(n);
+    const sibling = path.takeLast();
+    return m < k
+        ? nodeHash(rootFromPath(m, k, leaf, path), sibling)
+        : nodeHash(sibling, rootFromPath(m - k, n - k, leaf, path));
 }
 
 /**
@@ -89,18 +96,21 @@ function rootFromPath(m, n, leaf, path) {
  * @param {TreeHead} older @param {TreeHead} newer @param {Uint8Array[]} path
  */
 export function verifyConsistency(older, newer, path) {
-  if (older.size > newer.size) throw refuted(`a tree of ${older.size} entries can't be the beginning of one of ${newer.size}`);
-  const rest = new Unused(path);
-  const computed = older.size
-    ? rootsFromSubproof(older.size, newer.size, true, older.root, rest)
-    : { old: EMPTY_ROOT, new: newer.size ? newer.root : EMPTY_ROOT };
-  rest.checkEmpty();
-  if (!equal(computed.old, older.root)) {
-    throw refuted(`the proof leads to root ${base64(computed.old)} for the older tree, whose root is ${base64(older.root)}`);
-  }
-  if (!equal(computed.new, newer.root)) {
-    throw refuted(`the proof leads to root ${base64(computed.new)}, and the tree's root is ${base64(newer.root)}`);
-  }
+    if (older.size > newer.size)
+        throw refuted(`a tree of ${older.size} entries can't be the beginning of one of ${newer.size}`);
+    const rest = new Unused(path);
+    const computed = older.size
+        ? rootsFromSubproof(older.size, newer.size, true, older.root, rest)
+        : { old: EMPTY_ROOT, new: newer.size ? newer.root : EMPTY_ROOT };
+    rest.checkEmpty();
+    if (!equal(computed.old, older.root)) {
+        throw refuted(
+            `the proof leads to root ${base64(computed.old)} for the older tree, whose root is ${base64(older.root)}`,
+        );
+    }
+    if (!equal(computed.new, newer.root)) {
+        throw refuted(`the proof leads to root ${base64(computed.new)}, and the tree's root is ${base64(newer.root)}`);
+    }
 }
 
 /**
@@ -110,16 +120,16 @@ export function verifyConsistency(older, newer, path) {
  * @returns {{ old: Uint8Array, new: Uint8Array }}
  */
 function rootsFromSubproof(m, n, b, known, path) {
-  if (m === n) {
-    const hash = b ? known : path.takeLast();
-    return { old: hash, new: hash };
-  }
-  const k = splitPoint(n);
-  const sibling = path.takeLast();
-  if (m <= k) {
-    const left = rootsFromSubproof(m, k, b, known, path);
-    return { old: left.old, new: nodeHash(left.new, sibling) };
-  }
-  const right = rootsFromSubproof(m - k, n - k, false, known, path);
-  return { old: nodeHash(sibling, right.old), new: nodeHash(sibling, right.new) };
+    if (m === n) {
+        const hash = b ? known : path.takeLast();
+        return { old: hash, new: hash };
+    }
+    const k = splitPoint(n);
+    const sibling = path.takeLast();
+    if (m <= k) {
+        const left = rootsFromSubproof(m, k, b, known, path);
+        return { old: left.old, new: nodeHash(left.new, sibling) };
+    }
+    const right = rootsFromSubproof(m - k, n - k, false, known, path);
+    return { old: nodeHash(sibling, right.old), new: nodeHash(sibling, right.new) };
 }

@@ -29,8 +29,8 @@ const SIZE_MAX = 2n ** 64n - 1n;
 
 /** A whole number below 2^64, without leading zeroes. @param {string} text @returns {bigint | null} */
 export function parseU64(text) {
-  const number = /^(?:0|[1-9][0-9]{0,19})$/.test(text) ? BigInt(text) : null;
-  return number === null || number > SIZE_MAX ? null : number;
+    const number = /^(?:0|[1-9][0-9]{0,19})$/.test(text) ? BigInt(text) : null;
+    return number === null || number > SIZE_MAX ? null : number;
 }
 
 /**
@@ -38,56 +38,67 @@ export function parseU64(text) {
  * @param {string | Uint8Array} note @param {import('./signed-note.js').VerifierKey} key @returns {Promise<Checkpoint>}
  */
 export async function verifyCheckpoint(note, key) {
-  const bytes = typeof note === 'string' ? utf8(note) : note;
-  const parsed = parseNote(bytes);
-  await verifyNote(parsed, [key]);
-  return { ...parseCheckpoint(parsed.text, key.name), text: /** @type {string} */ (fromUtf8(bytes)) };
+    const bytes = typeof note === 'string' ? utf8(note) : note;
+    const parsed = parseNote(bytes);
+    await verifyNote(parsed, [key]);
+    return { ...parseCheckpoint(parsed.text, key.name), text: /** @type {string} */ (fromUtf8(bytes)) };
 }
 
 /** @param {string} text @param {string} origin the log that it should be of */
 export function parseCheckpoint(text, origin) {
-  const lines = text.replace(/\n$/, '').split('\n');
-  const [found, sizeLine, rootLine, ...extensions] = lines;
-  if (lines.length < 3) throw refuted(`a checkpoint has at least three lines, and this one has ${lines.length}`);
-  if (found !== origin) {
-    throw refuted(`this is a checkpoint of ${shortened(found, 100)}, and not of ${origin}`, '', { isOtherKey: true });
-  }
-  const size = parseU64(sizeLine);
-  if (size === null) {
-    throw refuted(`the checkpoint's second line is ${shortened(sizeLine)} and should be the tree size, without leading zeroes`);
-  }
-  const root = fromBase64(rootLine);
-  if (root?.length !== 32) {
-    throw refuted(`the checkpoint's third line is ${shortened(rootLine)} and should be the root hash, the base64 of 32 bytes`);
-  }
-  if (extensions.length > EXTENSION_LINES_MAX || extensions.includes('')) {
-    throw refuted(`the checkpoint has an empty extension line, or over ${EXTENSION_LINES_MAX}`);
-  }
-  const retirements = extensions.filter((line) => line.split(' ', 1)[0] === 'retired').map(parseRetirement);
-  // Of two, one would be believed, and not by everybody the same.
-  if (retirements.length > 1) throw refuted('the checkpoint says twice that the log is retired');
-  if (size === 0n && !equal(root, EMPTY_ROOT)) {
-    throw refuted('the checkpoint says that the tree is empty and gives it a root that the empty tree does not have');
-  }
-  return { origin, size, root, extensions, retirement: retirements[0] ?? null };
+    const lines = text.replace(/\n$/, '').split('\n');
+    const [found, sizeLine, rootLine, ...extensions] = lines;
+    if (lines.length < 3) throw refuted(`a checkpoint has at least three lines, and this one has ${lines.length}`);
+    if (found !== origin) {
+        throw refuted(`this is a checkpoint of ${shortened(found, 100)}, and not of ${origin}`, '', {
+            isOtherKey: true,
+        });
+    }
+    const size = parseU64(sizeLine);
+    if (size === null) {
+        throw refuted(
+            `the checkpoint's second line is ${shortened(sizeLine)} and should be the tree size, without leading zeroes`,
+        );
+    }
+    const root = fromBase64(rootLine);
+    if (root?.length !== 32) {
+        throw refuted(
+            `the checkpoint's third line is ${shortened(rootLine)} and should be the root hash, the base64 of 32 bytes`,
+        );
+    }
+    if (extensions.length > EXTENSION_LINES_MAX || extensions.includes('')) {
+        throw refuted(`the checkpoint has an empty extension line, or over ${EXTENSION_LINES_MAX}`);
+    }
+    const retirements = extensions.filter((line) => line.split(' ', 1)[0] === 'retired').map(parseRetirement);
+    // Of two, one would be believed, and not by everybody the same.
+    if (retirements.length > 1) throw refuted('the checkpoint says twice that the log is retired');
+    if (size === 0n && !equal(root, EMPTY_ROOT)) {
+        throw refuted(
+            'the checkpoint says that the tree is empty and gives it a root that the empty tree does not have',
+        );
+    }
+    return { origin, size, root, extensions, retirement: retirements[0] ?? null };
 }
 
 /** `retired`, or `retired KEY URL`. @param {string} line @returns {Retirement} */
 function parseRetirement(line) {
-  const fault = (/** @type {string} */ what) =>
-    refuted(`the checkpoint says that the log is retired, and how can't be read: ${what}`);
-  const [, key, url, ...more] = line.split(' ');
-  if (key === undefined) return { next: null };
-  if (url === undefined || more.length) throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY URL\``);
-  try {
-    parseVerifierKey(key);
-  } catch (error) {
-    throw fault(`the next log's key is refused: ${/** @type {Error} */ (error).message}`);
-  }
-  if (!/^https?:\/\/[\x21-\x7e]+$/.test(url) || url.length > URL_BYTES_MAX) {
-    throw fault(`the next log's address is ${shortened(url)}, and should be a URL of http or https, of at most ${URL_BYTES_MAX} bytes`);
-  }
-  return { next: { key, url: url.replace(/\/+$/, '') } };
+    const fault = (/** @type {string} */ what) =>
+        refuted(`the checkpoint says that the log is retired, and how can't be read: ${what}`);
+    const [, key, url, ...more] = line.split(' ');
+    if (key === undefined) return { next: null };
+    if (url === undefined || more.length)
+        throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY URL\``);
+    try {
+        parseVerifierKey(key);
+    } catch (error) {
+        throw fault(`the next log's key is refused: ${/** @type {Error} */ (error).message}`);
+    }
+    if (!/^https?:\/\/[\x21-\x7e]+$/.test(url) || url.length > URL_BYTES_MAX) {
+        throw fault(
+            `the next log's address is ${shortened(url)}, and should be a URL of http or https, of at most ${URL_BYTES_MAX} bytes`,
+        );
+    }
+    return { next: { key, url: url.replace(/\/+$/, '') } };
 }
 
 /** As a number where that keeps its value, which BigInts always do. @param {bigint} n */
@@ -95,9 +106,9 @@ export const plainNumber = (n) => (n <= Number.MAX_SAFE_INTEGER ? Number(n) : n)
 
 /** What verdicts say of a checkpoint. @param {Checkpoint} checkpoint */
 export const checkpointGist = ({ origin, size, root, retirement, text }) => ({
-  origin,
-  size: plainNumber(size),
-  root: base64(root),
-  retirement,
-  text,
+    origin,
+    size: plainNumber(size),
+    root: base64(root),
+    retirement,
+    text,
 });

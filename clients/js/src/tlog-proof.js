@@ -22,31 +22,37 @@ const HEADER = 'c2sp.org/tlog-proof@v1';
 const PATH_HASHES_MAX = 64;
 const EXTRA_BYTES_MAX = 65536;
 
-/** @param {string} text @returns {{ extra: Uint8Array | null, index: bigint, path: Uint8Array[], checkpoint: string }} */
+/**
+ * @param {string} text
+ * @returns {{ extra: Uint8Array | null, index: bigint, path: Uint8Array[], checkpoint: string }}
+ */
 export function parseReceipt(text) {
-  const bytes = utf8(text).length;
-  if (bytes > NOTE_BYTES_MAX + 2 * EXTRA_BYTES_MAX) throw badInput(`the proof has ${bytes} bytes, more than any proof`);
-  const form = (/** @type {number} */ line, /** @type {string} */ rule) => badInput(`line ${line} of the proof: ${rule}`);
-  const end = text.indexOf('\n\n');
-  if (end < 0) throw form(1, 'the proof ends before its checkpoint, which follows an empty line');
-  const lines = text.slice(0, end).split('\n');
-  if (lines[0] !== HEADER) throw form(1, `a proof begins with ${HEADER}`);
-  let next = 1;
-  let extra = null;
-  if (lines[1]?.startsWith('extra ')) {
-    extra = fromBase64(lines[1].slice(6));
-    if (!extra || extra.length > EXTRA_BYTES_MAX) throw form(2, 'behind extra comes base64, of at most 65,536 bytes');
-    next = 2;
-  }
-  const index = lines[next]?.startsWith('index ') ? parseU64(lines[next].slice(6)) : null;
-  if (index === null) throw form(next + 1, 'it should be index and a number without leading zeroes');
-  const path = lines.slice(next + 1, next + 2 + PATH_HASHES_MAX).map((line, n) => {
-    const hash = fromBase64(line);
-    if (hash?.length !== 32) throw form(next + 2 + n, 'it should be the base64 of a 32-byte hash');
-    return hash;
-  });
-  if (path.length > PATH_HASHES_MAX) throw form(next + 2 + PATH_HASHES_MAX, 'no inclusion proof has over 64 hashes');
-  return { extra, index, path, checkpoint: text.slice(end + 2) };
+    const bytes = utf8(text).length;
+    if (bytes > NOTE_BYTES_MAX + 2 * EXTRA_BYTES_MAX)
+        throw badInput(`the proof has ${bytes} bytes, more than any proof`);
+    const form = (/** @type {number} */ line, /** @type {string} */ rule) =>
+        badInput(`line ${line} of the proof: ${rule}`);
+    const end = text.indexOf('\n\n');
+    if (end < 0) throw form(1, 'the proof ends before its checkpoint, which follows an empty line');
+    const lines = text.slice(0, end).split('\n');
+    if (lines[0] !== HEADER) throw form(1, `a proof begins with ${HEADER}`);
+    let next = 1;
+    let extra = null;
+    if (lines[1]?.startsWith('extra ')) {
+        extra = fromBase64(lines[1].slice(6));
+        if (!extra || extra.length > EXTRA_BYTES_MAX)
+            throw form(2, 'behind extra comes base64, of at most 65,536 bytes');
+        next = 2;
+    }
+    const index = lines[next]?.startsWith('index ') ? parseU64(lines[next].slice(6)) : null;
+    if (index === null) throw form(next + 1, 'it should be index and a number without leading zeroes');
+    const path = lines.slice(next + 1, next + 2 + PATH_HASHES_MAX).map((line, n) => {
+        const hash = fromBase64(line);
+        if (hash?.length !== 32) throw form(next + 2 + n, 'it should be the base64 of a 32-byte hash');
+        return hash;
+    });
+    if (path.length > PATH_HASHES_MAX) throw form(next + 2 + PATH_HASHES_MAX, 'no inclusion proof has over 64 hashes');
+    return { extra, index, path, checkpoint: text.slice(end + 2) };
 }
 
 /**
@@ -54,19 +60,22 @@ export function parseReceipt(text) {
  * @param {string} text @param {Uint8Array} entry @param {import('./signed-note.js').VerifierKey} key
  */
 export async function verifyReceipt(text, entry, key) {
-  const { index, path, checkpoint: note } = parseReceipt(text);
-  const checkpoint = await verifyCheckpoint(note, key).catch((error) => {
-    const within = error.within('its checkpoint does not hold: ');
-    throw error.isOtherKey ? badInput(within.message, 'check that the key is that of the log that the proof is from') : within;
-  });
-  const { size, root } = checkpoint;
-  if (index >= size) throw refuted(`the proof is about entry ${index}, and its checkpoint's tree has ${size} entries`);
-  try {
-    verifyInclusion({ index, size, leaf: leafHash(entry), path, root });
-  } catch (error) {
-    throw /** @type {any} */ (error).within(`the entry is not at index ${index} of the log: `);
-  }
-  return { index, checkpoint };
+    const { index, path, checkpoint: note } = parseReceipt(text);
+    const checkpoint = await verifyCheckpoint(note, key).catch((error) => {
+        const within = error.within('its checkpoint does not hold: ');
+        throw error.isOtherKey
+            ? badInput(within.message, 'check that the key is that of the log that the proof is from')
+            : within;
+    });
+    const { size, root } = checkpoint;
+    if (index >= size)
+        throw refuted(`the proof is about entry ${index}, and its checkpoint's tree has ${size} entries`);
+    try {
+        verifyInclusion({ index, size, leaf: leafHash(entry), path, root });
+    } catch (error) {
+        throw /** @type {any} */ (error).within(`the entry is not at index ${index} of the log: `);
+    }
+    return { index, checkpoint };
 }
 
 /**
@@ -75,14 +84,28 @@ export async function verifyReceipt(text, entry, key) {
  * @param {string} text @param {Uint8Array} envelope as a file has it @param {string} logKey `origin+id+key`
  */
 export async function judgeReceipt(text, envelope, logKey) {
-  try {
-    const parsed = parseEnvelope(envelope);
-    const { statement } = recordOf(parsed);
-    const { index, checkpoint } = await verifyReceipt(text, entryOf(parsed), parseVerifierKey(logKey));
-    const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}; the signature is not checked: a lone proof does not say which keys are ${statement.publisher}'s`;
-    return { verdict: 'unknown', isInLog: true, what, detail: what, hint: 'verify a .candor bundle that holds the record, or ask the log', checkpoint: checkpointGist(checkpoint) };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { verdict: error.verdict, isInLog: false, what: error.message, detail: error.message, hint: error.hint, checkpoint: null };
-  }
+    try {
+        const parsed = parseEnvelope(envelope);
+        const { statement } = recordOf(parsed);
+        const { index, checkpoint } = await verifyReceipt(text, entryOf(parsed), parseVerifierKey(logKey));
+        const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}; the signature is not checked: a lone proof does not say which keys are ${statement.publisher}'s`;
+        return {
+            verdict: 'unknown',
+            isInLog: true,
+            what,
+            detail: what,
+            hint: 'verify a .candor bundle that holds the record, or ask the log',
+            checkpoint: checkpointGist(checkpoint),
+        };
+    } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        return {
+            verdict: error.verdict,
+            isInLog: false,
+            what: error.message,
+            detail: error.message,
+            hint: error.hint,
+            checkpoint: null,
+        };
+    }
 }

@@ -4,7 +4,7 @@ export * from './index.js';
 
 /** In a folder, for all programs that use it. */
 export class FileMemory implements Memory {
-  constructor(folder: string);
-  get(origin: string): Promise<State | null>;
-  replace(origin: string, before: State | null, after: State): Promise<boolean>;
+    constructor(folder: string);
+    get(origin: string): Promise<State | null>;
+    replace(origin: string, before: State | null, after: State): Promise<boolean>;
 }
