@@ -2363,7 +2363,7 @@ show(place, verdict);
 const summary = document.querySelector('[data-candor-summary]');
 if (!summary) return;
 readOut(summary);
-const verdict = counts.refuted ? 'refuted' : counts.unknown ? 'unknown' : 'holds';
+const verdict = counts.refuted ? 'refuted' : counts.unknown || !elements.length ? 'unknown' : 'holds';
 const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
 show(summary, refusal ?? { verdict, what });
 }

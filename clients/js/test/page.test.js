@@ -54,6 +54,7 @@ const PAGES = {
         `${shown(good, good.card).replace('data-leaf-hash="', 'data-leaf-hash="x')}${shown(good, 0, `data-statement="${good.statement}"`)}<article data-candor-record="99"></article><article data-candor-record="x"></article><article data-candor-record="4"><p data-verdict></p></article>`,
     ),
     summary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, good.card)}`),
+    noRecords: html(good, '<p data-candor-summary></p>'),
     hex: html(good, `<article data-candor-record="0" data-leaf-hash="${hex(leafHash(good.entries[0]))}"></article>`),
     noKey: html(good, shown(good, 0)).replace(good.key, ''),
     wrongKey: html(good, shown(good, 0)).replace(good.key, new TestLog('good.example/log', key(51)).key),
@@ -143,7 +144,7 @@ async function drive() {
     };
     try {
         const seen = {};
-        for (const name of ['good', 'changed', 'summary', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
+        for (const name of ['good', 'changed', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
             seen[name] = await open(name);
         await open('drop');
         seen.dropped = await drop([new File(['README.md'], 'README.md')]);
@@ -267,6 +268,7 @@ test(
                 ],
             );
             assert.match(seen.summary[0][1], /^Verified: 2 of 2 records on this page are in the log/);
+            assert.equal(seen.noRecords[0][0], 'unknown');
         });
         await t.test('files are hashed in a worker, and found', () => {
             is(seen.dropped.places, [
