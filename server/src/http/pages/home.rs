@@ -5,11 +5,12 @@ use axum::extract::State;
 
 use super::shown::{Listed, ListedRelease};
 use super::{Frame, Html, Page};
+use crate::catalogue::Catalogue;
 use crate::catalogue::questions::{HitOf, Search};
 use crate::catalogue::terms::{Filter, Question};
 use crate::drawing::{GrowthPoint, growth};
 use crate::http::Shared;
-use crate::storage::{RecordFilter, RecordPage};
+use crate::storage::{RecordFilter, RecordPage, StorageError};
 use candor_core::record::Kind;
 
 /// How many models and records are shown.
@@ -22,8 +23,14 @@ struct Home {
     frame: Frame,
     root: String,
     checkpoint: String,
-    releases: Vec<ListedRelease>,
     records: Vec<Listed>,
+    /// What is counted and found; nothing while the catalogue is not open.
+    found: Option<Found>,
+}
+
+/// What the catalogue has for this page.
+struct Found {
+    releases: Vec<ListedRelease>,
     models: i64,
     publishers: i64,
     growth: Option<String>,
@@ -31,7 +38,11 @@ struct Home {
 
 /// `GET /`
 pub(super) async fn home(State(log): Shared) -> Page {
-    let catalogue = log.catalogue().await?;
+    // The log is shown as long as it can be read: on a full disk, say, the catalogue may not open.
+    let found = match log.catalogue().await {
+        Ok(catalogue) => Some(Found::of(&catalogue).await?),
+        Err(_) => None,
+    };
     let released = log.sequencer.released();
     let page = RecordPage {
         before: released.head.size,
@@ -40,29 +51,37 @@ pub(super) async fn home(State(log): Shared) -> Page {
     let records = log
         .view(log.storage.records(&RecordFilter::default(), page))
         .await?;
-    let search = Search {
-        question: Question::default()
-            .and(&Filter::Newest)
-            .and_any(&RELEASE_KINDS.map(Filter::Kind)),
-        limit: MODELS,
-        ..Search::default()
-    };
-    let hits = catalogue.search(&search).await?;
-    let statistics = catalogue.statistics().await?;
-    let newest = hits.iter().filter_map(|hit| match &hit.of {
-        HitOf::Release(release) => Some(ListedRelease::of(release)),
-        HitOf::Publisher(_) => None,
-    });
     Ok(Html::of(&Home {
         root: released.head.root.to_string(),
         checkpoint: released.checkpoint.clone(),
-        releases: newest.collect(),
         records: records.iter().map(Listed::of).collect(),
-        models: statistics.models,
-        publishers: statistics.publishers,
-        growth: draw_growth(&statistics.growth),
+        found,
         frame: Frame::of(&log).with_feed("/feed.atom"),
     }))
+}
+
+impl Found {
+    async fn of(catalogue: &Catalogue) -> Result<Self, StorageError> {
+        let search = Search {
+            question: Question::default()
+                .and(&Filter::Newest)
+                .and_any(&RELEASE_KINDS.map(Filter::Kind)),
+            limit: MODELS,
+            ..Search::default()
+        };
+        let hits = catalogue.search(&search).await?;
+        let statistics = catalogue.statistics().await?;
+        let newest = hits.iter().filter_map(|hit| match &hit.of {
+            HitOf::Release(release) => Some(ListedRelease::of(release)),
+            HitOf::Publisher(_) => None,
+        });
+        Ok(Self {
+            releases: newest.collect(),
+            models: statistics.models,
+            publishers: statistics.publishers,
+            growth: draw_growth(&statistics.growth),
+        })
+    }
 }
 
 /// What a release has, so that publishers are not among the models.
