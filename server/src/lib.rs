@@ -20,6 +20,7 @@ pub mod catalogue;
 pub mod config;
 mod current_keys;
 pub mod data_folder;
+pub mod demo_data;
 pub mod drawing;
 mod failpoint;
 pub mod http;

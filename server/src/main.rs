@@ -99,6 +99,11 @@ enum Command {
     /// Look after the log's webhooks, which `--config` names
     #[command(subcommand)]
     Webhook(WebhookCommand),
+    /// Make a new log that is filled with what shows what a registry is for
+    ///
+    /// Its publishers have keys that anybody can make, and its records say that the labs named there did not publish them: a
+    /// log to look at, and to measure with, and no other.
+    DemoData(operator::DemoDataOptions),
     /// Sign a publisher's registration as the operator, and print it ready to be published
     Admit {
         #[command(flatten)]
@@ -161,6 +166,7 @@ fn main() -> ExitCode {
             write_static_part(&data, static_part)
         }
         Command::Webhook(WebhookCommand::List { data }) => operator::webhooks::list(&data),
+        Command::DemoData(options) => operator::demo_data(&options),
         Command::Admit { data, file } => admit(&data, &file),
         Command::Openapi => {
             print(&format!("{:#}", http::openapi()));

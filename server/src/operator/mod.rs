@@ -1,5 +1,7 @@
-//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export`, `import`, `retire` and `webhook`.
+//! The commands that look after a log: `fsck`, `rebuild`, `backup`, `restore`, `export`, `import`, `retire` and `webhook`,
+//! and `demo-data`, which makes one to look at.
 
+mod demo_data;
 mod retire;
 pub(crate) mod webhooks;
 
@@ -26,6 +28,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{lock, note, open_storage, print, require_log, runtime};
 
+pub(crate) use demo_data::{DemoDataOptions, demo_data};
 pub(crate) use retire::{RetireOptions, retire};
 
 /// How often a line says how far it is, where nobody watches.
