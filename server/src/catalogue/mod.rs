@@ -38,6 +38,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::config::Settings;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{LogIdentity, StorageError};
 
@@ -69,6 +70,16 @@ pub enum Place {
     File(PathBuf),
     /// Beside a log in Postgres.
     Database(DatabaseUrl),
+}
+
+impl Place {
+    /// Where a log with these settings has it.
+    pub fn of(settings: &Settings) -> Self {
+        match &settings.database {
+            Some(database) => Self::Database(database.clone()),
+            None => Self::File(settings.data.catalogue()),
+        }
+    }
 }
 
 /// A catalogue, once it is open: a log whose catalogue can't be opened serves all the rest.
@@ -226,9 +237,14 @@ impl Catalogue {
         *self.size.borrow()
     }
 
+    /// How many entries it has, each time that it has more.
+    pub fn sizes(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
+    }
+
     /// Waits a moment for it to have the first `size` entries, and returns how many it has.
     pub async fn reach(&self, size: u64) -> u64 {
-        let mut sizes = self.size.subscribe();
+        let mut sizes = self.sizes();
         let behind = size.saturating_sub(self.size());
         if (1..=LAG_ENTRIES_MAX).contains(&behind) {
             let reached = sizes.wait_for(|it| *it >= size);

@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Sqlite, Transaction, Type}
 
 use crate::storage::StorageError;
 
-/// How many values one statement binds at most. Postgres takes 65,535, and `SQLite` 32,766.
-const VALUES_MAX: usize = 16_000;
+/// How many values one statement binds at most. Postgres takes 65,535, and `SQLite` 32,766; but `SQLite` finds each by its
+/// name in a list, so that the time for one statement grows with the square of how many it has.
+const VALUES_MAX: usize = 1_000;
 
 /// Connections to a catalogue.
 #[derive(Clone, Debug)]

@@ -32,6 +32,10 @@ impl ModelFolder {
     /// Reads the card and hashes all files.
     pub(super) fn read(folder: &Path, release: &ReleaseName) -> Result<Self, DemoDataError> {
         let path = folder.join("README.md");
+        if !path.exists() {
+            let rule = "there is none, and a model's folder has its card in README.md";
+            return Err(form(&path, rule));
+        }
         let card = read_text(&path)?;
         let (fields, left_out) = front_matter::read(&card);
         let mut annotations = note(NOTE);

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::DemoDataError;
 use super::lab::Signed;
 use crate::accept::{Again, Parsed, Registration, accept};
 use crate::limits::Limits;
 use crate::plan::{Placed, Submission};
 use crate::recent::Recent;
+use crate::releases::Released;
 use crate::sequencer::Sequencer;
 use crate::storage::Storage;
 
@@ -34,6 +37,11 @@ impl OpenLog {
             sequencer,
             limits: Limits::new(),
         }
+    }
+
+    /// Each tree as it is released, beginning with the newest.
+    pub fn releases(&self) -> watch::Receiver<Arc<Released>> {
+        self.sequencer.releases()
     }
 
     /// Publishes records together: all of them or none. `what` names them in errors.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use candor_core::note::{LogKey, Origin, VerifierKey};
 use candor_core::record::{Kind, ReleaseName};
+use candor_server::catalogue::{Follower, Opened, Place};
 use candor_server::config::{DataOptions, Settings};
 use candor_server::demo_data::{
     Content, Filled, MODEL_RELEASE, OpenLog, RELEASE_TO_VERIFY, Sources,
@@ -13,13 +15,19 @@ use candor_server::init;
 use candor_server::last_signed::LastSigned;
 use candor_server::metrics::Metrics;
 use candor_server::recent::Recent;
+use candor_server::releases::Released;
 use candor_server::sequencer::{Sequencer, SequencerParts};
 use candor_server::signer::{RemoteSigner, Signer};
+use candor_server::storage::{LogIdentity, Storage};
 use clap::Args;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::{Meter, resolve};
 use crate::{Away, lock, open_storage, print, runtime, signer};
+
+/// A step of deriving the catalogue that takes longer than this is left to the server.
+const STEP_TIME_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Args)]
 pub(crate) struct DemoDataOptions {
@@ -92,7 +100,7 @@ async fn fill(settings: &Settings, content: Content) -> anyhow::Result<Filled> {
         queue_max: settings.queue_max,
         metrics: Arc::new(Metrics::new()),
     };
-    let key = LogKey::from(identity.key);
+    let key = LogKey::from(identity.key.clone());
     let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
     let (stop, stopping) = watch::channel(false);
     let (sequencer, task) = Sequencer::start(parts, last_signed, stopping).await?;
@@ -102,6 +110,10 @@ async fn fill(settings: &Settings, content: Content) -> anyhow::Result<Filled> {
         .publish(&log, &|done, total| meter.show(done, total))
         .await;
     drop(meter);
+    let released = log.releases();
+    if filled.is_ok() {
+        derive(settings, &storage, identity, released).await?;
+    }
     stop.send_replace(true);
     let ended = task.await?;
     storage.close().await;
@@ -109,6 +121,41 @@ async fn fill(settings: &Settings, content: Content) -> anyhow::Result<Filled> {
     // Whoever waited was told less than the sequencer knows.
     ended?;
     Ok(filled?)
+}
+
+/// Derives the catalogue, so that the first look finds all of it. What is missing then, a server derives.
+async fn derive(
+    settings: &Settings,
+    storage: &Arc<dyn Storage>,
+    identity: LogIdentity,
+    released: watch::Receiver<Arc<Released>>,
+) -> anyhow::Result<()> {
+    let size = released.borrow().head.size.get();
+    let opened = Opened::default();
+    let follower = Follower {
+        place: Place::of(settings),
+        opened: opened.clone(),
+        storage: Arc::clone(storage),
+        identity,
+        released,
+    };
+    let (stop, stopping) = watch::channel(false);
+    let follower = tokio::spawn(follower.run(stopping));
+    if let Some(catalogue) = opened.get().await {
+        let meter = Meter::new("derived");
+        let mut sizes = catalogue.sizes();
+        loop {
+            let derived = *sizes.borrow_and_update();
+            meter.show(derived, size);
+            let is_behind = derived < size;
+            if !is_behind || timeout(STEP_TIME_MAX, sizes.changed()).await.is_err() {
+                break;
+            }
+        }
+    }
+    stop.send_replace(true);
+    follower.await?;
+    Ok(())
 }
 
 /// What there is, and what to do with it.

@@ -1,5 +1,6 @@
-//! What operators run: `fsck`, `rebuild`, `backup`, `restore`, `retire`, `export` and `import`, on real logs.
+//! What operators run: `fsck`, `rebuild`, `backup`, `restore`, `retire`, `export` and `import`, on real logs, and `demo-data`.
 
+mod demo_data;
 mod flips;
 mod moving;
 mod rebuilding;

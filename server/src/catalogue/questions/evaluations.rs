@@ -297,7 +297,8 @@ impl Catalogue {
             .pool
             .rows(
                 "SELECT task, metric, count(*) FROM evaluation WHERE model = $1 AND withdrawn_by IS NULL
-                 GROUP BY task, metric ORDER BY count(*) DESC, task, metric LIMIT $2",
+                 GROUP BY task, metric
+                 ORDER BY count(DISTINCT author) DESC, count(*) DESC, max(by_others) DESC, task, metric LIMIT $2",
                 vec![model.into(), i64::from(limit).into()],
             )
             .await?;

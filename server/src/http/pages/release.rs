@@ -1,5 +1,6 @@
 //! A release: what it is, which files, how it was made, what was measured, and every record that says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -144,6 +145,8 @@ struct ReleasePage {
     measured: Vec<ShownMeasured>,
     measured_total: usize,
     others: usize,
+    /// Who they are.
+    other_authors: Vec<String>,
     agree: usize,
     differ: usize,
     is_cut: bool,
@@ -186,10 +189,12 @@ pub(super) async fn release(
             .filter(|it| it.agreement == wanted)
             .count()
     };
-    let others = measurement
-        .measured
-        .iter()
-        .filter(|it| it.values.iter().any(|value| value.by_others));
+    let by_others = |it: &&Measured| it.values.iter().any(|value| value.by_others);
+    let values = measurement.measured.iter().flat_map(|it| &it.values);
+    let other_authors: BTreeSet<&str> = values
+        .filter(|it| it.by_others)
+        .map(|it| it.author.as_str())
+        .collect();
     Ok(Html::of(&ReleasePage {
         frame: Frame::of(&log).with_feed(format!("/models/{}/feed.atom", name.model())),
         licence_name: own.licence_name.clone(),
@@ -213,7 +218,8 @@ pub(super) async fn release(
         api_version: api_version.map(ShownApiVersion::of),
         lineage: draw_lineage(&catalogue, &text).await?,
         measured_total: measurement.measured.len(),
-        others: others.count(),
+        others: measurement.measured.iter().filter(by_others).count(),
+        other_authors: other_authors.into_iter().map(str::to_owned).collect(),
         agree: agreement(Agreement::Agree),
         differ: agreement(Agreement::Differ),
         is_cut: measurement.is_cut,
@@ -402,14 +408,16 @@ pub(super) async fn draw_lineage(
     Ok(Some(graph(&nodes, &edges)))
 }
 
-/// What was measured, with what several measured first, and of that what they differ in.
+/// What was measured, with what several measured first, and of that what they differ in; then what others did alone, since
+/// the publisher's own word is the least telling.
 fn most_telling(measurement: &Measurement) -> Vec<&Measured> {
     let mut measured: Vec<&Measured> = measurement.measured.iter().collect();
     measured.sort_by_key(|it| match it.agreement {
         Agreement::Differ => 0,
         Agreement::Unknown => 1,
         Agreement::Agree => 2,
-        Agreement::Alone => 3,
+        Agreement::Alone if it.values.iter().any(|value| value.by_others) => 3,
+        Agreement::Alone => 4,
     });
     measured
 }
