@@ -185,9 +185,13 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what the command was asked for")]
+/// Prints what the command was asked for. Whoever has read enough of it closes the pipe: no error of ours.
 fn print(text: &str) {
-    println!("{text}");
+    if let Err(error) = writeln!(std::io::stdout(), "{text}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        complain(&anyhow::Error::new(error).context("standard output"));
+    }
 }
 
 fn verbatim(bytes: &[u8]) -> anyhow::Result<()> {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Anchor, Svg, shorten};
 
-const BOX: (f64, f64) = (212.0, 46.0);
+const BOX: (f64, f64) = (246.0, 46.0);
 const GAP: (f64, f64) = (76.0, 14.0);
 const MARGIN: f64 = 8.0;
 
-/// How many characters of a name fit into a box.
-const NAME_CHARS: usize = 30;
+/// How many characters of a model and its version fit into a box, in the widest of common typefaces, and how many smaller ones.
+const NAME_CHARS: usize = 28;
+const WORDS_CHARS: usize = 36;
 
 /// A release.
 #[derive(Clone, Debug, Default)]
@@ -105,8 +106,16 @@ fn draw_edge(svg: &mut Svg, parent: (f64, f64), child: (f64, f64), edge: &GraphE
     );
     // Between neighbours there is room for a word.
     if (to.0 - from.0 - GAP.0).abs() < 1.0 {
-        let short = edge.relation.split('-').next().unwrap_or_default();
-        svg.text("small", middle, Anchor::Middle, short);
+        svg.text("small", middle, Anchor::Middle, how(&edge.relation));
+    }
+}
+
+/// A relation in a word that fits between two boxes.
+fn how(relation: &str) -> &str {
+    match relation.split_once('-') {
+        Some(("fine", _)) => "fine-tuned",
+        Some((first, _)) => first,
+        None => relation,
     }
 }
 
@@ -122,22 +131,24 @@ fn draw_node(svg: &mut Svg, at: (f64, f64), node: &GraphNode) {
     };
     svg.rectangle(class, at, BOX);
     let x = at.0 + 10.0;
+    let (publisher, model) = node.name.split_once('/').unwrap_or(("", &node.name));
     svg.text(
         "label",
         (x, at.1 + 19.0),
         Anchor::Start,
-        &shorten(&node.name, NAME_CHARS),
+        &shorten(model, NAME_CHARS),
     );
     let words = match (node.is_withdrawn, node.path.is_some()) {
         (true, _) => "withdrawn",
-        (false, false) => "named only: not in this log",
+        (false, false) => "not in this log",
         _ => &node.note,
     };
+    let separator = if words.is_empty() { "" } else { ": " };
     svg.text(
         "small",
         (x, at.1 + 36.0),
         Anchor::Start,
-        &shorten(words, NAME_CHARS + 4),
+        &shorten(&format!("{publisher}{separator}{words}"), WORDS_CHARS),
     );
     svg.title(&node.name);
     if node.path.is_some() {
@@ -180,7 +191,8 @@ mod tests {
             drawn.contains("<title>lab/m@1 fine-tune-of lab/base@1</title>"),
             "{drawn}"
         );
-        assert!(drawn.contains("not in this log"), "{drawn}");
+        assert!(drawn.contains("elsewhere: not in this log"), "{drawn}");
+        assert!(drawn.contains(">fine-tuned<"), "{drawn}");
         assert!(graph(&[], &[]).starts_with("<svg"));
     }
 }
