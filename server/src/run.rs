@@ -20,7 +20,7 @@ use candor_server::rates::{self, Rates};
 use candor_server::recent::Recent;
 use candor_server::sequencer::{Sequencer, SequencerError, SequencerParts};
 use candor_server::serve::{Door, serve};
-use candor_server::static_part::StaticPart;
+use candor_server::static_part::{Keeping, StaticPart};
 use candor_server::tls::Tls;
 use candor_server::webhooks::{WebhookParts, Webhooks};
 use opentelemetry::global;
@@ -225,7 +225,7 @@ impl Signals {
 struct Running {
     log: Arc<Log>,
     sequencer: JoinHandle<Result<(), SequencerError>>,
-    keeper: Option<JoinHandle<()>>,
+    keeper: Option<Keeping>,
     /// Who keeps the catalogue behind it.
     follower: JoinHandle<()>,
     webhooks: Webhooks,
@@ -266,7 +266,7 @@ async fn start(
     };
     let last_signed = LastSigned::open(settings.data.last_signed(), &key)?;
     let (sequencer, task) = Sequencer::start(parts, last_signed, stop.clone()).await?;
-    let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(sequencer.releases())));
+    let keeper = keeper.map(|keeper| keeper.start(sequencer.releases()));
     let catalogue = catalogue::Opened::default();
     let follower = catalogue::Follower {
         place: catalogue::Place::of(settings),
@@ -355,14 +355,19 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         Some(ended) => ended,
         None => sequencer.await,
     };
+    // Neither waits for readers: other servers go on with the webhooks at once.
+    let keeper = async {
+        match keeper {
+            Some(keeper) => keeper.end().await,
+            None => Ok(()),
+        }
+    };
+    let (kept, ()) = tokio::join!(keeper, webhooks.end());
+    kept?;
     for task in serving {
         task.await?;
     }
-    if let Some(keeper) = keeper {
-        keeper.await?;
-    }
     follower.await?;
-    webhooks.end().await;
     storage.close().await;
     drop(until_the_end);
     if let Err(error) = ended? {

@@ -9,7 +9,8 @@ use candor_core::Verified;
 use candor_core::merkle::TreeSize;
 use candor_core::note::Checkpoint;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tracing::{error, warn};
 
 use super::source::{grown_bundles, grown_tiles};
@@ -28,20 +29,56 @@ pub struct Keeper {
     pub(super) storage: Arc<dyn Storage>,
 }
 
+/// A keeper at work.
+pub struct Keeping {
+    task: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+}
+
+/// Why a keeper goes on.
+#[derive(PartialEq, Eq)]
+enum Woken {
+    /// There is something to show, or to try again.
+    Work,
+    /// Nothing is released here any more.
+    End,
+}
+
+impl Keeping {
+    /// Waits until the newest tree is shown, or can't be. For when the sequencer has ended: what other servers release
+    /// from then on, they show.
+    pub async fn end(self) -> Result<(), JoinError> {
+        // It may have ended by itself.
+        let _ = self.end.send(());
+        self.task.await
+    }
+}
+
 impl Keeper {
-    /// Shows each checkpoint that is released, or the newest of several. Ends when the sequencer has ended and its last
-    /// one is shown, or can't be.
-    pub async fn run(mut self, mut released: watch::Receiver<Arc<Released>>) {
+    /// Shows each checkpoint that is released, or the newest of several, until [`Keeping::end`]. That nothing is released
+    /// any more would be too late an end: readers are shown what other servers release for as long as there are readers.
+    pub fn start(self, released: watch::Receiver<Arc<Released>>) -> Keeping {
+        let (end, ended) = oneshot::channel();
+        let task = tokio::spawn(self.run(released, ended));
+        Keeping { task, end }
+    }
+
+    async fn run(
+        mut self,
+        mut released: watch::Receiver<Arc<Released>>,
+        mut ended: oneshot::Receiver<()>,
+    ) {
         released.mark_changed();
-        let mut failed = false;
-        loop {
-            // While the store fails, a pause; and at the end, no further try.
-            if failed {
-                tokio::select! {
-                    changed = released.changed() => if changed.is_err() { return },
-                    () = tokio::time::sleep(PAUSE) => {}
-                }
-            } else if released.changed().await.is_err() {
+        let (mut failed, mut woken) = (false, Woken::Work);
+        while woken == Woken::Work {
+            woken = tokio::select! {
+                biased;
+                _ = &mut ended => Woken::End,
+                changed = released.changed() => changed.map_or(Woken::End, |()| Woken::Work),
+                () = tokio::time::sleep(PAUSE), if failed => Woken::Work,
+            };
+            // At the end the newest is shown, if it is not, and what failed is not tried again.
+            if woken == Woken::End && failed {
                 return;
             }
             let newest = Arc::clone(&released.borrow_and_update());

@@ -48,7 +48,7 @@ use crate::tree;
 
 pub use error::StaticPartError;
 pub use files::{Files, FilesError};
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Keeping};
 pub use location::{Location, LocationError, Place};
 use source::{Source, bundle, grown_bundles, grown_tiles};
 use store::{Object, Store, Written, bytes_of_accepted};

@@ -40,7 +40,7 @@ use crate::metrics::Metrics;
 use crate::rates::{RateSettings, Rates};
 use crate::recent::Recent;
 use crate::sequencer::{Sequencer, SequencerError, SequencerParts};
-use crate::static_part::StaticPart;
+use crate::static_part::{Keeping, StaticPart};
 use crate::storage::Storage as _;
 use crate::storage::sqlite::Sqlite;
 use candor_signer::key_file;
@@ -53,7 +53,7 @@ struct FaultyLog {
     stop: watch::Sender<bool>,
     sequencer: JoinHandle<Result<(), SequencerError>>,
     /// Shows checkpoints in the static part, if there is one.
-    keeper: Option<JoinHandle<()>>,
+    keeper: Option<Keeping>,
     _folder: TempDir,
 }
 
@@ -116,7 +116,7 @@ impl FaultyLog {
             Sequencer::start(parts, last_signed.expect("a checkpoint"), stopping)
                 .await
                 .expect("it starts");
-        let keeper = keeper.map(|keeper| tokio::spawn(keeper.run(handle.releases())));
+        let keeper = keeper.map(|keeper| keeper.start(handle.releases()));
         let log = Log {
             identity: storage.identity().await.expect("an identity"),
             storage: storage.clone(),

@@ -116,10 +116,8 @@ async fn a_server_that_stops_while_the_store_fails_leaves_the_batch_to_the_next_
     // Nobody can say that it is not in the log.
     let failed = waits.await.expect("an answer");
     assert_eq!(failed.status, StatusCode::INTERNAL_SERVER_ERROR);
-    log.keeper
-        .expect("there is one")
-        .await
-        .expect("it ends too");
+    let keeper = log.keeper.expect("there is one");
+    keeper.end().await.expect("it ends too");
     objects.set_objects(Mood::Good);
     let key = LogKey::from(log.log.identity.key.clone());
     let metrics = Arc::new(Metrics::new());

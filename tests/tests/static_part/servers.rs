@@ -1,6 +1,7 @@
 //! Several servers of one log, on one database, that write to one static part.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use candor_tests::TestLog;
 use candor_tests::fsck::Fsck;
@@ -85,4 +86,25 @@ fn what_a_server_without_a_static_part_releases_is_in_that_of_the_others() {
         Load::start(&without, plan).finish();
         assert_complete(&with, &folder);
     }
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_ends_and_its_static_part_shows_its_last_tree() {
+    let database = postgres::shared().database();
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("static");
+    fs::create_dir(&folder).expect("a folder for the static part");
+    let mut log = TestLog::start_on(&database.for_server("alone"));
+    log.stop();
+    log.give([("CANDOR_STATIC_PART", text(&folder).to_owned())]);
+    log.restart();
+    Load::register_publishers(&log);
+    let newest = log.get("/checkpoint").text();
+    let begun = Instant::now();
+    let status = log.stop();
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(0), "{}", log.log_lines());
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    let shown = fs::read_to_string(folder.join("checkpoint"));
+    assert_eq!(shown.expect("it is there"), newest);
 }
