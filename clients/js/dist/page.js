@@ -1779,13 +1779,26 @@ this.server = server;
 this.tiles = tiles;
 }
 async advance() {
+for (let isAgain = false; ; isAgain = true) {
+try {
+return await this.#advance();
+} catch (error) {
+const { evidence } =  (error);
+if (evidence?.finding === 'stale' && !isAgain) continue;
+if (evidence) await this.#keep(evidence);
+throw error;
+}
+}
+}
+async #advance() {
 const state = await this.#remembered();
 await this.#refuseForked(state);
 const shown = await this.#shown();
 for (let before = state; ; before = await this.#remembered()) {
 await this.#refuseForked(before);
 const seen = before && (await this.#verifySeen(before.checkpoint));
-const advance = await this.#compare(before, seen, shown);
+const advance = await this.#compare(seen, shown);
+if (advance === 'older' && before === state) throw this.#stale( (seen), shown);
 const isClosed = advance === 'same' && shown.retirement && !seen?.retirement;
 if (advance === 'older' || (advance === 'same' && !isClosed)) return { checkpoint: shown, advance };
 const after = { checkpoint: shown.text, evidence: before?.evidence ?? [] };
@@ -1824,37 +1837,40 @@ throw refuted(
 }
 }
 }
-async #compare(before, seen, shown) {
+async #compare(seen, shown) {
 if (!seen) return 'first';
 const sizes = `the tree of ${seen.size} entries that was seen before, and the one of ${shown.size} that is shown now`;
 if (seen.size === shown.size) {
 if (equal(seen.root, shown.root)) return 'same';
-return this.#accuse(
-before,
-evidenceOf('fork', this.key, seen, shown),
-refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN),
-);
+throw refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN, {
+evidence: evidenceOf('fork', this.key, seen, shown),
+});
 }
 const [smaller, larger] = inOrder(seen, shown);
 const isGrown = smaller === seen;
 const shows = await this.tiles.twice(() => this.#prove(smaller, larger)).catch((error) => error);
 if (shows === null) return isGrown ? 'grown' : 'older';
 if (!(shows instanceof Error)) {
-return this.#accuse(
-before,
-evidenceOf('fork', this.key, seen, shown, shows),
-refuted(
+throw refuted(
 `the log signed two histories: ${sizes}, do not have the same beginning`,
 'trust nothing that this log says: both signed checkpoints are kept',
-),
+{ evidence: evidenceOf('fork', this.key, seen, shown, shows) },
 );
 }
+if (!isGrown) throw this.#stale(seen, shown);
 const { verdict, message, hint, proof } =  (shows);
-const what = `the log does not show that ${sizes}, are of one history: ${message}`;
-return this.#accuse(
-before,
-evidenceOf(isGrown ? 'unproven' : 'stale', this.key, seen, shown, proof),
-verdict === 'refuted' && isGrown ? refuted(what, hint) : unknown(what, hint),
+throw new Refusal(
+verdict === 'refuted' ? verdict : 'unknown',
+`the log does not show that ${sizes}, are of one history: ${message}`,
+hint,
+{ evidence: evidenceOf('unproven', this.key, seen, shown, proof) },
+);
+}
+#stale(seen, shown) {
+return unknown(
+`the log shows a tree of ${shown.size} entries, and one of ${seen.size} was seen before`,
+'ask again later, or at another address of the log; if it stays so, the log was set back or hides entries',
+{ evidence: evidenceOf('stale', this.key, seen, shown) },
 );
 }
 async #prove(smaller, larger) {
@@ -1871,8 +1887,8 @@ if (proof && refutes(proof.root, path, smaller, larger)) return proof;
 const names = tilesOf(plan).map(tilePath).join(', ');
 throw refuted(`its tiles are not those of the tree that it signed (${names})`, TRY_AGAIN, { proof });
 }
-async #accuse(before, evidence, refusal) {
-for (let state = before; state; state = await this.#remembered()) {
+async #keep(evidence) {
+for (let state; (state = await this.#remembered()); ) {
 const has = state.evidence.some((it) =>
 isSameState( (it),  (evidence)),
 );
@@ -1880,7 +1896,6 @@ if (has || (evidence.finding !== 'fork' && state.evidence.length >= EVIDENCE_MAX
 const after = { ...state, evidence: [...state.evidence, evidence] };
 if (await this.memory.replace(this.key.name, state, after)) break;
 }
-throw Object.assign(refusal, { evidence });
 }
 }
 const VIEW_BYTES_MAX = 32 << 20;
@@ -2149,19 +2164,17 @@ leafHash: base64(leaf),
 signedBy: signedBy.map(({ keyid }) => keyid),
 };
 const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
-const notChecked = ["whether the log's lists leave records out"];
-const by = shown.standing === false ? undefined : await this.#withdrawal(at, statement, signedBy);
-if (by)
-throw refuted(`the record is ${withdrawnWords(by)}`, "don't rely on it", {
-...found,
-withdrawnBy: plainNumber(by.index),
-});
-if (shown.standing === false) notChecked.push('whether it was withdrawn');
+const by = await this.#withdrawal(at, statement, signedBy);
+const withdrawn = by && `the record is ${withdrawnWords(by)}`;
+const more = by ? { ...found, withdrawnBy: plainNumber(by.index) } : found;
+if (withdrawn && !shown.withdrawn) throw refuted(withdrawn, "don't rely on it", more);
+if (!withdrawn && shown.withdrawn)
+throw unknown(`${what}, but it is shown as withdrawn, and the log lists no withdrawal`, '', more);
 return {
-what,
+what: withdrawn ? `${what}; ${withdrawn}` : what,
 detail: `signed by ${statement.publisher} with the key ${found.signedBy.join(', ')}`,
-notChecked,
-...found,
+notChecked: ["whether the log's lists leave records out"],
+...more,
 };
 });
 }
@@ -2188,7 +2201,7 @@ notChecked.push(
 }
 if (advanced.advance === 'older') {
 notChecked.push(
-`what came after the ${size} entries that the log shows: more of them were seen here before`,
+`what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,
 );
 }
 return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
@@ -2354,7 +2367,7 @@ if (client && /^\d{1,20}$/.test(candorRecord))
 verdict = await client.verifyRecord(BigInt(candorRecord), {
 leafHash,
 statement,
-standing: withdrawn === undefined ? undefined : false,
+withdrawn: withdrawn !== undefined,
 });
 verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
 counts[ (verdict.verdict)]++;

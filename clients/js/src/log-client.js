@@ -87,8 +87,8 @@ export class LogClient {
      * Whether the record at `index` is in the log, signed by those who had to, not withdrawn, and what somebody shows of
      * it: its entry, its leaf hash (base64 or hexadecimal), or its statement digest.
      * @param {number | bigint} index
-     * @param {{ entry?: Uint8Array, leafHash?: string, statement?: string, standing?: boolean }} [shown] `standing: false`
-     * leaves out whether it was withdrawn
+     * @param {{ entry?: Uint8Array, leafHash?: string, statement?: string, withdrawn?: boolean }} [shown] `withdrawn`: it is
+     * shown as a record that was withdrawn, which takes its withdrawal
      */
     verifyRecord(index, shown = {}) {
         return this.#verdict(async () => {
@@ -107,19 +107,17 @@ export class LogClient {
                 signedBy: signedBy.map(({ keyid }) => keyid),
             };
             const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
-            const notChecked = ["whether the log's lists leave records out"];
-            const by = shown.standing === false ? undefined : await this.#withdrawal(at, statement, signedBy);
-            if (by)
-                throw refuted(`the record is ${withdrawnWords(by)}`, "don't rely on it", {
-                    ...found,
-                    withdrawnBy: plainNumber(by.index),
-                });
-            if (shown.standing === false) notChecked.push('whether it was withdrawn');
+            const by = await this.#withdrawal(at, statement, signedBy);
+            const withdrawn = by && `the record is ${withdrawnWords(by)}`;
+            const more = by ? { ...found, withdrawnBy: plainNumber(by.index) } : found;
+            if (withdrawn && !shown.withdrawn) throw refuted(withdrawn, "don't rely on it", more);
+            if (!withdrawn && shown.withdrawn)
+                throw unknown(`${what}, but it is shown as withdrawn, and the log lists no withdrawal`, '', more);
             return {
-                what,
+                what: withdrawn ? `${what}; ${withdrawn}` : what,
                 detail: `signed by ${statement.publisher} with the key ${found.signedBy.join(', ')}`,
-                notChecked,
-                ...found,
+                notChecked: ["whether the log's lists leave records out"],
+                ...more,
             };
         });
     }
@@ -166,7 +164,7 @@ export class LogClient {
             }
             if (advanced.advance === 'older') {
                 notChecked.push(
-                    `what came after the ${size} entries that the log shows: more of them were seen here before`,
+                    `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,
                 );
             }
             return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };

@@ -3,7 +3,7 @@
  * a consistency proof made of its tiles.
  *
  *     memory ──► seen ─┐                            first, same, grown: remembered
- *                      ├─ proof from the larger ──► older: proven to be the beginning of what was seen
+ *                      ├─ proof from the larger ──► older: proven to be the beginning of what others saw meanwhile
  *     GET /checkpoint ─┘  tree's tiles              else: evidence, which is kept, and a refusal
  *
  * Always: a checkpoint is remembered only after a proof from the one before. A log that was caught with two histories is
@@ -44,17 +44,34 @@ export class LogHistory {
     }
 
     /**
-     * Fetches the newest checkpoint, holds it against what was seen, and remembers it.
+     * Fetches the newest checkpoint, holds it against what was seen, and remembers it. One that is older than what was seen
+     * before it was asked for is asked for again: one of a log's addresses may lag for a moment.
      * @returns {Promise<Advance>}
      */
     async advance() {
+        for (let isAgain = false; ; isAgain = true) {
+            try {
+                return await this.#advance();
+            } catch (error) {
+                const { evidence } = /** @type {any} */ (error);
+                if (evidence?.finding === 'stale' && !isAgain) continue;
+                if (evidence) await this.#keep(evidence);
+                throw error;
+            }
+        }
+    }
+
+    /** @returns {Promise<Advance>} */
+    async #advance() {
         const state = await this.#remembered();
         await this.#refuseForked(state);
         const shown = await this.#shown();
         for (let before = state; ; before = await this.#remembered()) {
             await this.#refuseForked(before);
             const seen = before && (await this.#verifySeen(before.checkpoint));
-            const advance = await this.#compare(before, seen, shown);
+            const advance = await this.#compare(seen, shown);
+            // Another tab may have got further since this one asked. What was seen before that stays seen.
+            if (advance === 'older' && before === state) throw this.#stale(/** @type {Checkpoint} */ (seen), shown);
             // The log's last word about a tree that was seen is remembered too.
             const isClosed = advance === 'same' && shown.retirement && !seen?.retirement;
             if (advance === 'older' || (advance === 'same' && !isClosed)) return { checkpoint: shown, advance };
@@ -104,22 +121,19 @@ export class LogHistory {
     }
 
     /**
-     * @param {import('./memory.js').State | null} before
      * @param {Checkpoint | null} seen
      * @param {Checkpoint} shown
      * @returns {Promise<Advance['advance']>}
      */
-    async #compare(before, seen, shown) {
+    async #compare(seen, shown) {
         if (!seen) return 'first';
         const sizes = `the tree of ${seen.size} entries that was seen before, and the one of ${shown.size} that is shown now`;
         if (seen.size === shown.size) {
             // No tile is needed to see that two roots are two.
             if (equal(seen.root, shown.root)) return 'same';
-            return this.#accuse(
-                before,
-                evidenceOf('fork', this.key, seen, shown),
-                refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN),
-            );
+            throw refuted(`the log signed two histories: ${sizes}, have two roots`, TRY_AGAIN, {
+                evidence: evidenceOf('fork', this.key, seen, shown),
+            });
         }
         const [smaller, larger] = inOrder(seen, shown);
         const isGrown = smaller === seen;
@@ -127,22 +141,29 @@ export class LogHistory {
         const shows = await this.tiles.twice(() => this.#prove(smaller, larger)).catch((error) => error);
         if (shows === null) return isGrown ? 'grown' : 'older';
         if (!(shows instanceof Error)) {
-            return this.#accuse(
-                before,
-                evidenceOf('fork', this.key, seen, shown, shows),
-                refuted(
-                    `the log signed two histories: ${sizes}, do not have the same beginning`,
-                    'trust nothing that this log says: both signed checkpoints are kept',
-                ),
+            throw refuted(
+                `the log signed two histories: ${sizes}, do not have the same beginning`,
+                'trust nothing that this log says: both signed checkpoints are kept',
+                { evidence: evidenceOf('fork', this.key, seen, shown, shows) },
             );
         }
+        // A log that was set back does not have the tiles of the larger tree any more.
+        if (!isGrown) throw this.#stale(seen, shown);
         const { verdict, message, hint, proof } = /** @type {any} */ (shows);
-        const what = `the log does not show that ${sizes}, are of one history: ${message}`;
-        return this.#accuse(
-            before,
-            evidenceOf(isGrown ? 'unproven' : 'stale', this.key, seen, shown, proof),
-            // A log that was set back does not have the tiles of the larger tree any more.
-            verdict === 'refuted' && isGrown ? refuted(what, hint) : unknown(what, hint),
+        throw new Refusal(
+            verdict === 'refuted' ? verdict : 'unknown',
+            `the log does not show that ${sizes}, are of one history: ${message}`,
+            hint,
+            { evidence: evidenceOf('unproven', this.key, seen, shown, proof) },
+        );
+    }
+
+    /** @param {Checkpoint} seen @param {Checkpoint} shown */
+    #stale(seen, shown) {
+        return unknown(
+            `the log shows a tree of ${shown.size} entries, and one of ${seen.size} was seen before`,
+            'ask again later, or at another address of the log; if it stays so, the log was set back or hides entries',
+            { evidence: evidenceOf('stale', this.key, seen, shown) },
         );
     }
 
@@ -168,15 +189,9 @@ export class LogHistory {
         throw refuted(`its tiles are not those of the tree that it signed (${names})`, TRY_AGAIN, { proof });
     }
 
-    /**
-     * Keeps the evidence, and throws.
-     * @param {import('./memory.js').State | null} before
-     * @param {import('./evidence.js').Evidence} evidence
-     * @param {Refusal} refusal
-     * @returns {Promise<never>}
-     */
-    async #accuse(before, evidence, refusal) {
-        for (let state = before; state; state = await this.#remembered()) {
+    /** @param {import('./evidence.js').Evidence} evidence */
+    async #keep(evidence) {
+        for (let state; (state = await this.#remembered()); ) {
             const has = state.evidence.some((it) =>
                 isSameState(/** @type {any} */ (it), /** @type {any} */ (evidence)),
             );
@@ -184,6 +199,5 @@ export class LogHistory {
             const after = { ...state, evidence: [...state.evidence, evidence] };
             if (await this.memory.replace(this.key.name, state, after)) break;
         }
-        throw Object.assign(refusal, { evidence });
     }
 }

@@ -9,7 +9,7 @@
  *
  *     <form data-candor-pin> <input name="key"> <button>Pin</button> <p data-verdict></p> </form>
  *
- * A record with `data-withdrawn` is shown as one that was withdrawn, so that it was is nothing that speaks against the page.
+ * A record with `data-withdrawn` is shown as one that was withdrawn: then it is its withdrawal that has to be in the log.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
@@ -106,11 +106,10 @@ async function verifyRecords() {
         show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
         let verdict = refusal;
         if (client && /^\d{1,20}$/.test(candorRecord))
-            // A page that says that a record was withdrawn does not pass it off as one that stands.
             verdict = await client.verifyRecord(BigInt(candorRecord), {
                 leafHash,
                 statement,
-                standing: withdrawn === undefined ? undefined : false,
+                withdrawn: withdrawn !== undefined,
             });
         verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
         counts[/** @type {'holds'} */ (verdict.verdict)]++;

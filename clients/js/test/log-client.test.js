@@ -246,7 +246,18 @@ test('a record that was withdrawn is refuted, and by whom is said', async () => 
     );
     assert.equal(found.withdrawnBy, by);
     is(await clientOf(log).verifyRecord(by), 'holds', /./);
-    is(await clientOf(log).verifyRecord(log.card, { standing: false }), 'holds', /./);
+    // Who shows it as withdrawn says what is so.
+    const shown = is(
+        await clientOf(log).verifyRecord(log.card, { withdrawn: true }),
+        'holds',
+        /^the model-card record .* signed by those who had to; the record is withdrawn by entry 9 \(error\): The wrong file/,
+    );
+    assert.equal(shown.withdrawnBy, by);
+    is(
+        await clientOf(storyLog()).verifyRecord(log.card, { withdrawn: true }),
+        'unknown',
+        /, but it is shown as withdrawn, and the log lists no withdrawal$/,
+    );
     // Somebody else's withdrawal changes nothing.
     const other = storyLog();
     other.append(signed(publisher('example-evals', [three]), three));
@@ -287,7 +298,7 @@ test('one checkpoint answers all questions until the client is refreshed', async
     assert.equal(log.asked.filter((it) => it === '/checkpoint').length, 2);
 });
 
-test('a log that grows is followed, and one that shows less is the same log', async () => {
+test('a log that grows is followed, and one that goes back is not, as long as it stays so', async () => {
     const log = storyLog();
     const memory = new MemoryOnly();
     for (const size of [1, 2, 5, 9]) {
@@ -296,16 +307,57 @@ test('a log that grows is followed, and one that shows less is the same log', as
     }
     assert.equal((await clientOf(log, memory).checkpoint()).advance, 'same');
     log.shownSize = 4;
-    const found = is(await clientOf(log, memory).verifyCheckpoint(), 'unknown', /the log does not show that/);
+    const goneBack = /^the log shows a tree of 4 entries, and one of 9 was seen before$/;
+    const kept = async () => (await memory.get(log.origin)).evidence.map(({ finding }) => finding);
     // Its larger tree's tiles are gone, so that nothing is proven.
+    const found = is(await clientOf(log, memory).verifyCheckpoint(), 'unknown', goneBack);
     assert.equal(found.evidence.finding, 'stale');
+    assert.equal(log.asked.filter((it) => it === '/checkpoint').length, 7, 'it is asked again');
+    assert.deepEqual(await kept(), ['stale']);
+    // What is proven to be the beginning of what was seen is no newer by that, and the same evidence is kept once.
+    let size = 4;
     log.answer = function (path) {
         if (path !== '/checkpoint') return new TestLogOf(this.entries).answer(path);
-        return utf8(this.checkpoint(4));
+        return utf8(this.checkpoint(size));
     };
-    const older = is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /a tree of 4 entries/);
-    assert.ok(older.notChecked.some((it) => /more of them were seen here before/.test(it)));
+    is(await clientOf(log, memory).verifyCheckpoint(), 'unknown', goneBack);
+    assert.deepEqual(await kept(), ['stale']);
+    // An address that lags for a moment, and for no longer.
+    const lagging = log.answer;
+    log.answer = function (path) {
+        const answer = lagging.call(this, path);
+        if (path === '/checkpoint') size = 9;
+        return answer;
+    };
+    is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /a tree of 9 entries/);
+    assert.deepEqual(await kept(), ['stale']);
     assert.ok((await memory.get(log.origin)).checkpoint.includes('\n9\n'), 'the newest stays');
+});
+
+test('what others saw while a checkpoint was on its way makes it no older than it was', async () => {
+    const log = storyLog();
+    const memory = new MemoryOnly();
+    log.shownSize = 4;
+    is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /./);
+    log.answer = function (path) {
+        if (path !== '/checkpoint') return new TestLogOf(this.entries).answer(path);
+        return utf8(this.checkpoint(5));
+    };
+    // Another tab remembers a larger tree between this one's question and what it remembers of the answer.
+    let isFirst = true;
+    const shared = {
+        get: (origin) => memory.get(origin),
+        replace: async (origin, before, after) => {
+            if (isFirst) await memory.replace(origin, before, { ...after, checkpoint: log.checkpoint(9) });
+            isFirst = false;
+            return memory.replace(origin, before, after);
+        },
+    };
+    const older = is(await clientOf(log, shared).verifyCheckpoint(), 'holds', /a tree of 5 entries/);
+    assert.ok(older.notChecked.some((it) => /more of them were seen here meanwhile/.test(it)));
+    const { checkpoint, evidence } = await memory.get(log.origin);
+    assert.ok(checkpoint.includes('\n9\n'), 'the newest stays');
+    assert.deepEqual(evidence, []);
 });
 
 function TestLogOf(entries) {

@@ -53,6 +53,10 @@ const PAGES = {
         good,
         `${shown(good, good.card).replace('data-leaf-hash="', 'data-leaf-hash="x')}${shown(good, 0, `data-statement="${good.statement}"`)}<article data-candor-record="99"></article><article data-candor-record="x"></article><article data-candor-record="4"><p data-verdict></p></article>`,
     ),
+    withdrawn: html(
+        good,
+        `<article data-candor-record="4" data-withdrawn><p data-verdict></p></article>${shown(good, good.card, 'data-withdrawn')}`,
+    ),
     summary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, good.card)}`),
     noRecords: html(good, '<p data-candor-summary></p>'),
     hex: html(good, `<article data-candor-record="0" data-leaf-hash="${hex(leafHash(good.entries[0]))}"></article>`),
@@ -144,7 +148,7 @@ async function drive() {
     };
     try {
         const seen = {};
-        for (const name of ['good', 'changed', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
+        for (const name of ['good', 'changed', 'withdrawn', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
             seen[name] = await open(name);
         await open('drop');
         seen.dropped = await drop([new File(['README.md'], 'README.md')]);
@@ -251,6 +255,11 @@ test(
                 ['unknown', /^Could not tell: entry 99 is not in the tree/],
                 ['unknown', /does not say which entry/],
                 ['failed', /withdrawn by entry 5 \(error\): <img src=x/],
+            );
+            is(
+                seen.withdrawn,
+                ['verified', /; the record is withdrawn by entry 5 \(error\): <img src=x/],
+                ['unknown', /but it is shown as withdrawn, and the log lists no withdrawal$/],
             );
             is(seen.noKey, ['unknown', /this page names no key of a log/]);
             is(seen.wrongKey, ['failed', /the log's checkpoint does not hold/]);

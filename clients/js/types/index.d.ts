@@ -104,8 +104,8 @@ export interface ShownRecord {
     leafHash?: string;
     /** The statement digest. */
     statement?: string;
-    /** `false` leaves out whether the record was withdrawn. */
-    standing?: boolean;
+    /** It is shown as a record that was withdrawn: then its withdrawal has to be in the log. */
+    withdrawn?: boolean;
 }
 
 /** Talks to one log, and believes nothing that its key and its tree do not bear out. */
