@@ -3,9 +3,10 @@
 mod common;
 
 use candor_core::Sha256;
-use candor_core::record::{Statement, StatementError, to_canonical_json};
+use candor_core::record::{Kind, Statement, StatementError, to_canonical_json};
+use common::examples::{example, fit_subject, further_examples};
 use common::wire::{card, changed, refused_statement};
-use common::{CARD, RELEASE, evaluation, key, publisher, withdrawal};
+use common::{CARD, RELEASE, as_array, evaluation, key, publisher, withdrawal};
 use serde_json::{Value, json};
 
 #[test]
@@ -257,6 +258,102 @@ fn a_predicate_that_is_not_of_its_kind_is_refused() {
         )),
         "/predicate: a SHA-256 digest is 64 lower-case hexadecimal digits, and \"00\" is not"
     );
+}
+
+/// The examples of a kind in which something is at `pointer`.
+fn examples_with(kind: Kind, pointer: &str) -> Vec<Value> {
+    let further = further_examples().into_iter();
+    let further = further.filter(|(it, _)| *it == kind).map(|(_, it)| it);
+    let all = std::iter::once(example(kind)).chain(further);
+    let found: Vec<_> = all.filter(|it| it.pointer(pointer).is_some()).collect();
+    assert!(!found.is_empty(), "{kind} {pointer}");
+    found
+}
+
+fn refused_predicate(kind: Kind, mut statement: Value) -> String {
+    fit_subject(kind, &mut statement);
+    Statement::parse(&to_canonical_json(&statement))
+        .expect_err("another form")
+        .to_string()
+}
+
+/// serde by itself reads these as the same predicates, and no schema does.
+#[test]
+fn in_a_predicate_an_array_is_no_object_and_an_object_is_no_word() {
+    let document: &[&str] = &["name", "mediaType", "size", "digest"];
+    for (kind, pointer, fields) in [
+        (Kind::ModelCard, "/predicate/document", document),
+        (Kind::ModelCard, "/predicate/document/digest", &["sha256"]),
+        (Kind::Weights, "/predicate/manifest", document),
+        (Kind::TrainingConfig, "/predicate/document", document),
+        (
+            Kind::Publisher,
+            "/predicate/keys/0",
+            &["keyid", "algorithm", "publicKey"],
+        ),
+        (
+            Kind::ApiVersion,
+            "/predicate/behind",
+            &["release", "statement"],
+        ),
+        (Kind::ApiVersion, "/predicate/systemPrompt", &["digest"]),
+        (
+            Kind::ApiVersion,
+            "/predicate/systemPrompt/digest",
+            &["sha256"],
+        ),
+        (
+            Kind::Evaluation,
+            "/predicate/results/0",
+            &[
+                "task",
+                "metric",
+                "value",
+                "standardError",
+                "samples",
+                "fewShot",
+            ],
+        ),
+    ] {
+        let is_object = |it: &Value| it.pointer(pointer).is_some_and(Value::is_object);
+        let mut statement = examples_with(kind, pointer)
+            .into_iter()
+            .find(is_object)
+            .unwrap_or_else(|| panic!("{kind} {pointer}"));
+        as_array(&mut statement, pointer, fields);
+        let said = refused_predicate(kind, statement);
+        assert!(
+            said.starts_with("/predicate: an array stands where an object should"),
+            "{kind} {pointer}: {said}"
+        );
+    }
+    for kind in Kind::ALL {
+        let mut statement = example(kind);
+        statement["predicate"]["annotations"] = Value::Null;
+        let said = refused_predicate(kind, statement);
+        assert!(said.starts_with("/predicate: invalid type: null"), "{said}");
+    }
+    for (kind, pointer, word) in [
+        (Kind::Weights, "/predicate/strength", None),
+        (Kind::Weights, "/predicate/parents/0/relation", None),
+        (Kind::Withdrawal, "/predicate/scope", None),
+        (Kind::Withdrawal, "/predicate/reason", None),
+        (Kind::Evaluation, "/predicate/outcome", None),
+        (Kind::ApiVersion, "/predicate/behind", Some("undisclosed")),
+        (Kind::ApiVersion, "/predicate/systemPrompt", Some("none")),
+    ] {
+        for mut statement in examples_with(kind, pointer) {
+            let there = statement.pointer_mut(pointer).expect("it is there");
+            let word = word.or(there.as_str()).expect("a word").to_owned();
+            *there = json!({ word: null });
+            let said = refused_predicate(kind, statement);
+            assert!(
+                said.starts_with("/predicate: an object stands where a word should")
+                    || said.starts_with("/predicate: missing field"),
+                "{kind} {pointer}: {said}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! Statements with anything in the place of anything, and bundles with other bytes in them: what core reads, the JavaScript
 //! client does, and nothing else.
-//!
-//! Two things are left out, in which core is more lenient than the schemas: an array in the place of an object, whose items
-//! serde takes for the fields in their order, and an object `{ "word": null }` in the place of a word.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -143,12 +140,14 @@ fn mutate(statement: &mut Value, dice: &mut Dice) {
             }
         }
         _ => {
-            let value = anything(dice);
             let there = statement.pointer_mut(&at).expect("it is there");
-            // What core is lenient about.
-            if !(there.is_object() && value.is_array()) {
-                *there = value;
-            }
+            *there = match (&*there, dice.below(2)) {
+                // Readers that take the items of an array for fields, in the order of theirs, would read the same.
+                (Value::Object(members), 0) => members.values().cloned().collect(),
+                // So would those that take the name of a member for a word. A pointer can't be made of every name.
+                (Value::String(word), 0) if !word.contains(['/', '~']) => json!({ word: null }),
+                _ => anything(dice),
+            };
         }
     }
 }

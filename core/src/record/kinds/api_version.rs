@@ -1,9 +1,10 @@
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Annotations, AttachmentDigest};
 use crate::Sha256;
-use crate::record::ReleaseName;
+use crate::record::{ReleaseName, from_json};
 
 /// What answers behind an API. Subject: the API version's own name; its digest is over the predicate as
 /// canonical JSON.
@@ -44,13 +45,24 @@ pub struct ApiVersion {
 }
 
 /// The release behind an API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Behind {
     /// The provider does not say.
     Undisclosed(Undisclosed),
     /// The provider says which.
     Release(Disclosed),
+}
+
+// As serde would do it by `untagged`, which lets an array stand for an object, and an object for a word.
+impl<'de> Deserialize<'de> for Behind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            word @ Value::String(_) => from_json(word).map(Self::Undisclosed),
+            other => from_json(other).map(Self::Release),
+        }
+        .map_err(D::Error::custom)
+    }
 }
 
 /// The word `undisclosed`.
@@ -105,7 +117,7 @@ pub struct Decoding {
 }
 
 /// What the model is told first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum SystemPrompt {
     /// There is none, or the provider does not say.
@@ -115,6 +127,23 @@ pub enum SystemPrompt {
         /// Over its UTF-8.
         digest: AttachmentDigest,
     },
+}
+
+/// A text that is named by its digest.
+#[derive(Deserialize)]
+struct NamedText {
+    digest: AttachmentDigest,
+}
+
+// As with [`Behind`].
+impl<'de> Deserialize<'de> for SystemPrompt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            word @ Value::String(_) => from_json(word).map(Self::Unnamed),
+            other => from_json(other).map(|NamedText { digest }| Self::Named { digest }),
+        }
+        .map_err(D::Error::custom)
+    }
 }
 
 /// The words `none` and `undisclosed`.

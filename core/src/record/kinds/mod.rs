@@ -18,6 +18,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::from_json::from_json_at;
 use crate::Sha256;
 
 pub use api_version::{
@@ -177,13 +178,13 @@ impl Predicate {
     /// Reads the predicate of a statement of `kind`.
     pub(super) fn read(kind: Kind, predicate: &Value) -> serde_json::Result<Self> {
         Ok(match kind {
-            Kind::Publisher => Self::Publisher(Publisher::deserialize(predicate)?),
-            Kind::ModelCard => Self::ModelCard(ModelCard::deserialize(predicate)?),
-            Kind::Weights => Self::Weights(Weights::deserialize(predicate)?),
-            Kind::TrainingConfig => Self::TrainingConfig(TrainingConfig::deserialize(predicate)?),
-            Kind::ApiVersion => Self::ApiVersion(ApiVersion::deserialize(predicate)?),
-            Kind::Evaluation => Self::Evaluation(Evaluation::deserialize(predicate)?),
-            Kind::Withdrawal => Self::Withdrawal(Withdrawal::deserialize(predicate)?),
+            Kind::Publisher => Self::Publisher(from_json_at(predicate)?),
+            Kind::ModelCard => Self::ModelCard(from_json_at(predicate)?),
+            Kind::Weights => Self::Weights(from_json_at(predicate)?),
+            Kind::TrainingConfig => Self::TrainingConfig(from_json_at(predicate)?),
+            Kind::ApiVersion => Self::ApiVersion(from_json_at(predicate)?),
+            Kind::Evaluation => Self::Evaluation(from_json_at(predicate)?),
+            Kind::Withdrawal => Self::Withdrawal(from_json_at(predicate)?),
         })
     }
 
