@@ -302,8 +302,14 @@ fn a_server_that_stood_still_leaves_the_webhook_to_the_other() {
     teller.signal("CONT");
     publish_more(other, "then");
     publish_more(teller, "and-then");
-    let messages = receiver.taken(registered + 3);
+    // What it was in the middle of may be told twice, and counts once.
+    until("all are told", || {
+        distinct(&receiver.messages()).len() >= registered + 3
+    });
     let count = u64::try_from(registered).expect("small") + 3;
-    assert_eq!(distinct(&messages), (0..count).collect::<Vec<_>>());
+    assert_eq!(
+        distinct(&receiver.messages()),
+        (0..count).collect::<Vec<_>>()
+    );
     assert!(told(other) >= 2, "the other one has it since");
 }
