@@ -1,22 +1,29 @@
 //! `candor-server webhook list`
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use candor_core::note::LogKey;
 use candor_server::config::{DataOptions, Settings};
-use candor_server::storage::OutboxRow;
+use candor_server::storage::postgres::Postgres;
+use candor_server::storage::sqlite::Sqlite;
+use candor_server::storage::{OutboxRow, Storage};
 use candor_server::webhooks::Webhook;
 
 use super::resolve;
-use crate::{open_storage, print, require_log, runtime};
+use crate::{print, require_log, runtime};
 
 /// Says how far each webhook has come: those in the settings, and those that once were.
 pub(crate) fn list(data: &DataOptions) -> anyhow::Result<()> {
     let settings = resolve(data)?;
     require_log(&settings)?;
     let (key, size, rows) = runtime()?.block_on(async {
-        let storage = open_storage(&settings).await?;
+        let storage: Arc<dyn Storage> = match &settings.database {
+            Some(url) => Arc::new(Postgres::open(url).await?),
+            // What statements are found by would take as long to load as the log is large.
+            None => Arc::new(Sqlite::open_damaged(&settings.data.database()).await?),
+        };
         let key = LogKey::from(storage.identity().await?.key);
         let size = storage.head().await?.size.get();
         let rows = storage.outbox().webhooks().await?;

@@ -209,10 +209,6 @@ fn what_is_said_of_settings() {
     let toml = toml::from_str::<toml::Table>("queue-max = ").expect_err("not TOML");
     insta::assert_snapshot!(
         messages! { WebhooksError:
-            WebhooksError::Client { .. } => WebhooksError::Client {
-                name: "dashboard".to_owned(),
-                why: "no certificates are found".to_owned(),
-            },
             WebhooksError::Random(_) => WebhooksError::Random(getrandom::Error::UNSUPPORTED),
         } + &messages! { ConfigError:
             ConfigError::HalfOfTls { .. } => ConfigError::HalfOfTls { missing: "tls-key" },

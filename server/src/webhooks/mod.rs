@@ -73,14 +73,6 @@ pub struct Webhooks {
 /// Why webhooks can't be told.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhooksError {
-    /// There is no way to reach them.
-    #[error("the webhook {name:?} can't be told of anything: {why}")]
-    Client {
-        /// Which webhook.
-        name: String,
-        /// Why.
-        why: String,
-    },
     /// The system has no randomness.
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
@@ -93,25 +85,14 @@ impl Webhooks {
         webhooks: &[Webhook],
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, WebhooksError> {
-        let receivers = webhooks
-            .iter()
-            .map(|webhook| Receiver::new(&webhook.url))
-            .zip(webhooks)
-            .map(|(receiver, webhook)| match receiver {
-                Ok(receiver) => Ok((receiver, webhook.clone())),
-                Err(why) => Err(WebhooksError::Client {
-                    name: webhook.name.clone(),
-                    why,
-                }),
-            });
-        let receivers = receivers.collect::<Result<Vec<_>, _>>()?;
         let shared = Arc::new(Shared {
             server: server_name()?,
             size: parts.sequencer.released().head.size,
             parts,
         });
-        let workers = receivers.into_iter().map(|(receiver, webhook)| {
-            let worker = Worker::new(Arc::clone(&shared), webhook, receiver, stop.clone());
+        let workers = webhooks.iter().map(|webhook| {
+            let receiver = Receiver::new(&webhook.url);
+            let worker = Worker::new(Arc::clone(&shared), webhook.clone(), receiver, stop.clone());
             tokio::spawn(worker.run())
         });
         Ok(Self {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use candor_core::note::WebhookContent;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, StatusCode};
 
 use super::settings::WebhookUrl;
 
@@ -34,8 +34,9 @@ const WHY_CHARS_MAX: usize = 300;
 
 /// Where messages go.
 pub(super) struct Receiver {
-    client: Client,
-    url: Url,
+    url: WebhookUrl,
+    /// What sends them, once it could be made: that takes certificates, which may come later.
+    client: Option<Client>,
 }
 
 /// Why a receiver does not have a message, as far as anybody knows.
@@ -49,41 +50,30 @@ pub(super) struct Failure {
 
 impl Receiver {
     /// Nothing is asked yet.
-    pub(super) fn new(url: &WebhookUrl) -> Result<Self, String> {
-        // Somebody may have chosen others before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = Client::builder()
-            .user_agent(concat!("candor-server/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .timeout(ANSWER_TIME_MAX)
-            .connect_timeout(CONNECT_TIME_MAX)
-            .http1_only()
-            .https_only(url.is_https())
-            .pool_max_idle_per_host(1)
-            .pool_idle_timeout(IDLE_TIME_MAX);
-        if url.is_loopback() {
-            // On this machine, whatever its files say of that name, and past all proxies.
-            let here = [
-                SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
-            ];
-            client = client.no_proxy().resolve_to_addrs("localhost", &here);
+    pub(super) fn new(url: &WebhookUrl) -> Self {
+        Self {
+            url: url.clone(),
+            client: None,
         }
-        if !url.is_https() {
-            // It needs no certificates, and may run where there are none.
-            client = client.tls_certs_only([]);
+    }
+
+    fn client(&mut self) -> Result<&Client, Failure> {
+        if self.client.is_none() {
+            let made = client_for(&self.url).map_err(|error| Failure {
+                why: format!(
+                    "there is no way to ask it, for want of certificates by which to know it: install ca-certificates, or name a file with SSL_CERT_FILE ({})",
+                    in_words(error)
+                ),
+                retry_after: None,
+            })?;
+            self.client = Some(made);
         }
-        Ok(Self {
-            client: client.build().map_err(in_words)?,
-            url: url.to_url(),
-        })
+        Ok(self.client.as_ref().expect("it is made"))
     }
 
     /// Sends a message, and returns when its receiver has it.
     pub(super) async fn tell(
-        &self,
+        &mut self,
         content: &WebhookContent,
         signature: &str,
     ) -> Result<(), Failure> {
@@ -100,9 +90,10 @@ impl Receiver {
                 header(signature),
             ),
         ]);
+        let url = self.url.to_url();
         let request = self
-            .client
-            .post(self.url.clone())
+            .client()?
+            .post(url)
             .headers(headers)
             .body(content.body().to_owned());
         let answer = request.send().await.map_err(|error| Failure {
@@ -113,6 +104,36 @@ impl Receiver {
         let _ = tokio::time::timeout(BODY_TIME_MAX, throw_away(answer)).await;
         told
     }
+}
+
+/// What asks a receiver, and nobody else.
+fn client_for(url: &WebhookUrl) -> reqwest::Result<Client> {
+    // Somebody may have chosen others before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = Client::builder()
+        .user_agent(concat!("candor-server/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .timeout(ANSWER_TIME_MAX)
+        .connect_timeout(CONNECT_TIME_MAX)
+        .http1_only()
+        .https_only(url.is_https())
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(IDLE_TIME_MAX);
+    if url.is_loopback() {
+        // On this machine, whatever its files say of that name, and past all proxies.
+        let here = [
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        ];
+        client = client.no_proxy().resolve_to_addrs("localhost", &here);
+    }
+    if !url.is_https() {
+        // It needs no certificates, and may run where there are none.
+        client = client.tls_certs_only([]);
+    }
+    client.build()
 }
 
 /// What is left of an answer's body, so that its connection can be used again; a long one ends the connection.

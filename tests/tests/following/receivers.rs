@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,39 @@ fn a_receiver_that_fails_is_tried_again_and_holds_up_nothing_else() {
         });
         assert_eq!(well.messages().len(), 4);
     });
+}
+
+/// A machine without certificates knows no receiver, and is a log all the same.
+#[test]
+fn a_webhook_for_which_there_are_no_certificates_is_a_try_that_failed_and_no_refused_start() {
+    let mut log = TestLog::start();
+    let none = log.scratch().join("no-certificates");
+    fs::create_dir(&none).expect("a folder");
+    let file = none.join("ca.pem");
+    fs::write(&file, "").expect("an empty file");
+    let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+    log.give([
+        ("SSL_CERT_FILE", path(&file)),
+        ("SSL_CERT_DIR", path(&none)),
+    ]);
+    let well = Receiver::start();
+    restart_with(
+        &mut log,
+        &(webhook("hook", "https://localhost:9/", "from = 0")
+            + &webhook("well", &well.url("/"), "from = 0")),
+    );
+    let lab = TestPublisher::new("example-lab");
+    log.publish(&[lab.register()]).expect_status(201);
+    assert_eq!(indexes(&well.taken(1)), [0]);
+    until("it is tried again", || {
+        metric(&log, "candor_webhook_failures_total{webhook=\"hook\"}") >= 2
+    });
+    let said = list(&log, None);
+    assert!(said.contains(" times in a row, again "), "{said}");
+    assert!(
+        said.contains("for want of certificates") && said.contains("SSL_CERT_FILE"),
+        "{said}"
+    );
 }
 
 #[test]

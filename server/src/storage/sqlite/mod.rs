@@ -112,7 +112,7 @@ impl Sqlite {
         Self::open_with(file, SqliteSynchronous::Full).await
     }
 
-    /// Opens a log whose views may be damaged, to derive them again.
+    /// Opens a log whose views may be damaged, to derive them again, or of which no statement is to be found.
     pub async fn open_damaged(file: &Path) -> Result<Self, StorageError> {
         Self::open_parts(file, SqliteSynchronous::Full, false).await
     }
