@@ -18,6 +18,7 @@ pub mod http;
 pub mod load;
 pub mod lying;
 pub mod mirror;
+pub mod pages;
 pub mod plain_files;
 pub mod postgres;
 pub mod power;

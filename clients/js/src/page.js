@@ -75,7 +75,7 @@ function show(element, verdict) {
     const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
     const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
     element.textContent = isShort ? label : words;
-    if (isShort) /** @type {HTMLElement} */ (element).title = words;
+    /** @type {HTMLElement} */ (element).title = isShort ? words : '';
     for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
     element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }

@@ -1,70 +1,13 @@
 //! The pages for people.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use candor_tests::pages::PAGES;
 use candor_tests::statements::fit_subject;
 use serde_json::json;
 
 use super::world::World;
 
 const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=\"alert(2)\">&'";
-
-/// Every kind of page, with what it must show of [`World`].
-const PAGES: [(&str, u16, &str); 22] = [
-    ("/", 200, "example-lab/tiny@1.0.0"),
-    ("/search", 200, "zeta-lab/zed@1.1.0"),
-    ("/search?q=tiny", 200, "example-lab/tiny@1.0.0"),
-    ("/search?q=nothing-like-it", 200, "Nothing was found"),
-    ("/search?since=x", 200, "is no day"),
-    ("/publishers", 200, "zeta-lab"),
-    ("/publishers/zeta-lab", 200, "Keys that count no longer"),
-    (
-        "/publishers/nobody",
-        404,
-        "publisher nobody is not in this log",
-    ),
-    ("/models", 200, "example-lab/tiny-api"),
-    ("/models/example-lab/tiny", 200, "Model card of 1.0.0"),
-    (
-        "/models/example-lab/tiny-api",
-        200,
-        "What was claimed to answer",
-    ),
-    (
-        "/models/example-lab/none",
-        404,
-        "model example-lab/none is not in this log",
-    ),
-    ("/releases/example-lab/tiny@1.0.0", 200, "The manifest"),
-    (
-        "/releases/example-lab/tiny-api@1.0.0",
-        200,
-        "were made by others",
-    ),
-    ("/releases/example-lab/tiny-api@1.1.0", 200, "says why"),
-    (
-        "/releases/example-lab/tiny@1.0.0/files",
-        200,
-        "model.safetensors",
-    ),
-    (
-        "/releases/example-lab/tiny@1.0.0/card",
-        200,
-        "<h3>Tiny</h3>",
-    ),
-    ("/records", 200, "Newest records"),
-    ("/records/0", 200, "Place in the tree"),
-    ("/records/99", 404, "There is no record"),
-    (
-        "/compare?a=example-lab/tiny@1.0.0&b=example-lab/tiny-api@1.0.0",
-        200,
-        "only in the first",
-    ),
-    (
-        "/status",
-        200,
-        "Everything that the server looks at is well",
-    ),
-];
 
 #[test]
 fn pages_are_html_with_a_policy_that_runs_nothing_of_others() {
