@@ -624,6 +624,195 @@ return (value) => (one(value) === null ? null : other(value));
 }
 const saysWhatAReleaseIs = (kind) => ['weights', 'model-card', 'api-version'].includes(kind);
 const isOncePerRelease = (kind) => kind === 'training-config' || saysWhatAReleaseIs(kind);
+const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
+function parseStatement(payload) {
+let json;
+try {
+json = parseJson(payload);
+} catch (error) {
+throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
+}
+if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
+const { predicate } = json;
+const [type, predicateType] = [json._type, json.predicateType].map((it) => (typeof it === 'string' ? it : ''));
+if (type !== STATEMENT_TYPE) {
+throw refuted(`/_type: it is ${shortened(type, 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
+}
+const kind = /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '';
+if (!Object.hasOwn(KINDS, kind)) {
+throw refuted(
+`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`,
+);
+}
+const subject = readSubject(kind, json.subject);
+const fault = KINDS[kind](predicate);
+if (fault !== null)
+throw refuted(`/predicate: what is at ${fault || '/'} is missing, or not what a ${kind} record has there`);
+const isPublisher = kind === 'publisher';
+const release = isPublisher ? null : subject.name;
+const statement = {
+digest: hex(sha256(payload)),
+kind,
+subject,
+predicate,
+release,
+publisher: hasAuthor(kind) ? predicate.author : release === null ? subject.name : publisherOf(release),
+attachments: attachmentsOf(kind, predicate).map(({ size, digest }) => ({ size, sha256: digest.sha256 })),
+};
+checkRules(statement);
+return statement;
+}
+const hasAuthor = (kind) => kind === 'evaluation' || kind === 'withdrawal';
+function readSubject(kind, subjects) {
+const subject = Array.isArray(subjects) && subjects.length === 1 && isObject(subjects[0]) ? subjects[0] : {};
+const name = subject.name;
+const digest = isObject(subject.digest) ? subject.digest.sha256 : undefined;
+if (typeof name !== 'string' || typeof digest !== 'string') {
+throw refuted('/subject: a record is about exactly one subject, with a name and a sha256 digest');
+}
+if (!(kind === 'publisher' ? isPublisherName : isReleaseName)(name)) {
+throw refuted(
+`/subject/0/name: ${shortened(name, 100)} is no name of a ${kind === 'publisher' ? kind : 'release'}`,
+);
+}
+if (!/^[0-9a-f]{64}$/.test(digest)) {
+throw refuted(
+`/subject/0/digest/sha256: a SHA-256 digest is 64 lower-case hexadecimal digits, and ${shortened(digest)} is not`,
+);
+}
+return { name, sha256: digest };
+}
+function attachmentsOf(kind, predicate) {
+const { document, manifest, chunks, tensors, rawResults } = predicate;
+const named = {
+'model-card': [document],
+'training-config': [document],
+weights: [manifest, chunks?.list, tensors?.list],
+evaluation: [rawResults],
+};
+return (named[kind] ?? []).filter((it) => it != null);
+}
+function checkRules({ kind, subject, predicate, release, publisher }) {
+const rule = ( pointer,  what) => refuted(`${pointer}: ${what}`);
+for (const { name } of attachmentsOf(kind, predicate)) {
+if (!isPlainText(name))
+throw rule('/predicate', `the attachment's name ${shortened(name, 200)} can't be shown`);
+}
+const subjectIs = ( digest,  what) => {
+if (subject.sha256 !== digest) throw rule('/subject/0/digest/sha256', `it must be ${what}`);
+};
+if (kind === 'publisher') {
+if (!isPlainText(predicate.displayName)) throw rule('/predicate/displayName', "the name can't be shown");
+if (!predicate.keys.length) throw rule('/predicate/keys', 'a publisher has at least one key');
+}
+if (kind === 'publisher' || kind === 'api-version') {
+if (
+kind === 'api-version' &&
+predicate.validUntil != null &&
+!isLater(predicate.validUntil, predicate.validFrom)
+) {
+throw rule('/predicate/validUntil', 'it must be later than validFrom');
+}
+const expected = hex(sha256(utf8(canonicalJson(predicate))));
+subjectIs(expected, `the SHA-256 of the predicate as canonical JSON (RFC 8785), which is ${expected}`);
+}
+if (kind === 'model-card' || kind === 'training-config') {
+subjectIs(predicate.document.digest.sha256, 'the digest of the attachment at /predicate/document');
+}
+if (kind === 'weights') {
+if (predicate.algorithms.some(isStrong) !== (predicate.strength === 'strong')) {
+throw rule('/predicate/strength', 'it is "strong" if and only if one of the algorithms is');
+}
+checkParents( (release), predicate.parents ?? []);
+subjectIs(predicate.manifest.digest.sha256, 'the digest of the attachment at /predicate/manifest');
+}
+if (kind === 'evaluation' && predicate.outcome !== 'reported' && predicate.answers == null) {
+throw rule('/predicate/answers', 'an outcome other than "reported" names the record that it answers');
+}
+if (
+kind === 'withdrawal' &&
+predicate.scope === 'release' &&
+publisherOf( (release)) !== publisher
+) {
+throw rule(
+'/predicate/scope',
+'only the publisher of a release withdraws all of it; others withdraw their own records ("record")',
+);
+}
+}
+function checkParents(release, parents) {
+const seen = new Set();
+parents.forEach((parent, n) => {
+const pointer = `/predicate/parents/${n}/release`;
+if (parent.release === release) throw refuted(`${pointer}: ${release} is not made from itself`);
+const name = `${parent.relation} ${parent.release}`;
+if (seen.has(name)) throw refuted(`${pointer}: ${parent.release} is named as ${parent.relation} twice`);
+seen.add(name);
+});
+}
+function isLater(until, from) {
+const [a, b] = [until, from].map((time) => (utf8(time).length < 19 ? null : fromUtf8(utf8(time).subarray(0, 19))));
+return a !== null && (b === null || compareUtf8(a, b) > 0);
+}
+const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
+const ENTRY_BYTES_MAX = 65535;
+const SIGNATURES_MAX = 20;
+const signedBytes = (payload) =>
+concat(utf8(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload);
+function envelopeFromJson(json) {
+if (!isObject(json)) throw refuted('/: a DSSE envelope is an object with payload, payloadType and signatures');
+const { payloadType, payload: encoded, signatures } = json;
+if (typeof payloadType !== 'string') throw refuted('/payloadType: a text is required');
+if (payloadType !== PAYLOAD_TYPE) {
+throw refuted(
+`/payloadType: it is ${shortened(payloadType, 100)}, and only ${JSON.stringify(PAYLOAD_TYPE)} is taken`,
+);
+}
+const isText = typeof encoded === 'string';
+if (isText && utf8(encoded).length > ENTRY_BYTES_MAX) {
+throw refuted(
+`/payload: it has ${utf8(encoded).length} characters, and an entry holds at most ${ENTRY_BYTES_MAX}; put large documents into attachments`,
+);
+}
+const payload = isText ? fromAnyBase64(encoded) : null;
+if (!payload) throw refuted('/payload: the base64 of the statement is required');
+if (!Array.isArray(signatures)) throw refuted('/signatures: a list is required');
+if (!signatures.length || signatures.length > SIGNATURES_MAX)
+throw refuted('/signatures: 1 to 20 signatures are taken');
+return { payload, signatures: signatures.map(signatureFromJson) };
+}
+function signatureFromJson(json, n) {
+const { keyid, sig } = isObject(json) ? json :  ({});
+if (keyid != null && (typeof keyid !== 'string' || utf8(keyid).length > 256)) {
+throw refuted(`/signatures/${n}/keyid: a text of at most 256 bytes, or nothing`);
+}
+const bytes = typeof sig === 'string' ? fromAnyBase64(sig) : null;
+if (!bytes) throw refuted(`/signatures/${n}/sig: the base64 of the signature is required`);
+return { keyid: keyid ?? '', sig: bytes };
+}
+const entryOf = ({ payload, signatures }) =>
+utf8(
+canonicalJson({
+payload: base64(payload),
+payloadType: PAYLOAD_TYPE,
+signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: base64(sig) })),
+}),
+);
+const recordOf = (envelope) => ({ envelope, statement: parseStatement(envelope.payload) });
+function parseEnvelope(bytes) {
+if (bytes.length > 2 * ENTRY_BYTES_MAX) {
+throw badInput(
+`the envelope has ${bytes.length} bytes, and at most ${2 * ENTRY_BYTES_MAX} are read; put large documents into attachments`,
+);
+}
+try {
+return envelopeFromJson(parseJson(bytes));
+} catch (error) {
+throw  (error).verdict === 'bad-input'
+?  (error).within('the envelope is not strict JSON: ')
+: error;
+}
+}
 const EMPTY_ROOT = sha256();
 const [ZERO, ONE] = [Uint8Array.of(0), Uint8Array.of(1)];
 const leafHash = (entry) => sha256(ZERO, entry);
@@ -1047,195 +1236,6 @@ else progress(bytes);
 };
 worker.postMessage({ file });
 });
-}
-const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
-function parseStatement(payload) {
-let json;
-try {
-json = parseJson(payload);
-} catch (error) {
-throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
-}
-if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
-const { predicate } = json;
-const [type, predicateType] = [json._type, json.predicateType].map((it) => (typeof it === 'string' ? it : ''));
-if (type !== STATEMENT_TYPE) {
-throw refuted(`/_type: it is ${shortened(type, 100)}, and only ${JSON.stringify(STATEMENT_TYPE)} is taken`);
-}
-const kind = /^urn:candor:([a-z-]+):v1$/.exec(predicateType)?.[1] ?? '';
-if (!Object.hasOwn(KINDS, kind)) {
-throw refuted(
-`/predicateType: ${shortened(predicateType, 100)} is none of the kinds that the log takes: urn:candor:KIND:v1 with KIND one of ${Object.keys(KINDS).join(', ')}`,
-);
-}
-const subject = readSubject(kind, json.subject);
-const fault = KINDS[kind](predicate);
-if (fault !== null)
-throw refuted(`/predicate: what is at ${fault || '/'} is missing, or not what a ${kind} record has there`);
-const isPublisher = kind === 'publisher';
-const release = isPublisher ? null : subject.name;
-const statement = {
-digest: hex(sha256(payload)),
-kind,
-subject,
-predicate,
-release,
-publisher: hasAuthor(kind) ? predicate.author : release === null ? subject.name : publisherOf(release),
-attachments: attachmentsOf(kind, predicate).map(({ size, digest }) => ({ size, sha256: digest.sha256 })),
-};
-checkRules(statement);
-return statement;
-}
-const hasAuthor = (kind) => kind === 'evaluation' || kind === 'withdrawal';
-function readSubject(kind, subjects) {
-const subject = Array.isArray(subjects) && subjects.length === 1 && isObject(subjects[0]) ? subjects[0] : {};
-const name = subject.name;
-const digest = isObject(subject.digest) ? subject.digest.sha256 : undefined;
-if (typeof name !== 'string' || typeof digest !== 'string') {
-throw refuted('/subject: a record is about exactly one subject, with a name and a sha256 digest');
-}
-if (!(kind === 'publisher' ? isPublisherName : isReleaseName)(name)) {
-throw refuted(
-`/subject/0/name: ${shortened(name, 100)} is no name of a ${kind === 'publisher' ? kind : 'release'}`,
-);
-}
-if (!/^[0-9a-f]{64}$/.test(digest)) {
-throw refuted(
-`/subject/0/digest/sha256: a SHA-256 digest is 64 lower-case hexadecimal digits, and ${shortened(digest)} is not`,
-);
-}
-return { name, sha256: digest };
-}
-function attachmentsOf(kind, predicate) {
-const { document, manifest, chunks, tensors, rawResults } = predicate;
-const named = {
-'model-card': [document],
-'training-config': [document],
-weights: [manifest, chunks?.list, tensors?.list],
-evaluation: [rawResults],
-};
-return (named[kind] ?? []).filter((it) => it != null);
-}
-function checkRules({ kind, subject, predicate, release, publisher }) {
-const rule = ( pointer,  what) => refuted(`${pointer}: ${what}`);
-for (const { name } of attachmentsOf(kind, predicate)) {
-if (!isPlainText(name))
-throw rule('/predicate', `the attachment's name ${shortened(name, 200)} can't be shown`);
-}
-const subjectIs = ( digest,  what) => {
-if (subject.sha256 !== digest) throw rule('/subject/0/digest/sha256', `it must be ${what}`);
-};
-if (kind === 'publisher') {
-if (!isPlainText(predicate.displayName)) throw rule('/predicate/displayName', "the name can't be shown");
-if (!predicate.keys.length) throw rule('/predicate/keys', 'a publisher has at least one key');
-}
-if (kind === 'publisher' || kind === 'api-version') {
-if (
-kind === 'api-version' &&
-predicate.validUntil != null &&
-!isLater(predicate.validUntil, predicate.validFrom)
-) {
-throw rule('/predicate/validUntil', 'it must be later than validFrom');
-}
-const expected = hex(sha256(utf8(canonicalJson(predicate))));
-subjectIs(expected, `the SHA-256 of the predicate as canonical JSON (RFC 8785), which is ${expected}`);
-}
-if (kind === 'model-card' || kind === 'training-config') {
-subjectIs(predicate.document.digest.sha256, 'the digest of the attachment at /predicate/document');
-}
-if (kind === 'weights') {
-if (predicate.algorithms.some(isStrong) !== (predicate.strength === 'strong')) {
-throw rule('/predicate/strength', 'it is "strong" if and only if one of the algorithms is');
-}
-checkParents( (release), predicate.parents ?? []);
-subjectIs(predicate.manifest.digest.sha256, 'the digest of the attachment at /predicate/manifest');
-}
-if (kind === 'evaluation' && predicate.outcome !== 'reported' && predicate.answers == null) {
-throw rule('/predicate/answers', 'an outcome other than "reported" names the record that it answers');
-}
-if (
-kind === 'withdrawal' &&
-predicate.scope === 'release' &&
-publisherOf( (release)) !== publisher
-) {
-throw rule(
-'/predicate/scope',
-'only the publisher of a release withdraws all of it; others withdraw their own records ("record")',
-);
-}
-}
-function checkParents(release, parents) {
-const seen = new Set();
-parents.forEach((parent, n) => {
-const pointer = `/predicate/parents/${n}/release`;
-if (parent.release === release) throw refuted(`${pointer}: ${release} is not made from itself`);
-const name = `${parent.relation} ${parent.release}`;
-if (seen.has(name)) throw refuted(`${pointer}: ${parent.release} is named as ${parent.relation} twice`);
-seen.add(name);
-});
-}
-function isLater(until, from) {
-const [a, b] = [until, from].map((time) => (utf8(time).length < 19 ? null : fromUtf8(utf8(time).subarray(0, 19))));
-return a !== null && (b === null || compareUtf8(a, b) > 0);
-}
-const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
-const ENTRY_BYTES_MAX = 65535;
-const SIGNATURES_MAX = 20;
-const signedBytes = (payload) =>
-concat(utf8(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload);
-function envelopeFromJson(json) {
-if (!isObject(json)) throw refuted('/: a DSSE envelope is an object with payload, payloadType and signatures');
-const { payloadType, payload: encoded, signatures } = json;
-if (typeof payloadType !== 'string') throw refuted('/payloadType: a text is required');
-if (payloadType !== PAYLOAD_TYPE) {
-throw refuted(
-`/payloadType: it is ${shortened(payloadType, 100)}, and only ${JSON.stringify(PAYLOAD_TYPE)} is taken`,
-);
-}
-const isText = typeof encoded === 'string';
-if (isText && utf8(encoded).length > ENTRY_BYTES_MAX) {
-throw refuted(
-`/payload: it has ${utf8(encoded).length} characters, and an entry holds at most ${ENTRY_BYTES_MAX}; put large documents into attachments`,
-);
-}
-const payload = isText ? fromAnyBase64(encoded) : null;
-if (!payload) throw refuted('/payload: the base64 of the statement is required');
-if (!Array.isArray(signatures)) throw refuted('/signatures: a list is required');
-if (!signatures.length || signatures.length > SIGNATURES_MAX)
-throw refuted('/signatures: 1 to 20 signatures are taken');
-return { payload, signatures: signatures.map(signatureFromJson) };
-}
-function signatureFromJson(json, n) {
-const { keyid, sig } = isObject(json) ? json :  ({});
-if (keyid != null && (typeof keyid !== 'string' || utf8(keyid).length > 256)) {
-throw refuted(`/signatures/${n}/keyid: a text of at most 256 bytes, or nothing`);
-}
-const bytes = typeof sig === 'string' ? fromAnyBase64(sig) : null;
-if (!bytes) throw refuted(`/signatures/${n}/sig: the base64 of the signature is required`);
-return { keyid: keyid ?? '', sig: bytes };
-}
-const entryOf = ({ payload, signatures }) =>
-utf8(
-canonicalJson({
-payload: base64(payload),
-payloadType: PAYLOAD_TYPE,
-signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: base64(sig) })),
-}),
-);
-const recordOf = (envelope) => ({ envelope, statement: parseStatement(envelope.payload) });
-function parseEnvelope(bytes) {
-if (bytes.length > 2 * ENTRY_BYTES_MAX) {
-throw badInput(
-`the envelope has ${bytes.length} bytes, and at most ${2 * ENTRY_BYTES_MAX} are read; put large documents into attachments`,
-);
-}
-try {
-return envelopeFromJson(parseJson(bytes));
-} catch (error) {
-throw  (error).verdict === 'bad-input'
-?  (error).within('the envelope is not strict JSON: ')
-: error;
-}
 }
 const MAY_WANT = { mayWantForEarlierRecords: true };
 const keysOf = (keys) =>
@@ -2369,6 +2369,7 @@ leafHash,
 statement,
 withdrawn: withdrawn !== undefined,
 });
+if (client && verdict?.verdict === 'holds') verdict = await holdWords(client, element, verdict);
 verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
 counts[ (verdict.verdict)]++;
 show(place, verdict);
@@ -2379,6 +2380,35 @@ readOut(summary);
 const verdict = counts.refuted ? 'refuted' : counts.unknown || !elements.length ? 'unknown' : 'holds';
 const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
 show(summary, refusal ?? { verdict, what });
+}
+async function holdWords(client, element, found) {
+const entry = await client.entry(BigInt(found.index));
+const canonical = ( bytes) => canonicalJson(parseJson(bytes));
+const says =  ({
+kind: found.kind,
+subject: found.subject.name,
+publisher: found.publisher,
+digest: found.statement,
+statement: canonical(parseEnvelope(entry).payload),
+entry: fromUtf8(entry),
+});
+for (const it of element.closest('tr, main')?.querySelectorAll('[data-shows]') ?? []) {
+const part = it.getAttribute('data-shows') ?? '';
+let text = it.textContent;
+if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
+try {
+if (part === 'statement') text = canonical(utf8(text));
+} catch {
+}
+if (text !== says[part]) {
+return {
+verdict: 'refuted',
+what: `what is shown is not entry ${found.index} of the log: its ${part} is another`,
+hint: "believe the log's record, and not what is shown here",
+};
+}
+}
+return found;
 }
 function listenForFiles(element) {
 const place = placeIn(element);

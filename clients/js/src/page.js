@@ -5,11 +5,15 @@
  *
  *     <article data-candor-record="7" data-leaf-hash="…" data-statement="…"> … <p data-verdict></p> </article>
  *
+ *         <h1 data-shows="subject">…</h1> <pre data-shows="statement">…</pre>
+ *
  *     <section data-candor-drop> <input type="file"> <progress></progress> <p data-verdict></p> <ul data-releases></ul>
  *
  *     <form data-candor-pin> <input name="key"> <button>Pin</button> <p data-verdict></p> </form>
  *
  * A record with `data-withdrawn` is shown as one that was withdrawn: then it is its withdrawal that has to be in the log.
+ * What the page says in words of a record (`data-shows`: `kind`, `subject`, `publisher`, `digest`, `statement`, `entry`), in the
+ * mark's row of a table or else anywhere in its `main`, has to be what the record says.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
@@ -19,9 +23,12 @@
  * The reader's own key, once it is pinned, takes the place of the page's: a page that names another is not believed.
  */
 
+import { fromUtf8, utf8 } from './bytes.js';
+import { parseEnvelope } from './envelope.js';
 import { compareWithRelease, findFile, findFolder } from './find.js';
 import { filesOfDrop, filesOfInput, listFolder } from './folder.js';
 import { hashInWorkers } from './hash-pool.js';
+import { canonicalJson, parseJson } from './json.js';
 import { LogClient } from './log-client.js';
 import { parseVerifierKey } from './signed-note.js';
 
@@ -111,6 +118,7 @@ async function verifyRecords() {
                 statement,
                 withdrawn: withdrawn !== undefined,
             });
+        if (client && verdict?.verdict === 'holds') verdict = await holdWords(client, element, verdict);
         verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
         counts[/** @type {'holds'} */ (verdict.verdict)]++;
         show(place, verdict);
@@ -121,6 +129,42 @@ async function verifyRecords() {
     const verdict = counts.refuted ? 'refuted' : counts.unknown || !elements.length ? 'unknown' : 'holds';
     const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
     show(summary, refusal ?? { verdict, what });
+}
+
+/**
+ * Holds what the page says beside a mark against the record.
+ * @param {LogClient} client @param {HTMLElement} element @param {any} found what speaks for the record
+ * @returns {Promise<any>} that, or what speaks against the page
+ */
+async function holdWords(client, element, found) {
+    const entry = await client.entry(BigInt(found.index));
+    const canonical = (/** @type {Uint8Array} */ bytes) => canonicalJson(parseJson(bytes));
+    const says = /** @type {Record<string, string | null>} */ ({
+        kind: found.kind,
+        subject: found.subject.name,
+        publisher: found.publisher,
+        digest: found.statement,
+        statement: canonical(parseEnvelope(entry).payload),
+        entry: fromUtf8(entry),
+    });
+    for (const it of element.closest('tr, main')?.querySelectorAll('[data-shows]') ?? []) {
+        const part = it.getAttribute('data-shows') ?? '';
+        let text = it.textContent;
+        if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
+        try {
+            if (part === 'statement') text = canonical(utf8(text));
+        } catch {
+            // What is no JSON is no statement.
+        }
+        if (text !== says[part]) {
+            return {
+                verdict: 'refuted',
+                what: `what is shown is not entry ${found.index} of the log: its ${part} is another`,
+                hint: "believe the log's record, and not what is shown here",
+            };
+        }
+    }
+    return found;
 }
 
 /** @param {HTMLElement} element */
