@@ -48,6 +48,10 @@ function marksOf() {
 export class Reader {
     /** What was wrong, in sentences. @type {string[]} */
     faults = [];
+    /** How much a page may move while it loads and is proven. */
+    shiftMax = 0.05;
+    /** Whether what a page asks for may be not there. */
+    mayMiss = false;
     /** Where the reader is. */
     path = '';
     #missing = false;
@@ -79,7 +83,9 @@ export class Reader {
         const { page } = this;
         page.on('console', (message) => {
             // Chromium reports a page that is not there as an error of its own.
-            const own = this.#missing && message.location().url === this.url + this.path;
+            const own =
+                (this.mayMiss && message.text().startsWith('Failed to load resource')) ||
+                (this.#missing && message.location().url === this.url + this.path);
             if (message.type() === 'error' && !own) this.wrong(`console: ${message.text()}`);
         });
         page.on('pageerror', (error) => this.wrong(`error: ${error}`));
@@ -115,7 +121,7 @@ export class Reader {
         if (!(await page.evaluate(() => document.querySelector('h1')?.textContent.trim()))) this.wrong('no heading');
         if (this.scripts) {
             const { shifted, refused } = await page.evaluate(() => ({ shifted, refused }));
-            if (shifted > 0.05) this.wrong(`its layout shifts by ${shifted}`);
+            if (shifted > this.shiftMax) this.wrong(`its layout shifts by ${shifted}`);
             if (refused.length > 0) this.wrong(`its policy refuses ${refused}`);
         }
         return marks;

@@ -1,11 +1,13 @@
 //! The registry's pages in a real browser. `CANDOR_BROWSER` names a folder in which npm has put playwright-core and
 //! axe-core.
 
+mod histories;
 mod running;
 
 use candor_tests::TestLog;
 use candor_tests::everything::Everything;
 use candor_tests::pages::PAGES;
+use histories::Histories;
 use running::{Script, modules};
 
 #[test]
@@ -18,4 +20,17 @@ fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
         .args(PAGES.map(|(path, ..)| path))
         .run();
     assert_eq!(said, format!("looked at {} pages\n", PAGES.len()));
+}
+
+#[test]
+fn a_mark_fails_when_the_server_lies_and_says_about_what() {
+    let Some(modules) = modules() else { return };
+    let histories = Histories::make();
+    let other = TestLog::start();
+    let said = Script::new("lies.mjs", &modules)
+        .args([&histories.early, &histories.ours, &histories.theirs].map(TestLog::url))
+        .arg(other.url())
+        .arg(other.key().to_string())
+        .run();
+    assert_eq!(said, "told 32 stories\n");
 }
