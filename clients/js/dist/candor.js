@@ -2330,15 +2330,15 @@ next = page.next?.slice(1);
 }
 return items;
 }
-async attachment(digest, bytesMax) {
-const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax);
+async attachment(digest, bytesMax, cache) {
+const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
 const found = hex(sha256(bytes));
-if (found !== digest)
+if (found === digest) return bytes;
+if (!cache) return this.attachment(digest, bytesMax, 'reload');
 throw unknown(
 `the log serves attachment ${digest} with bytes whose digest is ${found}`,
 'tell its operator',
 );
-return bytes;
 }
 async indexes(path, field, indexOf) {
 const items = await this.list(path, field).catch((error) => {

@@ -1928,15 +1928,15 @@ next = page.next?.slice(1);
 }
 return items;
 }
-async attachment(digest, bytesMax) {
-const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax);
+async attachment(digest, bytesMax, cache) {
+const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
 const found = hex(sha256(bytes));
-if (found !== digest)
+if (found === digest) return bytes;
+if (!cache) return this.attachment(digest, bytesMax, 'reload');
 throw unknown(
 `the log serves attachment ${digest} with bytes whose digest is ${found}`,
 'tell its operator',
 );
-return bytes;
 }
 async indexes(path, field, indexOf) {
 const items = await this.list(path, field).catch((error) => {
@@ -2428,13 +2428,19 @@ showReleases(element, verdict.releases ?? []);
 tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
 }
 };
-element.addEventListener('dragover', (event) => event.preventDefault());
+element.addEventListener('dragover', (event) => {
+event.preventDefault();
+element.classList.add('over');
+});
+element.addEventListener('dragleave', () => element.classList.remove('over'));
 element.addEventListener('drop', (event) => {
 event.preventDefault();
+element.classList.remove('over');
 if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
 });
 for (const input of element.querySelectorAll('input')) {
-if (input.type === 'file')
+if (input.type !== 'file') continue;
+input.addEventListener('click', () => (input.value = ''));
 input.addEventListener(
 'change',
 () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),

@@ -187,17 +187,24 @@ function listenForFiles(element) {
             tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
         }
     };
-    element.addEventListener('dragover', (event) => event.preventDefault());
+    element.addEventListener('dragover', (event) => {
+        event.preventDefault();
+        element.classList.add('over');
+    });
+    element.addEventListener('dragleave', () => element.classList.remove('over'));
     element.addEventListener('drop', (event) => {
         event.preventDefault();
+        element.classList.remove('over');
         if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
     });
     for (const input of element.querySelectorAll('input')) {
-        if (input.type === 'file')
-            input.addEventListener(
-                'change',
-                () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
-            );
+        if (input.type !== 'file') continue;
+        // The same files again are no change otherwise, and would not be looked at.
+        input.addEventListener('click', () => (input.value = ''));
+        input.addEventListener(
+            'change',
+            () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
+        );
     }
 }
 

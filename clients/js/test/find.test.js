@@ -23,8 +23,8 @@ function twoLabs() {
     return log;
 }
 
-const clientOf = (log) =>
-    new LogClient({ url: 'http://log.test', key: log.key, fetch: log.fetch, memory: new MemoryOnly() });
+const clientOf = (log, fetch = log.fetch) =>
+    new LogClient({ url: 'http://log.test', key: log.key, fetch, memory: new MemoryOnly() });
 const statementAt = (log, index) => record(JSON.parse(new TextDecoder().decode(log.entries[index]))).statement;
 const is = (found, verdict, words) => {
     assert.equal(found.verdict, verdict, found.what);
@@ -118,6 +118,13 @@ test('what the log lists is proven: a release that does not have the file is ref
     log.lies.set('/api/v1/attachments/', utf8('another document'));
     says('files', { releases: [listed] });
     is(await findFile(clientOf(log), file('README.md').digest), 'unknown', /with bytes whose digest is/);
+});
+
+test('a document that rotted in a cache is fetched past it', async () => {
+    const log = twoLabs();
+    const rots = (url, { cache }) =>
+        url.includes('/attachments/') && cache !== 'reload' ? new Response('rotten') : log.fetch(url);
+    is(await findFile(clientOf(log, rots), file('README.md').digest), 'holds', /^it is README.md/);
 });
 
 test('a folder is held against the release that it should be, and how it differs is said', async () => {

@@ -22,6 +22,7 @@ function logOf(origin) {
     log.weights = log.release(RELEASE, [file('README.md'), file('a/model.bin', 'x'.repeat(3_000_000))], one);
     const { digest } = record(JSON.parse(new TextDecoder().decode(log.entries[log.card]))).statement;
     log.statement = digest;
+    log.statementJson = JSON.parse(new TextDecoder().decode(card()));
     const payload = JSON.parse(new TextDecoder().decode(withdrawal('example-lab', RELEASE, digestOf('nothing'))));
     payload.predicate.explanation = MARKUP;
     log.append(signed(utf8(JSON.stringify(payload)), one));
@@ -56,6 +57,24 @@ const PAGES = {
     withdrawn: html(
         good,
         `<article data-candor-record="4" data-withdrawn><p data-verdict></p></article>${shown(good, good.card, 'data-withdrawn')}`,
+    ),
+    words: html(
+        good,
+        `<main><h1 data-shows="subject">${RELEASE}</h1>${shown(good, good.card)}<pre data-shows="entry">${new TextDecoder().decode(good.entries[good.card])}</pre><pre data-shows="statement">${JSON.stringify(good.statementJson, null, 2)}</pre><p><b data-shows="digest">${good.statement}</b></p></main>`,
+    ),
+    otherWords: html(
+        good,
+        [
+            ['kind', 'weights'],
+            ['subject', `${RELEASE}+r2`],
+            ['publisher', 'example-la'],
+            ['digest', good.statement.replace(/.$/, '_')],
+            ['statement', '{}'],
+            ['statement', 'nothing'],
+            ['nonsense', ''],
+        ]
+            .map(([what, text]) => `<tr><td data-shows="${what}">${text}</td><td>${shown(good, good.card)}</td></tr>`)
+            .reduce((all, row) => all + row, '<table>'),
     ),
     summary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, good.card)}`),
     noRecords: html(good, '<p data-candor-summary></p>'),
@@ -148,7 +167,7 @@ async function drive() {
     };
     try {
         const seen = {};
-        for (const name of ['good', 'changed', 'withdrawn', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
+        for (const name of ['good', 'changed', 'withdrawn', 'words', 'otherWords', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
             seen[name] = await open(name);
         await open('drop');
         seen.dropped = await drop([new File(['README.md'], 'README.md')]);
@@ -246,6 +265,7 @@ test(
                 ['verified', /weights/],
             );
             is(seen.hex, ['verified', /publisher record/]);
+            is(seen.words, ['verified', /model-card/]);
         });
         await t.test('what is changed fails, and what can not be told is unknown', () => {
             is(
@@ -261,6 +281,9 @@ test(
                 ['verified', /; the record is withdrawn by entry 5 \(error\): <img src=x/],
                 ['unknown', /but it is shown as withdrawn, and the log lists no withdrawal$/],
             );
+            const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'];
+            const other = (part) => ['failed', new RegExp(`^Failed: what is shown is not entry 1 of the log: its ${part} is another`)];
+            is(seen.otherWords, ...parts.map(other));
             is(seen.noKey, ['unknown', /this page names no key of a log/]);
             is(seen.wrongKey, ['failed', /the log's checkpoint does not hold/]);
         });

@@ -1,14 +1,19 @@
 //! The registry's pages in a real browser. `CANDOR_BROWSER` names a folder in which npm has put playwright-core and
 //! axe-core.
 
+mod folders;
 mod histories;
 mod running;
 
+use std::path::Path;
+
 use candor_tests::TestLog;
+use candor_tests::cli::Person;
 use candor_tests::everything::Everything;
 use candor_tests::pages::PAGES;
+use folders::Folders;
 use histories::Histories;
-use running::{Script, modules};
+use running::{Script, modules, target};
 
 #[test]
 fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
@@ -33,4 +38,36 @@ fn a_mark_fails_when_the_server_lies_and_says_about_what() {
         .arg(other.key().to_string())
         .run();
     assert_eq!(said, "told 32 stories\n");
+}
+
+#[test]
+fn files_and_folders_are_told_by_their_digests_and_never_sent() {
+    let Some(modules) = modules() else { return };
+    let log = TestLog::start();
+    let lab = Person::registered(&log, "example-lab");
+    let released = Folders::write(&lab);
+    lab.candor(&log, "release tiny --as example-lab/tiny@1.0.0")
+        .expect_code(0);
+    let other = TestLog::start();
+    let said = Script::new("drops.mjs", &modules)
+        .arg(log.url())
+        .args([log.key(), other.key()].map(ToString::to_string))
+        .arg("example-lab/tiny@1.0.0")
+        .args([released.folder, released.changed, released.empty])
+        .run();
+    assert_eq!(said, "dropped everything\n");
+}
+
+#[test]
+fn every_page_looks_as_it_did() {
+    let Some(modules) = modules() else { return };
+    let log = TestLog::start();
+    Everything::publish(&log);
+    let said = Script::new("screenshots.mjs", &modules)
+        .arg(log.url())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/screenshots"))
+        .arg(target().join("screenshots"))
+        .args(PAGES.map(|(path, ..)| path))
+        .run();
+    assert_eq!(said, format!("looked at {} pages in 3 ways\n", PAGES.len()));
 }
