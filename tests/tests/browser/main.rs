@@ -5,13 +5,15 @@ mod folders;
 mod histories;
 mod running;
 
+use std::path::Path;
+
 use candor_tests::TestLog;
 use candor_tests::cli::Person;
 use candor_tests::everything::Everything;
 use candor_tests::pages::PAGES;
 use folders::Folders;
 use histories::Histories;
-use running::{Script, modules};
+use running::{Script, modules, target};
 
 #[test]
 fn every_page_is_accessible_fits_its_window_and_asks_nobody_else() {
@@ -54,4 +56,18 @@ fn files_and_folders_are_told_by_their_digests_and_never_sent() {
         .args([released.folder, released.changed, released.empty])
         .run();
     assert_eq!(said, "dropped everything\n");
+}
+
+#[test]
+fn every_page_looks_as_it_did() {
+    let Some(modules) = modules() else { return };
+    let log = TestLog::start();
+    Everything::publish(&log);
+    let said = Script::new("screenshots.mjs", &modules)
+        .arg(log.url())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/screenshots"))
+        .arg(target().join("screenshots"))
+        .args(PAGES.map(|(path, ..)| path))
+        .run();
+    assert_eq!(said, format!("looked at {} pages in 3 ways\n", PAGES.len()));
 }

@@ -16,6 +16,13 @@ pub(crate) fn modules() -> Option<PathBuf> {
     modules.map(PathBuf::from)
 }
 
+/// The target folder, where whoever looks for what was wrong finds it.
+pub(crate) fn target() -> PathBuf {
+    let program = candor_tests::program("candor");
+    let target = program.ancestors().nth(2);
+    target.expect("programs are in target/PROFILE").to_owned()
+}
+
 /// A script with what it is told.
 pub(crate) struct Script(Command);
 
