@@ -19,8 +19,7 @@ const text = (old, other) => (body) => {
 };
 
 /** Another digit in what an attribute says. @param {string} name */
-const digit = (name) =>
-    text(new RegExp(`(${name}="[^"]{20})(.)`), (_, head, old) => head + (old === '0' ? '1' : '0'));
+const digit = (name) => text(new RegExp(`(${name}="[^"]{20})(.)`), (_, head, old) => head + (old === '0' ? '1' : '0'));
 
 /** Changes one byte. @param {(body: Buffer) => number} where */
 const byte = (where) => (body) => {

@@ -82,18 +82,20 @@ class Drops {
     };
 
     /** By the mouse, from the reader's file manager. */
-    drop = (...files) => async () => {
-        const { x, y, width, height } = await this.page.locator(ZONE).boundingBox();
-        const at = { x: x + width / 2, y: y + height / 2 };
-        const data = { items: [], files, dragOperationsMask: 1 };
-        const isMarked = () => this.page.evaluate((zone) => !!document.querySelector(`${zone}.over`), ZONE);
-        const marked = [];
-        for (const type of ['dragEnter', 'dragOver', 'drop']) {
-            await this.session.send('Input.dispatchDragEvent', { type, ...at, data });
-            marked.push(await isMarked());
-        }
-        if (!marked[1] || marked[2]) this.reader.wrong(`where files may be dropped is not marked: ${marked}`);
-    };
+    drop =
+        (...files) =>
+        async () => {
+            const { x, y, width, height } = await this.page.locator(ZONE).boundingBox();
+            const at = { x: x + width / 2, y: y + height / 2 };
+            const data = { items: [], files, dragOperationsMask: 1 };
+            const isMarked = () => this.page.evaluate((zone) => !!document.querySelector(`${zone}.over`), ZONE);
+            const marked = [];
+            for (const type of ['dragEnter', 'dragOver', 'drop']) {
+                await this.session.send('Input.dispatchDragEvent', { type, ...at, data });
+                marked.push(await isMarked());
+            }
+            if (!marked[1] || marked[2]) this.reader.wrong(`where files may be dropped is not marked: ${marked}`);
+        };
 
     /** By a script of the reader's, as some file managers in browsers do. */
     hand = (files) => () =>
@@ -113,7 +115,9 @@ class Drops {
         for (const { method, path, head, body } of this.proxy.asked) {
             if (method !== 'GET' || body.length) this.reader.wrong(`${method} ${path} with ${body.length} bytes`);
             if (path.length > PATH_CHARACTERS_MAX || head.length > HEAD_CHARACTERS_MAX)
-                this.reader.wrong(`${path.slice(0, 500)} has ${path.length} characters, and its headers ${head.length}`);
+                this.reader.wrong(
+                    `${path.slice(0, 500)} has ${path.length} characters, and its headers ${head.length}`,
+                );
             if (decodeURIComponent(path + head).includes(SECRET)) this.reader.wrong(`${path} has what is in a file`);
         }
     }
@@ -130,7 +134,8 @@ const file = (name) => join(folder, name);
 async function onTheHomePage(browser) {
     const it = await Drops.start(browser);
     await it.open('/');
-    const isOf = (name) => new RegExp(`^Verified: it is ${name} of ${release}, which example-lab signed \\(entry \\d+\\)$`);
+    const isOf = (name) =>
+        new RegExp(`^Verified: it is ${name} of ${release}, which example-lab signed \\(entry \\d+\\)$`);
     const isFolder = new RegExp(`^Verified: they are ${release}, which example-lab signed \\(entry \\d+\\)$`);
     for (const [how, give] of [
         ['chosen', it.choose('file', file('config.json'))],
@@ -162,7 +167,12 @@ async function onTheHomePage(browser) {
     // Not the manifest that was proven before.
     await it.open('/');
     await it.session.send('Network.clearBrowserCache');
-    await it.expect('a file, by another manifest', it.choose('file', file('config.json')), 'unknown', /whose digest is/);
+    await it.expect(
+        'a file, by another manifest',
+        it.choose('file', file('config.json')),
+        'unknown',
+        /whose digest is/,
+    );
     // What the browser's cache has of that does not stay.
     it.proxy.lies = (path, body) =>
         path.startsWith('/api/v1/files/') ? String(body).replace('"config.json"', '"README.md"') : undefined;
@@ -203,7 +213,10 @@ async function pinning(browser) {
         await page.fill('[data-candor-pin] input', text);
         await page.click('[data-candor-pin] button');
         const told = page.locator('[data-candor-pin] [data-verdict]');
-        await told.and(page.locator(`.${mark}`)).filter({ hasText: words }).waitFor();
+        await told
+            .and(page.locator(`.${mark}`))
+            .filter({ hasText: words })
+            .waitFor();
     };
     const holds = async (when, text) => {
         const has = await page.inputValue('[data-candor-pin] input');
@@ -230,7 +243,8 @@ async function pinning(browser) {
     await it.end();
 }
 
-if (statSync(file('large.dat')).size < 3 * (8 << 20)) console.log('the large file has too few chunks to see the bar move');
+if (statSync(file('large.dat')).size < 3 * (8 << 20))
+    console.log('the large file has too few chunks to see the bar move');
 const browser = await browserOf(modules);
 await Promise.all([onTheHomePage, onTheReleasesPage, pinning].map((work) => work(browser)));
 await browser.close();

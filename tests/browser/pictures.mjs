@@ -55,7 +55,11 @@ export function encode({ width, height, grey }) {
     head.writeUInt32BE(width, 0);
     head.writeUInt32BE(height, 4);
     head[8] = 4;
-    const chunks = [chunk('IHDR', head), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))];
+    const chunks = [
+        chunk('IHDR', head),
+        chunk('IDAT', deflateSync(rows, { level: 9 })),
+        chunk('IEND', Buffer.alloc(0)),
+    ];
     return Buffer.concat([SIGNATURE, ...chunks]);
 }
 
@@ -91,7 +95,8 @@ export function difference(before, now) {
     const sizes = (it) => `${it.width * SCALE} by ${it.height * SCALE}`;
     if (before.width !== now.width || Math.abs(before.height - now.height) > ROWS_MAX)
         return { words: `it was ${sizes(before)} pixels, and is ${sizes(now)}`, where };
-    if (pixels > PIXELS_MAX) return { words: `${pixels} of ${width * height} squares of ${SCALE} pixels differ`, where };
+    if (pixels > PIXELS_MAX)
+        return { words: `${pixels} of ${width * height} squares of ${SCALE} pixels differ`, where };
     return undefined;
 }
 

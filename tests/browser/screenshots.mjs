@@ -40,7 +40,10 @@ const SPOILT = [
 
 /** Draws each letter as a box, and writes what is different in each log with one letter. */
 async function plain(font) {
-    const face = new FontFace('boxes', Uint8Array.from(atob(font), (it) => it.charCodeAt(0)));
+    const face = new FontFace(
+        'boxes',
+        Uint8Array.from(atob(font), (it) => it.charCodeAt(0)),
+    );
     document.fonts.add(await face.load());
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(

@@ -2335,10 +2335,7 @@ const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
 const found = hex(sha256(bytes));
 if (found === digest) return bytes;
 if (!cache) return this.attachment(digest, bytesMax, 'reload');
-throw unknown(
-`the log serves attachment ${digest} with bytes whose digest is ${found}`,
-'tell its operator',
-);
+throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
 }
 async indexes(path, field, indexOf) {
 const items = await this.list(path, field).catch((error) => {

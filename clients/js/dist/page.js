@@ -1933,10 +1933,7 @@ const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
 const found = hex(sha256(bytes));
 if (found === digest) return bytes;
 if (!cache) return this.attachment(digest, bytesMax, 'reload');
-throw unknown(
-`the log serves attachment ${digest} with bytes whose digest is ${found}`,
-'tell its operator',
-);
+throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
 }
 async indexes(path, field, indexOf) {
 const items = await this.list(path, field).catch((error) => {
@@ -2441,10 +2438,7 @@ if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
 for (const input of element.querySelectorAll('input')) {
 if (input.type !== 'file') continue;
 input.addEventListener('click', () => (input.value = ''));
-input.addEventListener(
-'change',
-() => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
-);
+input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
 }
 }
 async function verifyFiles(element, { isFolder, found }, tell) {

@@ -68,10 +68,7 @@ export class LogServer {
         if (found === digest) return bytes;
         // What was damaged once would stay in the browser's cache, which keeps attachments for good.
         if (!cache) return this.attachment(digest, bytesMax, 'reload');
-        throw unknown(
-            `the log serves attachment ${digest} with bytes whose digest is ${found}`,
-            'tell its operator',
-        );
+        throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
     }
 
     /**

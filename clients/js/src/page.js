@@ -201,10 +201,7 @@ function listenForFiles(element) {
         if (input.type !== 'file') continue;
         // The same files again are no change otherwise, and would not be looked at.
         input.addEventListener('click', () => (input.value = ''));
-        input.addEventListener(
-            'change',
-            () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))),
-        );
+        input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
     }
 }
 

@@ -167,7 +167,19 @@ async function drive() {
     };
     try {
         const seen = {};
-        for (const name of ['good', 'changed', 'withdrawn', 'words', 'otherWords', 'summary', 'noRecords', 'hex', 'noKey', 'wrongKey', 'oldBrowser'])
+        for (const name of [
+            'good',
+            'changed',
+            'withdrawn',
+            'words',
+            'otherWords',
+            'summary',
+            'noRecords',
+            'hex',
+            'noKey',
+            'wrongKey',
+            'oldBrowser',
+        ])
             seen[name] = await open(name);
         await open('drop');
         seen.dropped = await drop([new File(['README.md'], 'README.md')]);
@@ -282,7 +294,10 @@ test(
                 ['unknown', /but it is shown as withdrawn, and the log lists no withdrawal$/],
             );
             const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'];
-            const other = (part) => ['failed', new RegExp(`^Failed: what is shown is not entry 1 of the log: its ${part} is another`)];
+            const other = (part) => [
+                'failed',
+                new RegExp(`^Failed: what is shown is not entry 1 of the log: its ${part} is another`),
+            ];
             is(seen.otherWords, ...parts.map(other));
             is(seen.noKey, ['unknown', /this page names no key of a log/]);
             is(seen.wrongKey, ['failed', /the log's checkpoint does not hold/]);
