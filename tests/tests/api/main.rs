@@ -3,6 +3,7 @@
 //! Not here: publishing (`publishing`), and what is refused (`bad_input`).
 
 mod catalogue;
+mod dashboards;
 mod http;
 mod openapi;
 mod operations;
