@@ -1,14 +1,18 @@
 //! Bare handlers: what HTTP takes by itself, in a process of its own, with no log behind it.
 //!
 //! To a GET it answers at once. Of a POST it reads the records strictly and verifies their signatures, as every log has
-//! to before it believes a word, and stores nothing.
+//! to before it believes a word, and stores nothing. With `--like`, it answers as a server did: the same headers, and bytes.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use anyhow::Context as _;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use candor_core::record::{PublicKey, parse_strict};
@@ -17,13 +21,17 @@ use ed25519_dalek::VerifyingKey;
 use hyper::body::Bytes;
 
 use crate::ceiling::check;
+use crate::http::HEADERS_MAX;
 use crate::workload::{Workload, cores};
 
 /// What it answers.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub(crate) struct Options {
     /// How many bytes each answer has
     bytes: usize,
+    /// A file with a whole answer, head and body, to give in its place
+    #[arg(long, value_name = "FILE")]
+    like: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
@@ -31,15 +39,41 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
         .worker_threads(cores())
         .enable_all()
         .build()?;
-    runtime.block_on(serve(options.bytes))
+    let (headers, body) = match &options.like {
+        Some(file) => answer_in(&fs::read(file)?)?,
+        None => {
+            let octets = HeaderValue::from_static("application/octet-stream");
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, octets)]);
+            (headers, Bytes::from(vec![b'x'; options.bytes]))
+        }
+    };
+    runtime.block_on(serve(headers, body))
 }
 
-async fn serve(bytes: usize) -> anyhow::Result<()> {
-    let body = Bytes::from(vec![b'x'; bytes]);
-    let answer = move || {
-        let octets = HeaderValue::from_static("application/octet-stream");
-        ([(header::CONTENT_TYPE, octets)], body.clone()).into_response()
+/// The headers and the body of a whole answer, without what the server says by itself of each.
+fn answer_in(whole: &[u8]) -> anyhow::Result<(HeaderMap, Bytes)> {
+    let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Response::new(&mut lines);
+    let httparse::Status::Complete(before_body) = head.parse(whole)? else {
+        anyhow::bail!("it has no end of its head");
     };
+    let mut headers = HeaderMap::new();
+    for line in head.headers.iter() {
+        let name: HeaderName = line.name.parse().context("a header's name")?;
+        let of_each = [
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::DATE,
+        ];
+        if !of_each.contains(&name) {
+            headers.insert(name, HeaderValue::from_bytes(line.value)?);
+        }
+    }
+    Ok((headers, Bytes::copy_from_slice(&whole[before_body..])))
+}
+
+async fn serve(headers: HeaderMap, body: Bytes) -> anyhow::Result<()> {
+    let answer = move || (headers.clone(), body.clone()).into_response();
     let keys = Arc::new(keys());
     let read = answer.clone();
     let publish = move |records: Bytes| async move {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The most header lines of an answer.
-const HEADERS_MAX: usize = 32;
+pub(crate) const HEADERS_MAX: usize = 32;
 
 /// An HTTP/1.1 connection, for one request at a time.
 pub(crate) struct Connection {
@@ -29,8 +29,21 @@ pub(crate) struct Connection {
 struct Head {
     status: StatusCode,
     before_body: usize,
-    body_bytes: usize,
+    /// How long the body is; in pieces that say so themselves, if not known.
+    body_bytes: Option<usize>,
 }
+
+/// A whole answer.
+pub(crate) struct Whole {
+    /// The status line and the headers, as they came.
+    pub(crate) head: Bytes,
+    /// What came behind them.
+    pub(crate) body: Bytes,
+    status: StatusCode,
+}
+
+/// What a browser of these days says that it takes.
+const BROWSER: &str = "accept: text/html\r\naccept-encoding: gzip, deflate, br, zstd\r\n";
 
 impl Head {
     /// `None` until all of it is there.
@@ -40,15 +53,21 @@ impl Head {
         let httparse::Status::Complete(before_body) = head.parse(read)? else {
             return Ok(None);
         };
-        let length = head
-            .headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-            .context("the answer does not say how long it is")?;
+        let named = |name: &str| {
+            let mut headers = head.headers.iter();
+            headers.find(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let body_bytes = match named("content-length") {
+            Some(length) => Some(str::from_utf8(length.value)?.parse()?),
+            None => {
+                named("transfer-encoding").context("the answer does not say how long it is")?;
+                None
+            }
+        };
         Ok(Some(Self {
             status: StatusCode::from_u16(head.code.context("the answer has no status")?)?,
             before_body,
-            body_bytes: str::from_utf8(length.value)?.parse()?,
+            body_bytes,
         }))
     }
 }
@@ -66,14 +85,15 @@ impl Connection {
     }
 
     /// One request and its whole answer.
-    pub(crate) async fn request(
+    async fn request(
         &mut self,
         method: Method,
         path: &str,
+        headers: &str,
         body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
+    ) -> anyhow::Result<Whole> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}content-length: {}\r\n\r\n",
             self.host,
             body.len()
         );
@@ -85,13 +105,48 @@ impl Connection {
                 None => self.read_more(4 << 10).await?,
             }
         };
-        self.read.advance(head.before_body);
-        while let Some(missing) = head.body_bytes.checked_sub(self.read.len())
+        let status = head.status;
+        let bytes = self.read.split_to(head.before_body).freeze();
+        let body = match head.body_bytes {
+            Some(length) => self.read_exact(length).await?,
+            None => self.read_pieces().await?,
+        };
+        Ok(Whole {
+            head: bytes,
+            body,
+            status,
+        })
+    }
+
+    async fn read_exact(&mut self, bytes: usize) -> anyhow::Result<Bytes> {
+        while let Some(missing) = bytes.checked_sub(self.read.len())
             && missing > 0
         {
             self.read_more(missing).await?;
         }
-        Ok((head.status, self.read.split_to(head.body_bytes).freeze()))
+        Ok(self.read.split_to(bytes).freeze())
+    }
+
+    /// A body in pieces (RFC 9112, section 7.1).
+    async fn read_pieces(&mut self) -> anyhow::Result<Bytes> {
+        let mut body = BytesMut::new();
+        loop {
+            let (before, bytes) = loop {
+                match httparse::parse_chunk_size(&self.read) {
+                    Ok(httparse::Status::Complete((before, bytes))) => {
+                        break (before, usize::try_from(bytes)?);
+                    }
+                    Ok(httparse::Status::Partial) => self.read_more(4 << 10).await?,
+                    Err(_) => bail!("a piece of an answer does not say how long it is"),
+                }
+            };
+            self.read.advance(before);
+            let piece = self.read_exact(bytes + 2).await?;
+            body.extend_from_slice(&piece[..bytes]);
+            if bytes == 0 {
+                return Ok(body.freeze());
+            }
+        }
     }
 
     /// Reads what is there, with room for `bytes`.
@@ -104,20 +159,57 @@ impl Connection {
 
     /// `POST /api/v1/records`; anything but success is an error.
     pub(crate) async fn publish(&mut self, body: Bytes) -> anyhow::Result<Bytes> {
-        let (status, answer) = self.request(Method::POST, "/api/v1/records", body).await?;
-        if !status.is_success() {
-            bail!("{status}: {}", String::from_utf8_lossy(&answer));
-        }
-        Ok(answer)
+        self.publish_form("application/json", body).await
+    }
+
+    /// The same, of another type.
+    pub(crate) async fn publish_form(
+        &mut self,
+        content_type: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Bytes> {
+        let headers = format!("content-type: {content_type}\r\n");
+        let path = "/api/v1/records";
+        let answer = self.request(Method::POST, path, &headers, body).await?;
+        answer.expect_success(path)
+    }
+
+    /// `POST path`, whatever the answer.
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let headers = "content-type: application/json\r\n";
+        let answer = self.request(Method::POST, path, headers, body).await?;
+        Ok((answer.status, answer.body))
     }
 
     /// `GET path`; anything but success is an error.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
-        let (status, answer) = self.request(Method::GET, path, Bytes::new()).await?;
-        if !status.is_success() {
-            bail!("GET {path}: {status}: {}", String::from_utf8_lossy(&answer));
+        let answer = self.request(Method::GET, path, "", Bytes::new()).await?;
+        answer.expect_success(path)
+    }
+
+    /// `GET path`, as a browser asks for it.
+    pub(crate) async fn page(&mut self, path: &str) -> anyhow::Result<Whole> {
+        let answer = self
+            .request(Method::GET, path, BROWSER, Bytes::new())
+            .await?;
+        if !answer.status.is_success() {
+            bail!("GET {path}: {}", answer.status);
         }
         Ok(answer)
+    }
+}
+
+impl Whole {
+    fn expect_success(self, path: &str) -> anyhow::Result<Bytes> {
+        if !self.status.is_success() {
+            let said = String::from_utf8_lossy(&self.body);
+            bail!("{path}: {}: {said}", self.status);
+        }
+        Ok(self.body)
     }
 }
 
@@ -126,6 +218,8 @@ impl Connection {
 pub(crate) enum Ask {
     /// `GET`
     Get(String),
+    /// `GET`, as a browser does
+    Page(String),
     /// `POST /api/v1/records`
     Publish(Bytes),
 }
@@ -188,6 +282,7 @@ pub(crate) async fn load(
                     let asked = Instant::now();
                     let answer = match ask {
                         Ask::Get(path) => connection.get(path).await?,
+                        Ask::Page(path) => connection.page(path).await?.body,
                         Ask::Publish(body) => connection.publish(body.clone()).await?,
                     };
                     let waited = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -28,7 +28,9 @@ mod compare;
 mod grow;
 mod hash;
 mod http;
+mod labs;
 mod page;
+mod pages;
 mod postgres;
 mod read;
 mod receipts;
@@ -70,6 +72,8 @@ enum Command {
     Write(write::Options),
     /// Proofs and tiles a second
     Read(read::Options),
+    /// Pages a second: home, models and search
+    Pages(pages::Options),
     /// What appending, starting and memory cost as the log grows
     Grow(grow::Options),
     /// A log at full rate for a long time: whether memory and waits stay what they were
@@ -116,6 +120,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
     match command {
         Command::Write(options) => write::run(&options, target, report),
         Command::Read(options) => read::run(&options, target, report),
+        Command::Pages(options) => pages::run(&options, target, report),
         Command::Grow(options) => grow::run(&options, target, report),
         Command::Soak(options) => soak::run(&options, target, report),
         Command::Hash(options) => hash::run(&options, target, report),

@@ -132,6 +132,12 @@ impl Server {
         Self::start(Command::new(own).args(["bare", &bytes.to_string()]))
     }
 
+    /// The bare part of an answer that is in this file.
+    pub(crate) fn bare_like(file: &Path) -> anyhow::Result<Self> {
+        let own = std::env::current_exe()?;
+        Self::start(Command::new(own).args(["bare", "0", "--like"]).arg(file))
+    }
+
     /// Starts a program that prints where it listens.
     fn start(command: &mut Command) -> anyhow::Result<Self> {
         let begun = Instant::now();

@@ -104,7 +104,7 @@ impl Workload {
 }
 
 /// `make(0..count)`, in order, computed on all cores.
-fn on_all_cores<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn on_all_cores<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let cores = cores();
     let make = &make;
     std::thread::scope(|scope| {

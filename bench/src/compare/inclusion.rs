@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::{Method, StatusCode};
 
 use crate::http::Connection;
 use crate::receipts::Answer;
@@ -181,7 +181,7 @@ async fn keep_publishing(
         // How long it waits counts from the first time that it was sent.
         let sent = Instant::now();
         loop {
-            let asked = connection.request(Method::POST, api.path(), body.clone());
+            let asked = connection.post(api.path(), body.clone());
             let (status, answer) = asked.await?;
             if status.is_success() {
                 let (entries, index) = api.added(&answer)?;
