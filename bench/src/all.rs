@@ -44,7 +44,7 @@ struct Step {
     quick: &'static [&'static str],
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 10] = [
     Step {
         arguments: &["write"],
         quick: &["--seconds", "2", "--forms", "1x1,64x1,64x256"],
@@ -54,12 +54,20 @@ const STEPS: [Step; 8] = [
         quick: &["--seconds", "2"],
     },
     Step {
+        arguments: &["write", "--no-catalogue", "--forms", "256x1,64x256"],
+        quick: &["--seconds", "2"],
+    },
+    Step {
         arguments: &["postgres"],
         quick: &["--records", "20000"],
     },
     Step {
         arguments: &["read"],
         quick: &["--entries", "10000", "--seconds", "2"],
+    },
+    Step {
+        arguments: &["pages"],
+        quick: &["--entries", "5000", "--seconds", "2"],
     },
     Step {
         arguments: &["grow"],

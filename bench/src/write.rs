@@ -3,9 +3,12 @@
 //! An answer carries receipts in a signed tree, so what a publisher waits for is also the time until its record is
 //! included. That is not taken on faith: the last answer on each connection is checked as a publisher would.
 
+use std::fs;
 use std::time::Duration;
 
+use anyhow::ensure;
 use candor_core::note::LogKey;
+use candor_server::data_folder::DataFolder;
 use candor_server::sequencer::BATCH_RECORDS;
 use clap::Args;
 use hyper::body::Bytes;
@@ -34,6 +37,9 @@ pub(crate) struct Options {
     /// How many records are signed in advance for each second: above what the log can take
     #[arg(long, default_value_t = 20_000)]
     records_per_second_max: usize,
+    /// Let no catalogue follow the log, to see what that takes of publishing: a folder stands in its file's place
+    #[arg(long)]
+    no_catalogue: bool,
     /// Don't measure the ceiling
     #[arg(long)]
     no_ceiling: bool,
@@ -53,6 +59,9 @@ impl Options {
 struct Figures {
     bench: &'static str,
     storage: &'static str,
+    /// `none`, where none follows the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalogue: Option<&'static str>,
     connections: usize,
     records_per_request: usize,
     records: u64,
@@ -117,6 +126,13 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("log");
     target.init(&data)?;
+    if options.no_catalogue {
+        ensure!(
+            target.database.is_none(),
+            "in Postgres, the catalogue has no file that something else could stand for: leave out --no-catalogue"
+        );
+        fs::create_dir(DataFolder::new(&data).catalogue())?;
+    }
     let flags: Vec<&str> = options.flags.iter().map(String::as_str).collect();
     let server = target.serve(&data, &flags)?;
     let runtime = runtime()?;
@@ -133,7 +149,7 @@ pub(crate) fn run(options: &Options, target: &Target, report: &mut Report) -> an
         let ceiling = before
             .zip(after)
             .map(|(before, after)| f64::midpoint(before, after));
-        report_form(form, target, &measured, &server, ceiling, report)?;
+        report_form(form, options, target, &measured, &server, ceiling, report)?;
     }
     server.stop()?;
     Ok(())
@@ -219,6 +235,7 @@ fn bare_rate(
 
 fn report_form(
     form: Form,
+    options: &Options,
     target: &Target,
     measured: &Measured,
     server: &Server,
@@ -230,6 +247,7 @@ fn report_form(
     let figures = Figures {
         bench: "write",
         storage: target.storage(),
+        catalogue: options.no_catalogue.then_some("none"),
         connections: form.connections,
         records_per_request: form.records,
         records: load.requests * form.records as u64,

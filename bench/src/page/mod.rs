@@ -48,7 +48,7 @@ struct Plot {
     shows: &'static str,
 }
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     Part {
         name: "machine",
         table: tables::machine,
@@ -70,6 +70,11 @@ const PARTS: [Part; 7] = [
     Part {
         name: "read",
         table: tables::read,
+        plot: None,
+    },
+    Part {
+        name: "pages",
+        table: tables::pages,
         plot: None,
     },
     Part {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 /// What tells one figure of a program from another: the rest is what was measured.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "bench",
     "storage",
     "connections",
@@ -17,6 +17,7 @@ const KEYS: [&str; 11] = [
     "batch",
     "log",
     "settings",
+    "catalogue",
     "files",
     "bytes_each",
 ];

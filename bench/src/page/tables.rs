@@ -21,9 +21,13 @@ pub(crate) fn machine(results: &Results) -> Option<String> {
 pub(crate) fn write(results: &Results) -> Option<String> {
     let head = "connections × records in a request | on | records/s | of the bare part | of a handler that only verifies | included after p50 | p99 | p99.9 | server";
     table(head, &results.of("write"), |row| {
+        let without = match row.text("catalogue") {
+            "none" => ", no catalogue",
+            _ => "",
+        };
         vec![
             form(row),
-            row.text("storage").to_owned(),
+            format!("{}{without}", row.text("storage")),
             row.shown("records_per_second", 0),
             format!(
                 "{} of {}/s",
@@ -52,6 +56,23 @@ pub(crate) fn read(results: &Results) -> Option<String> {
             format!("{} ms", row.shown("p99_ms", 2)),
             row.shown("bytes_per_answer", 0),
             format!("{} MiB", row.shown("server_rss_mib", 0)),
+        ]
+    })
+}
+
+/// Pages.
+pub(crate) fn pages(results: &Results) -> Option<String> {
+    let head = "pages | connections | requests/s | of the bare handler | p50 | p99 | bytes | server";
+    table(head, &results.of("pages"), |row| {
+        vec![
+            row.text("what").to_owned(),
+            row.shown("connections", 0),
+            row.shown("requests_per_second", 0),
+            row.shown("of_bare", 2),
+            format!("{} ms", row.shown("p50_ms", 2)),
+            format!("{} ms", row.shown("p99_ms", 2)),
+            row.shown("bytes_per_answer", 0),
+            server(row),
         ]
     })
 }

@@ -186,6 +186,7 @@ pub fn router(log: Arc<Log>) -> Router {
         Operations::Apart => compressed,
     };
     let compressed = compressed
+        // Pages come compressed, since they are kept so; this leaves them alone.
         // Layers by one builder: the router would put each into a box of its own, for every request anew.
         .layer(
             ServiceBuilder::new()

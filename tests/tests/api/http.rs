@@ -51,6 +51,51 @@ fn who_takes_no_encoding_gets_no_answer_that_could_be_cached() {
     }
 }
 
+/// Pages are kept as they were sent, so one reader must never get what another one takes.
+#[test]
+fn each_reader_of_a_page_gets_it_as_they_take_it() {
+    let world = World::new();
+    let takes = |encodings: &str| {
+        let header = format!("accept-encoding: {encodings}");
+        ask(world.log.url(), "GET", "/models/example-lab/tiny", &[&header])
+    };
+    let plain = ask(world.log.url(), "GET", "/models/example-lab/tiny", &[]);
+    assert!(plain.text().contains("example-lab/tiny"));
+    // Made first, and then found.
+    for _ in 0..2 {
+        for (encodings, encoding) in [
+            ("gzip", "gzip"),
+            ("br;q=0.9, gzip;q=0.1", "br"),
+            ("identity", ""),
+            ("identity;q=0, zstd", "zstd"),
+        ] {
+            let page = takes(encodings).expect_status(200);
+            assert_eq!(page.header("content-encoding"), encoding, "{encodings}");
+            assert_eq!(page.header("vary"), "accept-encoding", "{encodings}");
+            assert_eq!(page.header("etag"), plain.header("etag"), "{encodings}");
+            assert_eq!(
+                page.header("content-length"),
+                page.body.len().to_string(),
+                "{encodings}"
+            );
+            assert_eq!(page.body == plain.body, encoding.is_empty(), "{encodings}");
+        }
+        assert_eq!(takes("identity;q=0").status, 406);
+        let has = format!("if-none-match: {}", plain.header("etag"));
+        let again = ask(
+            world.log.url(),
+            "GET",
+            "/models/example-lab/tiny",
+            &["accept-encoding: gzip", &has],
+        );
+        assert_eq!(again.status, 304);
+        assert_eq!(again.header("content-encoding"), "");
+        assert_eq!(again.header("vary"), "accept-encoding");
+    }
+    let head = ask(world.log.url(), "HEAD", "/models/example-lab/tiny", &[]);
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
 /// What is cached for good has one address.
 #[test]
 fn tiles_have_no_second_spelling() {

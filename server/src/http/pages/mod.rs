@@ -36,8 +36,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::Sha256;
+use http_body_util::{BodyExt as _, Collected};
+use tower_http::compression::CompressionLayer;
 
-use super::answer::{etag_value, has_already};
+use super::answer::etag_value;
 use super::problem::{Name, Problem};
 use super::{Log, Shared};
 pub(super) use shown::kind_name;
@@ -154,23 +156,42 @@ pub(super) fn routes(log: Arc<Log>) -> Router<Arc<Log>> {
         .route("/status", get(status::status))
         .route("/docs/api", get(api_docs::api_docs));
     pages
-        .layer(middleware::from_fn_with_state(log, around))
+        .layer(middleware::from_fn_with_state(Arc::clone(&log), made))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(log, kept))
         .merge(static_files::routes())
 }
 
-/// What is done around every page: problems become pages too, and what a reader has already is not sent again.
-async fn around(State(log): Shared, request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
-    let key = cache::Key::of(&log, request.uri()).await;
-    if let Some(html) = key.as_ref().and_then(|key| log.pages.0.find(key)) {
-        return cached(&headers, &html);
+/// Around every page as it is sent: what was sent before and is the same still is sent again, and not to who has it.
+async fn kept(State(log): Shared, request: Request, next: Next) -> Response {
+    let key = cache::Key::of(&log, request.method(), request.uri(), request.headers()).await;
+    if let Some(page) = key.as_ref().and_then(|key| log.pages.0.find(key)) {
+        return page.answer(request.headers());
     }
+    let headers = request.headers().clone();
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
+        unreachable!("a page is in memory, and so is what it is compressed to");
+    };
+    let page = Arc::new(cache::Sent {
+        headers: parts.headers,
+        body,
+    });
+    if let Some(key) = key {
+        log.pages.0.keep(key, &page);
+    }
+    page.answer(&headers)
+}
+
+/// Around every page as it is made: problems become pages too.
+async fn made(State(log): Shared, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(html) = response.extensions_mut().remove::<Arc<Html>>() {
-        if let Some(key) = key {
-            log.pages.0.keep(key, &html);
-        }
-        return cached(&headers, &html);
+        return whole(&html);
     }
     match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem_page(&log, &problem, response.headers()),
@@ -186,7 +207,8 @@ impl axum::response::IntoResponse for Html {
     }
 }
 
-fn cached(request: &HeaderMap, html: &Html) -> Response {
+/// A page with its headers, whoever has it already.
+fn whole(html: &Html) -> Response {
     let headers = [
         (header::ETAG, etag_value(&html.etag)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -197,9 +219,6 @@ fn cached(request: &HeaderMap, html: &Html) -> Response {
             HeaderValue::from_static("no-referrer"),
         ),
     ];
-    if html.status == StatusCode::OK && has_already(request, &html.etag) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
     let content_type = HeaderValue::from_static("text/html; charset=utf-8");
     let content_type = [(header::CONTENT_TYPE, content_type)];
     (html.status, headers, content_type, html.text.clone()).into_response()
@@ -219,7 +238,7 @@ fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
             hint: problem.hint_text().to_owned(),
         },
     );
-    let mut response = cached(&HeaderMap::new(), &html);
+    let mut response = whole(&html);
     response.extensions_mut().insert(problem.name());
     for name in [header::RETRY_AFTER, header::CONNECTION] {
         if let Some(value) = headers.get(&name) {
