@@ -86,7 +86,7 @@ pub(crate) fn compare(results: &Results) -> Option<String> {
 fn on_one_storage(rows: Vec<&Row>) -> Vec<&Row> {
     let storage = rows.first().map_or("", |row| row.text("storage"));
     rows.into_iter()
-        .filter(|row| row.text("storage") == storage)
+        .filter(|row| row.text("storage") == storage && row.text("catalogue") != "none")
         .collect()
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn read(results: &Results) -> Option<String> {
 
 /// Pages.
 pub(crate) fn pages(results: &Results) -> Option<String> {
-    let head = "pages | connections | requests/s | of the bare handler | p50 | p99 | bytes | server";
+    let head =
+        "pages | connections | requests/s | of the bare handler | p50 | p99 | bytes | server";
     table(head, &results.of("pages"), |row| {
         vec![
             row.text("what").to_owned(),

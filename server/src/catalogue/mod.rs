@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
@@ -152,6 +153,7 @@ impl Catalogue {
     }
 
     async fn open_sqlite_once(file: &Path, identity: &LogIdentity) -> Result<Self, StorageError> {
+        // sqlx would write each statement that takes a second into the operator's log, with its thousands of values.
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -160,7 +162,8 @@ impl Catalogue {
             .busy_timeout(Duration::from_secs(10))
             .page_size(8_192)
             .pragma("cache_size", "-16384")
-            .pragma("mmap_size", "1073741824");
+            .pragma("mmap_size", "1073741824")
+            .disable_statement_logging();
         let pool = |connections: u32| {
             SqlitePoolOptions::new()
                 .min_connections(1)
@@ -185,6 +188,7 @@ impl Catalogue {
             ("jit", "off".to_owned()),
             ("lock_timeout", time.clone()),
         ]);
+        let options = options.disable_statement_logging();
         let pool = |connections, options| {
             PgPoolOptions::new()
                 .max_connections(connections)

@@ -57,7 +57,12 @@ fn each_reader_of_a_page_gets_it_as_they_take_it() {
     let world = World::new();
     let takes = |encodings: &str| {
         let header = format!("accept-encoding: {encodings}");
-        ask(world.log.url(), "GET", "/models/example-lab/tiny", &[&header])
+        ask(
+            world.log.url(),
+            "GET",
+            "/models/example-lab/tiny",
+            &[&header],
+        )
     };
     let plain = ask(world.log.url(), "GET", "/models/example-lab/tiny", &[]);
     assert!(plain.text().contains("example-lab/tiny"));
