@@ -88,6 +88,23 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn an_example_of_the_api_has_what_it_cannot_do_without() {
+    let world = World::new();
+    let page = world.log.get("/docs/api").text();
+    assert!(page.contains("href=\"/api/v1/proofs?indexes=0,4,7\""));
+    world
+        .log
+        .get("/api/v1/proofs?indexes=0,4,7")
+        .expect_status(200);
+    for asks_for_more in ["proofs", "proofs/inclusion", "proofs/consistency"] {
+        assert!(
+            !page.contains(&format!("href=\"/api/v1/{asks_for_more}\"")),
+            "{asks_for_more}"
+        );
+    }
+}
+
+#[test]
 fn a_name_alone_leads_to_its_page_and_programs_get_a_problem() {
     let world = World::new();
     let ask = |path: &str, accept: &str| {

@@ -107,14 +107,18 @@ impl Parameter {
     }
 }
 
-/// The path with the examples of its parameters, if each has one.
+/// The path with the examples of the parameters that it can't do without, if each has one.
 fn example(path: &str, method: &str, parameters: &[Parameter]) -> Option<String> {
     let mut filled = path.to_owned();
-    for parameter in parameters.iter().filter(|it| it.place == "path") {
-        filled = filled.replace(
-            &format!("{{{}}}", parameter.name),
-            parameter.example.as_deref()?,
-        );
+    for parameter in parameters.iter().filter(|it| it.is_required) {
+        let Parameter { name, example, .. } = parameter;
+        let example = example.as_deref()?;
+        if parameter.place == "path" {
+            filled = filled.replace(&format!("{{{name}}}"), example);
+        } else {
+            let joint = if filled.contains('?') { '&' } else { '?' };
+            filled = format!("{filled}{joint}{name}={example}");
+        }
     }
     (method == "get").then_some(filled)
 }
