@@ -34,18 +34,17 @@ pub(crate) struct Options {
     like: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores())
         .enable_all()
         .build()?;
-    let (headers, body) = match &options.like {
-        Some(file) => answer_in(&fs::read(file)?)?,
-        None => {
-            let octets = HeaderValue::from_static("application/octet-stream");
-            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, octets)]);
-            (headers, Bytes::from(vec![b'x'; options.bytes]))
-        }
+    let (headers, body) = if let Some(file) = &options.like {
+        answer_in(&fs::read(file)?)?
+    } else {
+        let octets = HeaderValue::from_static("application/octet-stream");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, octets)]);
+        (headers, Bytes::from(vec![b'x'; options.bytes]))
     };
     runtime.block_on(serve(headers, body))
 }

@@ -57,13 +57,12 @@ impl Head {
             let mut headers = head.headers.iter();
             headers.find(|header| header.name.eq_ignore_ascii_case(name))
         };
-        let body_bytes = match named("content-length") {
-            Some(length) => Some(str::from_utf8(length.value)?.parse()?),
-            None => {
-                named("transfer-encoding").context("the answer does not say how long it is")?;
-                None
-            }
-        };
+        let length = named("content-length");
+        if length.is_none() {
+            named("transfer-encoding").context("the answer does not say how long it is")?;
+        }
+        let length = length.map(|length| str::from_utf8(length.value));
+        let body_bytes = length.transpose()?.map(str::parse).transpose()?;
         Ok(Some(Self {
             status: StatusCode::from_u16(head.code.context("the answer has no status")?)?,
             before_body,

@@ -56,7 +56,7 @@ const TASKS: [&str; 6] = [
 
 /// The labs, and what they publish.
 pub(crate) struct Labs {
-    labs: Vec<TestPublisher>,
+    publishers: Vec<TestPublisher>,
     models: usize,
     words: Vec<String>,
     /// How many questions were made, and how many records besides.
@@ -64,7 +64,7 @@ pub(crate) struct Labs {
     more: AtomicUsize,
 }
 
-/// Numbers that look like nothing and are always the same (Steele, Lea and Flood's SplitMix).
+/// Numbers that look like nothing and are always the same (Steele, Lea and Flood's `SplitMix`).
 struct Numbers(u64);
 
 impl Numbers {
@@ -82,10 +82,10 @@ impl Numbers {
 
     /// Below `bound`, the first ones far more often than the last, as words are in a language.
     fn seldom(&mut self, bound: usize) -> usize {
-        let even = self.below(1 << 20) as f64 / f64::from(1 << 20);
         // Every power of two has the same share.
-        let at = (even * (bound as f64).ln()).exp();
-        (at as usize - 1).min(bound - 1)
+        let power = self.below(bound.ilog2() as usize + 1);
+        let at = (1 << power) + self.below(1 << power) - 1;
+        at.min(bound - 1)
     }
 }
 
@@ -116,7 +116,7 @@ impl Labs {
         });
         Self {
             words: words.collect(),
-            labs: labs.collect(),
+            publishers: labs.collect(),
             models: (records / RELEASES / RECORDS).max(LABS),
             asked: AtomicUsize::new(0),
             more: AtomicUsize::new(0),
@@ -133,7 +133,7 @@ impl Labs {
         let model = Model(n.wrapping_mul(2_654_435_761) % self.models);
         format!(
             "/models/{}/{}",
-            self.labs[model.lab()].name,
+            self.publishers[model.lab()].name,
             self.model_name(model)
         )
     }
@@ -167,7 +167,11 @@ impl Labs {
     /// Publishes all of it, over one connection.
     pub(crate) async fn publish(&self, server: &Server) -> anyhow::Result<()> {
         let mut connection = Connection::open(&server.address).await?;
-        let registrations: Vec<Value> = self.labs.iter().map(TestPublisher::register).collect();
+        let registrations: Vec<Value> = self
+            .publishers
+            .iter()
+            .map(TestPublisher::register)
+            .collect();
         connection
             .publish(serde_json::to_vec(&registrations)?.into())
             .await?;
@@ -209,7 +213,7 @@ impl Labs {
         attachments: &mut Vec<Vec<u8>>,
     ) {
         let mut numbers = Numbers((model.0 * RELEASES + release) as u64);
-        let (lab, name) = (&self.labs[model.lab()], self.model_name(model));
+        let (lab, name) = (&self.publishers[model.lab()], self.model_name(model));
         let version = format!("{}.0.0", release + 1);
         let document = self.card(&name, &version, &mut numbers);
         let card = lab.model_card(&name, &version, document.as_bytes());
@@ -223,7 +227,7 @@ impl Labs {
         let manifest = manifest(&name, release);
         let weights = lab.weights(&name, &version, &manifest);
         let mut of_others = |outcome| {
-            let author = &self.labs[(model.lab() + 1 + numbers.below(LABS - 1)) % LABS];
+            let author = &self.publishers[(model.lab() + 1 + numbers.below(LABS - 1)) % LABS];
             let one = author.evaluation(&weights, outcome, None);
             let values: Vec<Value> = TASKS
                 .iter()
@@ -233,7 +237,7 @@ impl Labs {
                 })
                 .collect();
             author.altered(&one, |statement| {
-                statement["predicate"]["results"] = values.into()
+                statement["predicate"]["results"] = values.into();
             })
         };
         let evaluations = [of_others(Outcome::Reported), of_others(Outcome::Reported)];
@@ -265,7 +269,7 @@ impl Labs {
     pub(crate) fn one_more(&self) -> Bytes {
         let n = self.more.fetch_add(1, Ordering::Relaxed);
         let started = std::process::id();
-        let lab = &self.labs[n % LABS];
+        let lab = &self.publishers[n % LABS];
         let record = lab.api_version("one-more", &format!("1.{started}.{n}"), "");
         serde_json::to_vec(&record).expect("JSON").into()
     }

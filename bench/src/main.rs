@@ -128,7 +128,7 @@ fn run(command: Command, target: &server::Target, json: Option<PathBuf>) -> anyh
         Command::Postgres(options) => postgres::run(&options, target, report),
         Command::Compare(options) => compare::run(&options, target, report),
         Command::All(options) => all::run(&options, target, json),
-        Command::Bare(options) => bare::run(options),
+        Command::Bare(options) => bare::run(&options),
         Command::Page(options) => page::run(&options),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 const DOCUMENT: &str = include_str!("../../../docs/dashboards.md");
 
-/// What three checkpoints of EleutherAI's Pythia 70M answered right, with the standard errors, from the evaluations in
+/// What three checkpoints of `EleutherAI`'s Pythia 70M answered right, with the standard errors, from the evaluations in
 /// its repository (`evals/pythia-v1/pythia-70m/zero-shot`).
 const MEASURED: [(&str, [(f64, f64); 3]); 3] = [
     (
