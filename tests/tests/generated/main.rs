@@ -24,8 +24,8 @@ const CASES_PER_OPERATION: u32 = 460;
 /// How many cases there must have been with so many for an operation.
 const CASES_MIN: usize = 10_000;
 
-/// What is held against each answer. An answer that has no end is read up to its first event. OpenAPI 3.1 describes it as the text that it is, and Schemathesis
-/// would hold each event against that: `following` reads events.
+/// What is held against each answer. An answer that has no end is read up to its first event. `OpenAPI` 3.1 describes it as
+/// the text that it is, and Schemathesis would hold each event against that: `following` reads events.
 const CHECKS: &str = "\
 request-timeout = 30
 max-stream-events = 1
