@@ -9,6 +9,7 @@ use std::path::Path;
 
 use candor_tests::TestLog;
 use candor_tests::cli::Person;
+use candor_tests::demo;
 use candor_tests::everything::Everything;
 use candor_tests::pages::PAGES;
 use folders::Folders;
@@ -56,6 +57,22 @@ fn files_and_folders_are_told_by_their_digests_and_never_sent() {
         .args([released.folder, released.changed, released.empty])
         .run();
     assert_eq!(said, "dropped everything\n");
+}
+
+#[test]
+fn somebody_new_is_answered_within_three_clicks() {
+    let Some(modules) = modules() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = demo::flags_of_what_is_there();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let (log, _) = demo::start(&folder.path().join("log"), &flags);
+    let file = candor_tests::real_model().map(|model| model.join("model.safetensors"));
+    let questions = 5 + usize::from(file.is_some());
+    let said = Script::new("clicks.mjs", &modules)
+        .arg(log.url())
+        .args(file)
+        .run();
+    assert_eq!(said, format!("answered {questions} questions\n"));
 }
 
 #[test]
