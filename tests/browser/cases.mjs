@@ -248,7 +248,7 @@ export const forks = [
         before: 'ours',
         after: 'early',
         state: 'unknown',
-        words: /the log does not show that the tree of \d+ entries that was seen before/,
+        words: /the log shows a tree of \d+ entries, and one of \d+ was seen before/,
         isForGood: false,
     },
 ];
