@@ -111,6 +111,9 @@ const PUBLICATION: Duration = Duration::from_millis(100);
 /// How long the catalogue may take to take the log in.
 const CATALOGUE_TIME_MAX: Duration = Duration::from_mins(10);
 
+/// How long it may take to read all pages once.
+const WARM_UP_TIME_MAX: Duration = Duration::from_mins(2);
+
 /// How many asks there are: more than can be answered in the time.
 const ASKS: usize = 1_000_000;
 
@@ -197,9 +200,14 @@ fn measure(
     });
     sampled.context("one page, for the bare handler")?;
     if !matches!(form.paths, Paths::Questions(None)) && !form.publishes {
-        // Once through, as a log is that was read before.
+        // Once through, however long that takes, as a log is that was read before.
         let once = asks.iter().take(ASKS / 100).cloned().collect();
-        runtime.block_on(load(&server.address, form.connections, once, time))?;
+        runtime.block_on(load(
+            &server.address,
+            form.connections,
+            once,
+            WARM_UP_TIME_MAX,
+        ))?;
     }
     let before = server.usage()?;
     let measured: Load = runtime.block_on(async {

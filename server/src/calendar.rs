@@ -7,6 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How many milliseconds a day has. UTC's leap seconds are not counted, as everywhere.
 pub const DAY_MS: i64 = 86_400_000;
 
+/// How many days there were since 1970, by this machine's clock.
+pub fn today() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    i64::try_from(seconds / 86_400).unwrap_or(i64::MAX / 86_400)
+}
+
 /// A day of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day {

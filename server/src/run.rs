@@ -363,7 +363,6 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         }
     };
     let (kept, ()) = tokio::join!(keeper, webhooks.end());
-    kept?;
     for task in serving {
         task.await?;
     }
@@ -374,5 +373,6 @@ async fn run_until_stopped(settings: Settings) -> anyhow::Result<()> {
         error!(%error, "the sequencer could not go on");
         bail!("the log can't go on: {error}");
     }
+    kept?;
     Ok(())
 }

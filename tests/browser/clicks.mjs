@@ -62,11 +62,11 @@ const questions = {
     'Which evaluations of OPT-66B did another lab run, and do they agree?': async (visit) => {
         await visit.search('opt 66b');
         await visit.click('link', 'meta-ai/opt-66b@1.0.0');
-        await visit.end('made by eleutherai, and not by its publisher', 'No two authors measured the same', 'arc_easy');
+        await visit.end('measured by eleutherai, who did not publish it', 'No two authors measured the same', 'arc_easy');
     },
     'Does anybody find what example-lab says of tiny-lm?': async (visit) => {
         await visit.click('link', 'example-lab/tiny-lm@2.0.0');
-        await visit.end('made by example-evals, and not by its publisher', 'they agree on 3 and differ on 1');
+        await visit.end('measured by example-evals, who did not publish it', 'example-evals tried, and did not find what was claimed', 'they agree on 3 and differ on 1');
     },
     'How did Pythia 70M learn?': async (visit) => {
         await visit.click('link', 'Models');

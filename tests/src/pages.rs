@@ -30,7 +30,7 @@ pub const PAGES: [(&str, u16, &str); 24] = [
     (
         "/releases/example-lab/tiny-api@1.0.0",
         200,
-        "were made by others",
+        "who did not publish it",
     ),
     ("/releases/example-lab/tiny-api@1.1.0", 200, "says why"),
     (

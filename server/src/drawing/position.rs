@@ -24,28 +24,31 @@ pub fn position(leaf: &str, steps: &[PathStep]) -> String {
     let y = |level: usize| height - 22.0 - level as f64 * ROW;
     // Each step goes half as far aside as the one below it, so that the drawing looks like the tree that it is part of.
     let mut x = WIDTH / 2.0;
-    let mut dots = vec![("dot leaf", (x, y(0)), format!("leaf {leaf}"))];
+    // Names stand on the side on which no line is.
+    let leaf_on_left = steps.first().is_some_and(|step| !step.is_left);
+    let name = format!("leaf {leaf}");
+    let mut dots = vec![("dot leaf", (x, y(0)), leaf_on_left, name)];
     for (level, step) in steps.iter().enumerate() {
         let aside = if step.is_left { -1.0 } else { 1.0 } * 44.0;
         let sibling = (x + aside, y(level));
         let parent = ((x + aside / 2.0).clamp(90.0, WIDTH - 90.0), y(level + 1));
         svg.line("edge strong", (x, y(level)), parent);
         svg.line("edge", sibling, parent);
-        dots.push(("dot", sibling, step.sibling.clone()));
+        dots.push(("dot", sibling, step.is_left, step.sibling.clone()));
         let is_root = level + 1 == steps.len();
         let (class, name) = if is_root {
             ("dot here", format!("root {}", step.parent))
         } else {
             ("dot path", String::new())
         };
-        dots.push((class, parent, name));
+        dots.push((class, parent, step.is_left, name));
         x = parent.0;
     }
-    for (class, (x, y), name) in dots {
+    for (class, (x, y), on_left, name) in dots {
         svg.add(format_args!(
             "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RADIUS}\"/>"
         ));
-        let (place, anchor) = if x < WIDTH / 2.0 {
+        let (place, anchor) = if on_left {
             (x - RADIUS - 4.0, Anchor::End)
         } else {
             (x + RADIUS + 4.0, Anchor::Start)

@@ -67,13 +67,20 @@ pub fn timeline(spans: &[Span], now_s: i64) -> String {
         svg.begin_link(&span.path);
         svg.rectangle(class, (from, top), ((until - from).max(6.0), ROW - 8.0));
         let text = format!("{}: {}", span.name, span.behind);
+        // Next to each other, whose they are need not be said each time.
+        let version = span.name.split_once('@').map_or(&*span.name, |(_, it)| it);
+        let behind = span
+            .behind
+            .split_once('/')
+            .map_or(&*span.behind, |(_, it)| it);
+        let label = shorten(&format!("{version}: {behind}"), 72);
         // Beside its bar where that begins late.
         let (place, anchor) = if from > WIDTH * 0.6 {
             ((WIDTH - LEFT - 6.0, top + 17.0), Anchor::End)
         } else {
             ((from + 8.0, top + 17.0), Anchor::Start)
         };
-        svg.text("label", place, anchor, &shorten(&text, 72));
+        svg.text("label", place, anchor, &label);
         svg.title(&text);
         svg.end_link();
     }

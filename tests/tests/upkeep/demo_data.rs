@@ -136,7 +136,7 @@ fn what_labs_published_and_a_real_model_become_records_where_they_are_there() {
             .expect_status(200)
             .json();
         assert_eq!(
-            answer["results"][0]["name"],
+            answer["hits"][0]["name"],
             "sentence-transformers/all-minilm-l6-v2@1.0.0"
         );
     }

@@ -1,6 +1,6 @@
 //! Pages that were made before, as they were sent, for as long as nothing was logged since.
 //!
-//! What a page shows follows from its address, from the tree and from how far the catalogue is; and how it is compressed,
+//! What a page shows follows from its address, from the tree, from how far the catalogue is and from the day; and how it is compressed,
 //! from what its reader takes. So a page that was made for the same is the same page, and a log on which nothing happens
 //! makes and compresses each page once for each kind of reader.
 //!
@@ -16,14 +16,15 @@ use axum::response::{IntoResponse as _, Response};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::calendar::today;
 use crate::http::Log;
 use crate::http::answer::has_already;
 
 /// How many bytes of pages are kept.
-const BYTES_MAX: u64 = 32 << 20;
+const BYTES_MAX: u64 = 64 << 20;
 
 /// About so many pages have room: compressed, one has a few kilobytes.
-const PAGES: usize = 4_000;
+const PAGES: usize = 8_000;
 
 /// What a page takes besides its bytes and its address: its headers, and its place in the cache.
 const PAGE_BYTES: usize = 2 << 10;
@@ -40,6 +41,8 @@ pub(super) struct Key {
     encodings: Vec<u8>,
     /// How many entries are shown, all of which the catalogue has.
     size: u64,
+    /// The day, up to which a timeline is drawn.
+    today: i64,
 }
 
 /// A page as it is sent.
@@ -104,6 +107,7 @@ impl Key {
             address: address.to_owned(),
             encodings,
             size,
+            today: today(),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! A model: its releases, and what its newest one is.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use axum::extract::State;
@@ -10,7 +9,7 @@ use candor_core::record::ModelName;
 use super::release::{Card, card_of, draw_lineage};
 use super::shown::{ListedRelease, in_path, value};
 use super::{Frame, Html, Page};
-use crate::calendar::seconds_of;
+use crate::calendar::{seconds_of, today};
 use crate::catalogue::Catalogue;
 use crate::catalogue::questions::{ApiVersion, ApiVersionFilter, Evaluation, EvaluationFilter};
 use crate::drawing::{Panel, PlotPoint, Span, plot, timeline};
@@ -157,10 +156,8 @@ impl ShownApiVersion {
 }
 
 fn draw_timeline(versions: &[ApiVersion]) -> Option<String> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    // A page that was made is kept for a day, so it shows no time but the day.
+    let now = today() * 86_400;
     let spans: Vec<Span> = versions
         .iter()
         .filter_map(|it| {
@@ -243,8 +240,8 @@ pub(super) fn draw_plots(panels: &[(String, Vec<Evaluation>)]) -> Plots {
     }
 }
 
-/// The releases that values are of: by the number in their versions where all have one (`step1000`), so that training
-/// steps make a curve, and otherwise as they come.
+/// The releases that values are of: by the numbers in their versions where all have some (`step1000`, `1.10.0`), so that
+/// training steps make a curve, and otherwise as they come.
 fn columns_of(values: &[Evaluation]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for value in values {
@@ -252,13 +249,17 @@ fn columns_of(values: &[Evaluation]) -> Vec<String> {
             columns.push(value.release.clone());
         }
     }
-    let number = |name: &str| {
-        let version = name.split_once('@')?.1;
-        let digits = version.trim_start_matches(|c: char| !c.is_ascii_digit());
-        digits.parse::<u64>().ok()
+    let numbers = |name: &str| {
+        let (_, version) = name.split_once('@')?;
+        let groups = version.split(|c: char| !c.is_ascii_digit());
+        let groups = groups.filter(|it| !it.is_empty());
+        let numbers = groups.map(|it| it.parse().ok());
+        numbers
+            .collect::<Option<Vec<u64>>>()
+            .filter(|it| !it.is_empty())
     };
-    if columns.iter().all(|name| number(name).is_some()) {
-        columns.sort_by_key(|name| number(name));
+    if columns.iter().all(|name| numbers(name).is_some()) {
+        columns.sort_by_key(|name| numbers(name));
     }
     columns
 }
@@ -300,6 +301,10 @@ mod tests {
             columns(&["step33000", "step143000", "step1000", "step1000"]),
             ["a/b@step1000", "a/b@step33000", "a/b@step143000"]
         );
-        assert_eq!(columns(&["2.0.0", "1.0.0"]), ["a/b@2.0.0", "a/b@1.0.0"]);
+        assert_eq!(
+            columns(&["1.0.0", "2.0.0", "1.10.0", "1.9.0"]),
+            ["a/b@1.0.0", "a/b@1.9.0", "a/b@1.10.0", "a/b@2.0.0"]
+        );
+        assert_eq!(columns(&["new", "1.0.0"]), ["a/b@new", "a/b@1.0.0"]);
     }
 }

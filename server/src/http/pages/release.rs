@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::State;
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
-use candor_core::record::kinds::{TrainingConfig, Weights};
+use candor_core::record::kinds::{Outcome, TrainingConfig, Weights};
 use candor_core::record::{Predicate, ReleaseName, SignedRecord, Statement};
 use candor_core::weights::{Manifest, ManifestFile};
 
@@ -147,6 +147,8 @@ struct ReleasePage {
     others: usize,
     /// Who they are.
     other_authors: Vec<String>,
+    /// Who tried and did not find what was claimed, and the record that says so.
+    not_reproduced: Vec<(String, i64)>,
     agree: usize,
     differ: usize,
     is_cut: bool,
@@ -191,6 +193,11 @@ pub(super) async fn release(
     };
     let by_others = |it: &&Measured| it.values.iter().any(|value| value.by_others);
     let values = measurement.measured.iter().flat_map(|it| &it.values);
+    let not_reproduced: BTreeSet<(&str, i64)> = values
+        .clone()
+        .filter(|it| it.outcome == Outcome::FailedToReproduce.name())
+        .map(|it| (it.author.as_str(), it.record))
+        .collect();
     let other_authors: BTreeSet<&str> = values
         .filter(|it| it.by_others)
         .map(|it| it.author.as_str())
@@ -220,6 +227,10 @@ pub(super) async fn release(
         measured_total: measurement.measured.len(),
         others: measurement.measured.iter().filter(by_others).count(),
         other_authors: other_authors.into_iter().map(str::to_owned).collect(),
+        not_reproduced: not_reproduced
+            .into_iter()
+            .map(|(author, record)| (author.to_owned(), record))
+            .collect(),
         agree: agreement(Agreement::Agree),
         differ: agreement(Agreement::Differ),
         is_cut: measurement.is_cut,
