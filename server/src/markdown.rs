@@ -1,10 +1,11 @@
 //! Model cards as HTML: what publishers write, with nothing left in it that runs, loads or pretends.
 //!
 //! ```text
-//! card ──► without front matter ──► pulldown-cmark: headings two levels down, pictures as links ──► ammonia ──► page
+//! card ──► without front matter ──► pulldown-cmark: headings two levels down, pictures as links, HTML as text
+//!                                        └──► ammonia ──► page
 //! ```
 //!
-//! Always: ammonia has the last word, on all of it. What it leaves is text in plain tags: no scripts, styles, forms,
+//! Always: a page grows with its card, and no faster. Ammonia has the last word, on all of it. What it leaves is text in plain tags: no scripts, styles, forms,
 //! frames or pictures, and links only to where browsers go by HTTP or mail, which say to nobody where the reader came
 //! from. Pictures would be asked for at somebody else's server, who then knows who reads this.
 
@@ -20,6 +21,9 @@ pub const SHOWN_BYTES_MAX: usize = 16 * 1024;
 
 /// The longest card that is shown at all, in bytes.
 const CARD_BYTES_MAX: usize = 512 * 1024;
+
+/// The deepest that elements are nested: what is deeper is shown without them.
+const NESTED_MAX: usize = 64;
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::default();
@@ -68,12 +72,30 @@ fn cut(text: &str, bytes_max: usize) -> &str {
     &head[..end.unwrap_or(head.len())]
 }
 
-/// The events of a card, with headings below those of the page, and links in the place of pictures.
-struct Events<'a, I: Iterator<Item = Event<'a>>>(I);
+/// The events of a card: headings below those of the page, links in the place of pictures, and of HTML its text alone.
+///
+/// HTML of the card's own would be what a browser makes of it: elements that are left open are opened again in each paragraph,
+/// so that a few kilobytes become a page of a hundred megabytes. What Markdown makes is closed where it was opened.
+struct Events<'a, I: Iterator<Item = Event<'a>>> {
+    events: I,
+    /// How many elements are open.
+    open: usize,
+}
 
 impl<'a, I: Iterator<Item = Event<'a>>> Events<'a, I> {
     fn of(events: I) -> Self {
-        Self(events)
+        Self { events, open: 0 }
+    }
+
+    /// Whether an element that begins here is shown. The time to clean a text grows with how deep it is nested.
+    fn begin(&mut self) -> bool {
+        self.open += 1;
+        self.open <= NESTED_MAX
+    }
+
+    fn end(&mut self) -> bool {
+        self.open -= 1;
+        self.open < NESTED_MAX
     }
 }
 
@@ -81,24 +103,51 @@ impl<'a, I: Iterator<Item = Event<'a>>> Iterator for Events<'a, I> {
     type Item = Event<'a>;
 
     fn next(&mut self) -> Option<Event<'a>> {
-        Some(match self.0.next()? {
-            Event::Start(Tag::Heading { level, attrs, .. }) => Event::Start(Tag::Heading {
-                level: lower(level),
-                id: None,
-                classes: Vec::new(),
-                attrs,
-            }),
-            Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lower(level))),
-            Event::Start(Tag::Image { dest_url, .. }) => Event::Start(Tag::Link {
-                link_type: LinkType::Inline,
-                dest_url,
-                title: CowStr::Borrowed("a picture, which is not loaded"),
-                id: CowStr::Borrowed(""),
-            }),
-            Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
-            event => event,
-        })
+        loop {
+            let event = self.events.next()?;
+            let is_shown = match &event {
+                Event::Start(_) => self.begin(),
+                Event::End(_) => self.end(),
+                _ => true,
+            };
+            if is_shown {
+                return Some(shown(event));
+            }
+        }
     }
+}
+
+fn shown(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Start(Tag::Heading { level, attrs, .. }) => Event::Start(Tag::Heading {
+            level: lower(level),
+            id: None,
+            classes: Vec::new(),
+            attrs,
+        }),
+        Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lower(level))),
+        Event::Start(Tag::Image { dest_url, .. }) => Event::Start(Tag::Link {
+            link_type: LinkType::Inline,
+            dest_url,
+            title: CowStr::Borrowed("a picture, which is not loaded"),
+            id: CowStr::Borrowed(""),
+        }),
+        Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
+        Event::InlineHtml(tag) if tag.starts_with("<br") => Event::HardBreak,
+        Event::Html(html) | Event::InlineHtml(html) => Event::Text(text_of(&html).into()),
+        event => event,
+    }
+}
+
+/// What stands between the tags of HTML. It is text from here on, whatever it looks like.
+fn text_of(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        rest = tag.split_once('>').map_or("", |(_, behind)| behind);
+    }
+    text + rest
 }
 
 fn lower(level: HeadingLevel) -> HeadingLevel {
@@ -184,6 +233,43 @@ mod tests {
             ] {
                 assert!(!shown.contains(bad), "{card} left {bad}: {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn of_html_in_a_card_its_text_is_shown() {
+        let card =
+            "<div align=center>\nTiny, <b>small</b>\n</div>\n\nOne<br>two <sub>three</sub> 1 < 2\n";
+        let shown = html(card);
+        for part in ["Tiny, small", "One<br>", "two three 1 &lt; 2"] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+        assert!(
+            !shown.contains("<b>") && !shown.contains("<sub>"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn no_card_becomes_much_more_than_it_is() {
+        let open: Vec<String> = (0..1_500).map(|n| format!("<b title={n}>")).collect();
+        let open = open.concat();
+        for card in [
+            format!("<p>{open}{}", "<p>x".repeat(4_000)),
+            format!("{open}{}", "x\n\n".repeat(4_000)),
+            format!("{}x", ">".repeat(30_000)),
+            format!("{}x", "- ".repeat(15_000)),
+            format!("{}x", "*a ".repeat(10_000)),
+            format!("{}x{}", "**".repeat(7_000), "**".repeat(7_000)),
+            format!("{}x{}", "[".repeat(10_000), "](a)".repeat(10_000)),
+        ] {
+            let shown = render(card.as_bytes(), CARD_BYTES_MAX).html;
+            let (of, bytes) = (card.len(), shown.len());
+            assert!(
+                bytes < 10 * of,
+                "{of} bytes became {bytes}: {}",
+                &card[..40]
+            );
         }
     }
 

@@ -1074,7 +1074,10 @@ throw new Refusal(
 `the log lists no release with ${what}, which nobody can prove`,
 'check that you have all of it, and nothing else',
 );
-const first = listed.sort((a, b) => a?.index - b?.index).slice(0, LOOKED_AT_MAX);
+const first = listed
+.sort((a, b) => a?.index - b?.index)
+.filter((it, n, all) => !n || it?.index !== all[n - 1]?.index)
+.slice(0, LOOKED_AT_MAX);
 const releases = [];
 for (const it of first) releases.push(await attempt(() => prove(it)));
 return judgeFound(releases, listed.length - first.length);

@@ -162,7 +162,7 @@ const EDGE: &str = "record, n, child, relation, parent, parent_model, parent_rec
 const EVALUATION: &str = "record, n, release, model, author, by_others, task, metric, value, standard_error, samples, few_shot, harness, harness_version, outcome, date, accepted_ms, withdrawn_by";
 const API_VERSION: &str = "record, name, model, publisher, provider, endpoint, model_id, is_alias, behind, behind_model, valid_from, valid_until, valid_from_s, valid_until_s, replaces, withdrawn_by";
 const WITHDRAWAL: &str = "record, author, release, target, scope, reason, explanation, replacement";
-const FILE: &str = "digest, release, path, algorithm, size, record";
+const FILE: &str = "digest, record, n, algorithm, release, path, size";
 
 /// FTS5 has no `ON CONFLICT`, but replaces a row by its number.
 async fn store_documents(

@@ -327,18 +327,19 @@ impl Derived {
         // What was logged is what its statement says; a document that is not is not shown as one.
         let document = logged.documents.get(&weights.manifest.digest.sha256);
         let manifest = document.and_then(|bytes| Manifest::parse(bytes).ok());
-        for file in manifest.iter().flat_map(Manifest::files) {
+        for (n, file) in (0_i64..).zip(manifest.iter().flat_map(Manifest::files)) {
             for (algorithm, digest) in file.digest.iter() {
                 let Some(digest) = bytes_of_hex(digest) else {
                     continue;
                 };
                 self.new.files.push(vec![
                     digest.into(),
+                    record.into(),
+                    n.into(),
+                    algorithm.to_string().into(),
                     id.into(),
                     file.path.to_string().into(),
-                    algorithm.to_string().into(),
                     file.size.map(count).into(),
-                    record.into(),
                 ]);
             }
         }

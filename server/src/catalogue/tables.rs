@@ -7,7 +7,7 @@
 use super::sql::Dialect;
 
 /// The form of the tables below, and of what is written into them. Whoever changes either adds one.
-pub(super) const FORM: i64 = 1;
+pub(super) const FORM: i64 = 2;
 
 /// `{text}` is text that sorts by its bytes; `{key}` is a number that rows are found by.
 const TABLES: &str = "
@@ -170,12 +170,14 @@ CREATE INDEX withdrawal_by_reason ON withdrawal (reason, record);
 -- Which releases hold a file with this digest, by their own publishers' word.
 CREATE TABLE file (
     digest BYTEA NOT NULL,
+    -- The weights record that lists it, and the file's number in its manifest: in the key, as paths are too long for one.
+    record BIGINT NOT NULL,
+    n BIGINT NOT NULL,
+    algorithm {text} NOT NULL,
     release BIGINT NOT NULL,
     path {text} NOT NULL,
-    algorithm {text} NOT NULL,
     size BIGINT,
-    record BIGINT NOT NULL,
-    PRIMARY KEY (digest, release, path, algorithm)
+    PRIMARY KEY (digest, record, n, algorithm)
 ) {by_key};
 
 CREATE TABLE growth (

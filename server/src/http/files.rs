@@ -49,7 +49,7 @@ struct FileItem {
 /// A page of releases that list a file.
 #[derive(Serialize, ToSchema)]
 struct FilesAnswer {
-    /// Oldest release first.
+    /// In the order in which they said so.
     releases: Vec<FileItem>,
     /// Where the next page is; none on the last.
     next: Option<String>,
@@ -59,10 +59,10 @@ impl From<FileHolder> for FileItem {
     fn from(it: FileHolder) -> Self {
         Self {
             release: it.release,
-            path: it.place.path,
+            path: it.path,
             size: it.size.map(number),
             algorithm: it.algorithm,
-            index: number(it.record),
+            index: number(it.place.record),
             withdrawn_by: it.fallen_by.map(number),
         }
     }
@@ -72,7 +72,7 @@ impl From<FileHolder> for FileItem {
 #[utoipa::path(
     get, path = "/api/v1/files/{digest}", operation_id = "find_file", tag = "search",
     params(("digest" = String, Path, description = "A digest of the file in hexadecimal: SHA-256, or what else a manifest lists"), FileParameters),
-    responses((status = 200, description = "A page of releases, oldest first", body = FilesAnswer))
+    responses((status = 200, description = "A page of releases, in the order in which they said so", body = FilesAnswer))
 )]
 pub(super) async fn find(
     State(log): Shared,
@@ -85,13 +85,13 @@ pub(super) async fn find(
     let bytes = parse::<Digest>("digest", &digest)?.into_bytes();
     let after = parameters.after.as_deref().map(place).transpose()?;
     let catalogue = log.catalogue().await?;
-    let mut found = catalogue.holders(&bytes, after.as_ref(), limit + 1).await?;
+    let mut found = catalogue.holders(&bytes, after, limit + 1).await?;
     let more = cut_page(&mut found, limit);
     let next = found.last().filter(|_| more).map(|last| {
         let parameters = [
             (
                 "after",
-                Some(format!("{}.{}", last.place.release, last.place.path)),
+                Some(format!("{}.{}", last.place.record, last.place.n)),
             ),
             ("fields", parameters.fields),
             ("limit", Some(limit.to_string())),
@@ -113,13 +113,11 @@ pub(super) async fn find(
 
 fn place(after: &str) -> Result<FilePlace, Problem> {
     let rule = "it is taken from the address of the next page as it is";
-    let (release, path) = after
-        .split_once('.')
-        .ok_or_else(|| Problem::parameter("after", rule))?;
-    Ok(FilePlace {
-        release: release
-            .parse()
-            .map_err(|_| Problem::parameter("after", rule))?,
-        path: path.to_owned(),
-    })
+    let place = after.split_once('.').and_then(|(record, n)| {
+        Some(FilePlace {
+            record: record.parse().ok()?,
+            n: n.parse().ok()?,
+        })
+    });
+    place.ok_or_else(|| Problem::parameter("after", rule))
 }

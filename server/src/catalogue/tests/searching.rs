@@ -220,7 +220,7 @@ async fn a_release_is_found_by_what_is_said_of_it_and_by_its_files() {
     let paths = |holders: &[FileHolder]| -> Vec<(String, String)> {
         holders
             .iter()
-            .map(|it| (it.release.clone(), it.place.path.clone()))
+            .map(|it| (it.release.clone(), it.path.clone()))
             .collect()
     };
     let pair = |release: &str, path: &str| (release.to_owned(), path.to_owned());
@@ -228,9 +228,35 @@ async fn a_release_is_found_by_what_is_said_of_it_and_by_its_files() {
         paths(&holders),
         [pair(first, "b.bin"), pair(first, "c.bin")]
     );
-    let after = holders.last().map(|it| it.place.clone());
-    let rest = answer!(catalogues, catalogue => catalogue.holders(&two, after.as_ref(), 2));
+    let after = holders.last().map(|it| it.place);
+    let rest = answer!(catalogues, catalogue => catalogue.holders(&two, after, 2));
     assert_eq!(paths(&rest), [pair("example-lab/tiny-lm@2.0.0", "b.bin")]);
+}
+
+#[tokio::test]
+async fn who_listed_a_file_first_comes_first_whatever_its_path_is() {
+    let mut records = Records::default();
+    records.publisher("example-lab", "Example Lab");
+    records.publisher("other-lab", "Other Lab");
+    // Somebody has a release of that name already, and lists the file in it later than its maker.
+    records.card("other-lab/copies@1.0.0", "# Copies\n", |_| {});
+    records.weights("example-lab/tiny-lm@1.0.0", &[("model.bin", "bits")]);
+    // Long, and of nothing that an index could compress.
+    let digests: Vec<String> = (0..60)
+        .map(|n| Sha256::of(format!("{n}")).to_string())
+        .collect();
+    let long = digests.join("/");
+    records.weights(
+        "other-lab/copies@1.0.0",
+        &[("a.bin", "bits"), (long.as_str(), "bits")],
+    );
+    let catalogues = Catalogues::of(&records).await;
+    let bits = Sha256::of("bits").as_bytes().to_vec();
+    let holders = answer!(catalogues, catalogue => catalogue.holders(&bits, None, 10));
+    let releases: Vec<&str> = holders.iter().map(|it| it.release.as_str()).collect();
+    let other = "other-lab/copies@1.0.0";
+    assert_eq!(releases, ["example-lab/tiny-lm@1.0.0", other, other]);
+    assert!(holders.iter().any(|it| it.path == long));
 }
 
 fn names_of(hits: &[Hit]) -> Vec<&str> {
