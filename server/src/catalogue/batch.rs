@@ -1,12 +1,11 @@
 //! A batch of records on its way into the catalogue: what is there is loaded, changed by what the records say, and
 //! written back, in one transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use candor_core::record::{Predicate, Statement};
+use candor_core::record::Statement;
 
 use super::derive::{Derived, Logged, Withdrawn};
-use super::look_alike::skeleton_of;
 use super::rows::{
     MODEL, PUBLISHER, RELEASE, model_of, model_values, publisher_of, publisher_values, release_of,
     release_values,
@@ -39,7 +38,6 @@ async fn load(changes: &mut Changes, statements: &[&Statement]) -> Result<Derive
     let mut derived = Derived::default();
     let mut publishers = BTreeSet::new();
     let (mut models, mut releases) = (BTreeSet::new(), BTreeSet::new());
-    let mut skeletons = BTreeSet::new();
     for statement in statements {
         publishers.insert(statement.publisher().to_string());
         if let Some(release) = statement.release() {
@@ -47,10 +45,6 @@ async fn load(changes: &mut Changes, statements: &[&Statement]) -> Result<Derive
             publishers.insert(release.publisher().to_string());
             models.insert(release.model().to_string());
             releases.insert(release.to_string());
-        }
-        if let Predicate::Publisher(record) = &statement.predicate {
-            skeletons.insert(skeleton_of(statement.publisher().as_str()));
-            skeletons.insert(skeleton_of(&record.display_name));
         }
     }
     let select = format!("SELECT {PUBLISHER} FROM publisher");
@@ -71,41 +65,12 @@ async fn load(changes: &mut Changes, statements: &[&Statement]) -> Result<Derive
         let it = release_of(&row)?;
         derived.releases.insert(it.name.clone(), it);
     }
-    load_skeletons(changes, skeletons, &mut derived).await?;
     load_documents(changes, &mut derived).await?;
     Ok(derived)
 }
 
 fn texts(names: BTreeSet<String>) -> Vec<Value> {
     names.into_iter().map(Value::from).collect()
-}
-
-/// The first publishers that have one of these skeletons.
-async fn load_skeletons(
-    changes: &mut Changes,
-    skeletons: BTreeSet<String>,
-    derived: &mut Derived,
-) -> Result<(), StorageError> {
-    let wanted: HashSet<String> = skeletons.iter().cloned().collect();
-    let mut found: HashMap<String, (i64, String)> = HashMap::new();
-    for column in ["name_skeleton", "display_skeleton"] {
-        let select = format!("SELECT {column}, id, name FROM publisher");
-        let rows = changes.rows_among(&select, column, texts(skeletons.clone()));
-        for row in rows.await? {
-            let (skeleton, id, name): (String, i64, String) = (row.at(0)?, row.at(1)?, row.at(2)?);
-            if wanted.contains(&skeleton) {
-                let first = found.entry(skeleton).or_insert_with(|| (id, name.clone()));
-                if id < first.0 {
-                    *first = (id, name);
-                }
-            }
-        }
-    }
-    derived.skeletons = found
-        .into_iter()
-        .map(|(it, (_, name))| (it, name))
-        .collect();
-    Ok(())
 }
 
 /// The terms of all that was loaded, and of the newest releases, which may not be it any more.

@@ -90,8 +90,6 @@ pub(super) struct Derived {
     pub releases: HashMap<String, Release>,
     /// By the `id` of what they are of.
     pub documents: HashMap<i64, Terms>,
-    /// The first publisher with each skeleton that the batch's new ones have.
-    pub skeletons: HashMap<String, String>,
     /// Rows that are new.
     pub new: NewRows,
     /// What was withdrawn, in the order of the log.
@@ -100,7 +98,8 @@ pub(super) struct Derived {
     pub growth: BTreeMap<(i64, &'static str), i64>,
 }
 
-fn number(index: LeafIndex) -> i64 {
+/// An index, as the catalogue has it.
+pub(super) fn number(index: LeafIndex) -> i64 {
     i64::try_from(index.get()).expect("the database has given it an index of its own")
 }
 
@@ -145,21 +144,15 @@ impl Derived {
         let name = logged.statement.publisher().to_string();
         let (name_skeleton, display_skeleton) =
             (skeleton_of(&name), skeleton_of(&record.display_name));
-        // Whoever was there first looks like nobody.
-        let others = [&name_skeleton, &display_skeleton].map(|it| self.skeletons.get(it));
-        let looks_like = others
-            .into_iter()
-            .flatten()
-            .find(|other| **other != name)
-            .cloned();
-        for skeleton in [&name_skeleton, &display_skeleton] {
-            self.skeletons
-                .entry(skeleton.clone())
-                .or_insert_with(|| name.clone());
-        }
         let known = self.publishers.get(&name);
+        let id = known.map_or(index, |it| it.id);
+        let display_since = match known {
+            _ if display_skeleton == name_skeleton => id,
+            Some(known) if known.display_skeleton == display_skeleton => known.display_since,
+            _ => index,
+        };
         let publisher = Publisher {
-            id: known.map_or(index, |it| it.id),
+            id,
             display_name: record.display_name.clone(),
             url: record.url.clone(),
             record: index,
@@ -167,7 +160,7 @@ impl Derived {
             releases: known.map_or(0, |it| it.releases),
             name_skeleton,
             display_skeleton,
-            looks_like,
+            display_since,
             name: name.clone(),
         };
         let terms = self.documents.entry(publisher.id).or_default();

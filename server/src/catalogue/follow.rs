@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candor_core::Sha256;
-use candor_core::merkle::{LeafHash, LeafIndex, TreeSize};
+use candor_core::merkle::{Entry, LeafHash, LeafIndex, TreeSize};
 use candor_core::record::{Kind, Predicate, SignedRecord};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::derive::{Logged, wanted};
-use super::{Catalogue, Opened, Place, batch, progress};
+use super::derive::{Logged, number, wanted};
+use super::sql::Changes;
+use super::{Catalogue, Opened, Place, Progress, batch, progress};
 use crate::releases::Released;
 use crate::storage::{LogIdentity, Questions, RecordFilter, RecordPage, Storage, StorageError};
 
@@ -26,17 +27,6 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How much longer than it works it rests while the log grows: whoever publishes goes first.
 const REST: u32 = 2;
-
-/// Why the catalogue does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum FollowError {
-    /// The log or the catalogue could not be read or written.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// An entry that was logged is no record.
-    #[error("entry {0} of the log is no record: {1}")]
-    Entry(LeafIndex, String),
-}
 
 /// Keeps a catalogue behind a log.
 pub struct Follower {
@@ -81,7 +71,7 @@ impl Follower {
         }
     }
 
-    async fn reach(&self, size: TreeSize, is_checked: &mut bool) -> Result<(), FollowError> {
+    async fn reach(&self, size: TreeSize, is_checked: &mut bool) -> Result<(), StorageError> {
         let catalogue = if let Some(catalogue) = self.opened.at_once() {
             catalogue
         } else {
@@ -100,14 +90,24 @@ async fn catch_up(
     identity: &LogIdentity,
     size: TreeSize,
     is_checked: &mut bool,
-) -> Result<(), FollowError> {
+) -> Result<(), StorageError> {
     if !*is_checked {
         check_history(catalogue, storage, identity, size).await?;
         *is_checked = true;
     }
+    // Up to here, one by one: there is one among them that is left out.
+    let mut alone_until = 0;
     while catalogue.size() < size.get() {
         let begun = Instant::now();
-        step(catalogue, storage, size).await?;
+        let at = catalogue.size();
+        let is_alone = at < alone_until;
+        match step(catalogue, storage, size, if is_alone { 1 } else { BATCH }).await {
+            Err(error) if error.is_refusal() && is_alone => {
+                leave_out(catalogue, storage, at, &error.to_string()).await?;
+            }
+            Err(error) if error.is_refusal() => alone_until = at + u64::from(BATCH),
+            done => done?,
+        }
         // Further behind than a batch: the log grows, or the catalogue is new.
         if size.get().saturating_sub(catalogue.size()) > u64::from(BATCH) {
             let grows = storage.head().await?.size > size;
@@ -128,12 +128,10 @@ async fn check_history(
     storage: &dyn Storage,
     identity: &LogIdentity,
     size: TreeSize,
-) -> Result<(), FollowError> {
+) -> Result<(), StorageError> {
     let mut changes = catalogue.writer.begin().await?;
-    let found = progress(&mut changes).await?;
+    let found = held_progress(&mut changes).await?;
     drop(changes);
-    let found =
-        found.ok_or_else(|| StorageError::damaged("the catalogue says not how far it is"))?;
     let Some(last) = found.size.checked_sub(1) else {
         return Ok(());
     };
@@ -156,40 +154,106 @@ async fn check_history(
     Ok(())
 }
 
-/// Takes in one batch, or finds that another server did.
+/// Takes in one batch of at most `most` entries, or finds that another server did.
 async fn step(
     catalogue: &Catalogue,
     storage: &dyn Storage,
     size: TreeSize,
-) -> Result<(), FollowError> {
+    most: u16,
+) -> Result<(), StorageError> {
     let mut changes = catalogue.writer.begin().await?;
     // Held until the end: two servers on one catalogue take turns.
-    let at = progress(&mut changes).await?;
-    let at = at.ok_or_else(|| StorageError::damaged("the catalogue says not how far it is"))?;
+    let at = held_progress(&mut changes).await?;
     if at.size != catalogue.size() || at.size >= size.get() {
         drop(changes);
         catalogue.size.send_replace(at.size);
         return Ok(());
     }
-    let loaded = Loaded::load(storage, at.size, size).await?;
+    let loaded = Loaded::load(storage, at.size, size, most).await?;
     batch::add(&mut changes, &loaded.logged()).await?;
-    let reached = at.size + loaded.records.len() as u64;
+    finish(catalogue, changes, loaded.reached).await
+}
+
+/// Passes over a record that the catalogue's database does not take, so that it does not stop at it for good.
+async fn leave_out(
+    catalogue: &Catalogue,
+    storage: &dyn Storage,
+    at: u64,
+    why: &str,
+) -> Result<(), StorageError> {
+    let mut changes = catalogue.writer.begin().await?;
+    if held_progress(&mut changes).await?.size != at {
+        return Ok(());
+    }
+    let entries = storage.entries(LeafIndex::new(at), 1).await?;
+    let entry = entries
+        .first()
+        .ok_or_else(|| StorageError::damaged(format!("entry {at} of the log is not there")))?;
+    let mut reached = Reached::behind(at);
+    reached.leave_out(LeafIndex::new(at), entry, why);
+    finish(catalogue, changes, reached).await
+}
+
+async fn held_progress(changes: &mut Changes) -> Result<Progress, StorageError> {
+    let at = progress(changes).await?;
+    at.ok_or_else(|| StorageError::damaged("the catalogue says not how far it is"))
+}
+
+/// Notes how far the catalogue is with these changes, and makes them last.
+async fn finish(
+    catalogue: &Catalogue,
+    mut changes: Changes,
+    reached: Reached,
+) -> Result<(), StorageError> {
+    let left_out = reached.left_out.iter();
+    let rows = left_out.map(|(index, why)| vec![number(*index).into(), why.as_str().into()]);
+    changes
+        .insert("left_out", "record, why", rows.collect(), "")
+        .await?;
     let update = "UPDATE progress SET size = $1, last_leaf = $2";
-    let last = loaded.records.last().map(|it| it.leaf.clone());
-    let values = vec![
-        i64::try_from(reached)
-            .map_err(StorageError::damaged)?
-            .into(),
-        last.unwrap_or_default().into(),
-    ];
+    let size = number(LeafIndex::new(reached.size));
+    let values = vec![size.into(), reached.last_leaf.into()];
     changes.execute(update, values).await?;
     changes.commit().await?;
-    catalogue.size.send_replace(reached);
+    for (index, why) in reached.left_out {
+        error!(%index, %why, "a record is left out of the catalogue: search and pages don't have it, the log does");
+    }
+    catalogue.size.send_replace(reached.size);
     Ok(())
+}
+
+/// How far a batch comes, and what of it is left out.
+struct Reached {
+    size: u64,
+    last_leaf: String,
+    left_out: Vec<(LeafIndex, String)>,
+}
+
+impl Reached {
+    /// Behind the first `size` entries.
+    fn behind(size: u64) -> Self {
+        Self {
+            size,
+            last_leaf: String::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// Goes on behind the next one.
+    fn pass(&mut self, entry: &Entry) {
+        self.size += 1;
+        self.last_leaf = LeafHash::of(entry).to_hash().to_string();
+    }
+
+    fn leave_out(&mut self, index: LeafIndex, entry: &Entry, why: &str) {
+        self.pass(entry);
+        self.left_out.push((index, why.to_owned()));
+    }
 }
 
 /// A batch of records with what it takes to derive from them.
 struct Loaded {
+    reached: Reached,
     records: Vec<LoadedRecord>,
     documents: HashMap<Sha256, Vec<u8>>,
 }
@@ -197,15 +261,19 @@ struct Loaded {
 struct LoadedRecord {
     index: LeafIndex,
     accepted_ms: Option<i64>,
-    leaf: String,
     record: SignedRecord,
     withdrawn: Option<(LeafIndex, Kind)>,
 }
 
 impl Loaded {
-    async fn load(storage: &dyn Storage, first: u64, size: TreeSize) -> Result<Self, FollowError> {
+    async fn load(
+        storage: &dyn Storage,
+        first: u64,
+        size: TreeSize,
+        most: u16,
+    ) -> Result<Self, StorageError> {
         let left = size.get() - first;
-        let count = u16::try_from(left).unwrap_or(BATCH).min(BATCH);
+        let count = u16::try_from(left).unwrap_or(most).min(most);
         let entries = storage.entries(LeafIndex::new(first), count).await?;
         let page = RecordPage {
             before: TreeSize::new(first + entries.len() as u64),
@@ -217,28 +285,35 @@ impl Loaded {
             .map(|row| (row.index, row.accepted_ms))
             .collect();
         let mut loaded = Self {
+            reached: Reached::behind(first),
             records: Vec::with_capacity(entries.len()),
             documents: HashMap::new(),
         };
         let mut bytes = 0;
         for (index, entry) in (first..).map(LeafIndex::new).zip(&entries) {
-            let record = SignedRecord::from_entry(entry)
-                .map_err(|error| FollowError::Entry(index, error.to_string()))?;
+            let record = match SignedRecord::from_entry(entry) {
+                Ok(record) => record,
+                // Another version of this program may have taken what this one would refuse.
+                Err(error) => {
+                    loaded.reached.leave_out(index, entry, &error.to_string());
+                    continue;
+                }
+            };
             if let Some(sha256) = wanted(record.statement())
                 && !loaded.documents.contains_key(&sha256)
             {
                 let document = storage.attachment(sha256).await?;
                 let document = document.map(|it| it.bytes).unwrap_or_default();
                 bytes += document.len();
-                if bytes > DOCUMENT_BYTES_MAX && !loaded.records.is_empty() {
+                if bytes > DOCUMENT_BYTES_MAX && loaded.reached.size > first {
                     break;
                 }
                 loaded.documents.insert(sha256, document);
             }
+            loaded.reached.pass(entry);
             loaded.records.push(LoadedRecord {
                 index,
                 accepted_ms: accepted.remove(&index).flatten(),
-                leaf: LeafHash::of(entry).to_hash().to_string(),
                 record,
                 withdrawn: None,
             });

@@ -43,8 +43,8 @@ use crate::config::Settings;
 use crate::storage::postgres::DatabaseUrl;
 use crate::storage::{LogIdentity, StorageError};
 
-pub use follow::{FollowError, Follower};
-pub use rows::{Model, Own, Publisher, Release};
+pub use follow::Follower;
+pub use rows::{Model, Own, Publisher, PublisherSeen, Release};
 use sql::{Changes, Dialect, Pool, Value};
 use tables::{FORM, tables};
 
@@ -283,7 +283,7 @@ fn sqlite_files(file: &Path) -> [PathBuf; 3] {
 }
 
 /// The schema in Postgres.
-fn schema() -> String {
+pub(crate) fn schema() -> String {
     format!("candor_catalogue_{FORM}")
 }
 

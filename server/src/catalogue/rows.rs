@@ -24,7 +24,16 @@ pub struct Publisher {
     pub releases: i64,
     pub(super) name_skeleton: String,
     pub(super) display_skeleton: String,
-    /// The publisher before it that its names could be taken for.
+    /// The record since which it is called something with that skeleton.
+    pub(super) display_since: i64,
+}
+
+/// A publisher as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublisherSeen {
+    /// The publisher.
+    pub publisher: Publisher,
+    /// One that its names could be taken for, and that had such a name before it.
     pub looks_like: Option<String>,
 }
 
@@ -153,10 +162,33 @@ impl Release {
     }
 }
 
-pub(super) const PUBLISHER: &str = "id, name, display_name, url, record, records, releases, name_skeleton, display_skeleton, looks_like";
+pub(super) const PUBLISHER: &str = "id, name, display_name, url, record, records, releases, name_skeleton, display_skeleton, display_since";
+
+/// Behind [`PUBLISHER`]: whom it could be taken for. Who had a name first counts, and not who was there first: whoever
+/// takes up another's name later is the one that looks like somebody, and nobody else can be made to.
+pub(super) const LOOKS_LIKE: &str = "COALESCE(
+    (SELECT name FROM publisher other WHERE other.name_skeleton = publisher.name_skeleton
+        AND other.id < publisher.id ORDER BY other.id LIMIT 1),
+    (SELECT name FROM publisher other WHERE other.display_skeleton = publisher.name_skeleton
+        AND other.display_since < publisher.id ORDER BY other.display_since LIMIT 1),
+    (SELECT name FROM publisher other WHERE other.name_skeleton = publisher.display_skeleton
+        AND other.id < publisher.display_since ORDER BY other.id LIMIT 1),
+    (SELECT name FROM publisher other WHERE other.display_skeleton = publisher.display_skeleton
+        AND other.display_since < publisher.display_since ORDER BY other.display_since LIMIT 1))";
+
+pub(super) fn publisher_seen_of(row: &Row) -> Result<PublisherSeen, StorageError> {
+    let mut columns = Columns::of(row);
+    Ok(PublisherSeen {
+        publisher: publisher_at(&mut columns)?,
+        looks_like: columns.next()?,
+    })
+}
 
 pub(super) fn publisher_of(row: &Row) -> Result<Publisher, StorageError> {
-    let mut columns = Columns::of(row);
+    publisher_at(&mut Columns::of(row))
+}
+
+fn publisher_at(columns: &mut Columns<'_>) -> Result<Publisher, StorageError> {
     Ok(Publisher {
         id: columns.next()?,
         name: columns.next()?,
@@ -167,7 +199,7 @@ pub(super) fn publisher_of(row: &Row) -> Result<Publisher, StorageError> {
         releases: columns.next()?,
         name_skeleton: columns.next()?,
         display_skeleton: columns.next()?,
-        looks_like: columns.next()?,
+        display_since: columns.next()?,
     })
 }
 
@@ -182,7 +214,7 @@ pub(super) fn publisher_values(it: Publisher) -> Vec<Value> {
         it.releases.into(),
         it.name_skeleton.into(),
         it.display_skeleton.into(),
-        it.looks_like.into(),
+        it.display_since.into(),
     ]
 }
 

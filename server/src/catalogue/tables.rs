@@ -7,7 +7,7 @@
 use super::sql::Dialect;
 
 /// The form of the tables below, and of what is written into them. Whoever changes either adds one.
-pub(super) const FORM: i64 = 2;
+pub(super) const FORM: i64 = 3;
 
 /// `{text}` is text that sorts by its bytes; `{key}` is a number that rows are found by.
 const TABLES: &str = "
@@ -30,13 +30,13 @@ CREATE TABLE publisher (
     record BIGINT NOT NULL,
     records BIGINT NOT NULL,
     releases BIGINT NOT NULL,
-    -- What its names look like, and whom they look like: the publisher that was there before.
+    -- What its names look like. It has its name since it was registered, and what people call it since this record.
     name_skeleton {text} NOT NULL,
     display_skeleton {text} NOT NULL,
-    looks_like {text}
+    display_since BIGINT NOT NULL
 );
-CREATE INDEX publisher_by_name_skeleton ON publisher (name_skeleton);
-CREATE INDEX publisher_by_display_skeleton ON publisher (display_skeleton);
+CREATE INDEX publisher_by_name_skeleton ON publisher (name_skeleton, id);
+CREATE INDEX publisher_by_display_skeleton ON publisher (display_skeleton, display_since);
 CREATE INDEX publisher_by_records ON publisher (records, id);
 
 CREATE TABLE model (
@@ -179,6 +179,12 @@ CREATE TABLE file (
     size BIGINT,
     PRIMARY KEY (digest, record, n, algorithm)
 ) {by_key};
+
+-- Records that are not in the other tables: they could not be read, or the database did not take them.
+CREATE TABLE left_out (
+    record {key},
+    why {text} NOT NULL
+);
 
 CREATE TABLE growth (
     -- Days since 1970, by the server's clock; -1 where nobody knows.

@@ -29,6 +29,11 @@ const WORD_CHARS_MAX: usize = 64;
 /// How many different words of one document's text are kept: what is behind them is found by its name only.
 const TEXT_WORDS_MAX: usize = 20_000;
 
+/// How many bytes of terms one document has, and how many of them may be words, so that there is room for what filters
+/// ask for. Postgres keeps a mebibyte of them, and what is beyond it damages the rest without an error.
+const DOCUMENT_BYTES_MAX: usize = 768 << 10;
+const WORDS_BYTES_MAX: usize = 512 << 10;
+
 /// How many words of a question count.
 const QUESTION_WORDS_MAX: usize = 16;
 
@@ -132,14 +137,18 @@ impl Filter {
 
 /// The terms of a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Terms(BTreeSet<String>);
+pub struct Terms {
+    terms: BTreeSet<String>,
+    /// How long all of them are.
+    bytes: usize,
+}
 
 impl Terms {
     /// Adds the words of `text`, found at `place` and as part of all that is weaker.
     pub fn add_text(&mut self, place: Place, text: &str) {
         for word in words(text).take(TEXT_WORDS_MAX) {
             for weaker in Place::ALL.into_iter().filter(|it| *it >= place) {
-                self.0.insert(word_term(weaker, &word));
+                self.insert(word_term(weaker, &word), WORDS_BYTES_MAX);
             }
         }
     }
@@ -153,45 +162,56 @@ impl Terms {
 
     /// Adds what a filter asks for.
     pub fn add(&mut self, filter: &Filter) {
-        self.0.insert(filter.term());
+        self.insert(filter.term(), DOCUMENT_BYTES_MAX);
     }
 
     /// Takes it away.
     pub fn remove(&mut self, filter: &Filter) {
-        self.0.remove(&filter.term());
+        let term = filter.term();
+        if self.terms.remove(&term) {
+            self.bytes -= term.len();
+        }
+    }
+
+    /// Adds a term, if all of them are at most so many bytes with it.
+    fn insert(&mut self, term: String, bytes_max: usize) {
+        let bytes = self.bytes + term.len();
+        if bytes <= bytes_max && self.terms.insert(term) {
+            self.bytes = bytes;
+        }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.terms.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.terms.is_empty()
     }
 
     /// Whether this one is there.
     pub fn has(&self, term: &str) -> bool {
-        self.0.contains(term)
+        self.terms.contains(term)
     }
 
     /// How many begin like this.
     pub fn count_of(&self, prefix: &str) -> usize {
-        let behind = self.0.range(prefix.to_owned()..);
+        let behind = self.terms.range(prefix.to_owned()..);
         behind.take_while(|term| term.starts_with(prefix)).count()
     }
 
     /// Whether one begins like this.
     pub fn has_prefix(&self, prefix: &str) -> bool {
-        let mut behind = self.0.range(prefix.to_owned()..);
+        let mut behind = self.terms.range(prefix.to_owned()..);
         behind.next().is_some_and(|term| term.starts_with(prefix))
     }
 
     /// As a database keeps them: with spaces between.
     pub fn to_text(&self) -> String {
-        let mut text = String::with_capacity(self.0.iter().map(|term| term.len() + 1).sum());
-        for term in &self.0 {
+        let mut text = String::with_capacity(self.terms.iter().map(|term| term.len() + 1).sum());
+        for term in &self.terms {
             if !text.is_empty() {
                 text.push(' ');
             }
@@ -202,7 +222,9 @@ impl Terms {
 
     /// From what a database keeps.
     pub fn from_text(text: &str) -> Self {
-        Self(text.split_ascii_whitespace().map(str::to_owned).collect())
+        let terms: BTreeSet<String> = text.split_ascii_whitespace().map(str::to_owned).collect();
+        let bytes = terms.iter().map(String::len).sum();
+        Self { terms, bytes }
     }
 }
 
@@ -419,6 +441,29 @@ mod tests {
         assert_eq!(places("opt model"), [Place::Text]);
         assert_eq!(places("mod"), [Place::Text]);
         assert_eq!(places("closed"), []);
+    }
+
+    #[test]
+    fn a_document_without_end_keeps_what_filters_ask_for() {
+        let mut terms = Terms::default();
+        for n in 0..20_000 {
+            let word: String = format!("{n}-").repeat(12);
+            terms.add_text(Place::Name, &word.replace('-', "x"));
+        }
+        assert!(terms.to_text().len() < 1 << 20);
+        let before = terms.len();
+        terms.add(&Filter::Newest);
+        terms.add(&Filter::Tag("made-last".to_owned()));
+        assert_eq!(terms.len(), before + 2);
+        assert_eq!(Terms::from_text(&terms.to_text()), terms);
+        terms.remove(&Filter::Newest);
+        assert_eq!(Terms::from_text(&terms.to_text()), terms);
+        for n in 0..40_000 {
+            terms.add(&Filter::Tag(format!(
+                "a tag that is longer than others {n}"
+            )));
+        }
+        assert!(terms.to_text().len() < 1 << 20);
     }
 
     #[test]

@@ -21,12 +21,26 @@ use crate::storage::Questions;
 #[expect(dead_code, reason = "describes the answer in the OpenAPI document")]
 struct Bytes(Vec<u8>);
 
+/// What browsers run, or draw a page by, contains one of these in its media type.
+const RUN_BY_BROWSERS: [&str; 5] = ["script", "css", "html", "xml", "wasm"];
+
+/// The media type that an attachment is sent with. The policy of these pages believes scripts of this origin: what
+/// strangers have attached must never be one.
+fn content_type(stated: &str) -> HeaderValue {
+    let stated = stated.to_ascii_lowercase();
+    let is_run = RUN_BY_BROWSERS.iter().any(|part| stated.contains(part));
+    let is_kept = (!is_run).then(|| HeaderValue::from_str(&stated).ok());
+    is_kept
+        .flatten()
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
 /// Returns the bytes of a document. They are somebody else's: always a download, never shown by this origin.
 #[utoipa::path(
     get, path = "/api/v1/attachments/{sha256}", operation_id = "download_attachment", tag = "records",
     params(("sha256" = String, Path, description = "64 hexadecimal digits")),
     responses(
-        (status = 200, description = "The bytes, of the media type that a record states", body = Bytes, content_type = "*/*"),
+        (status = 200, description = "The bytes, of the media type that a record states; what browsers run (scripts, styles, HTML, XML) is called `application/octet-stream`", body = Bytes, content_type = "*/*"),
         (status = 404, description = "No such attachment", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -58,8 +72,7 @@ pub(super) async fn attachment(
         room.take(usize::try_from(*size).unwrap_or(usize::MAX))?;
         let attachment = log.view(log.storage.attachment(sha256)).await?;
         let attachment = attachment.ok_or_else(not_here)?;
-        let content_type = HeaderValue::from_str(&attachment.media_type)
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let content_type = content_type(&attachment.media_type);
         let body = Body::new(Outgoing::new(attachment.bytes.into(), Arc::new(room)));
         ([(header::CONTENT_TYPE, content_type)], body).into_response()
     };
@@ -75,4 +88,29 @@ pub(super) async fn attachment(
         HeaderValue::from_static("default-src 'none'; sandbox"),
     );
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_browser_would_run_is_called_what_it_is() {
+        for stated in [
+            "text/javascript",
+            "Application/JavaScript; charset=utf-8",
+            "text/jscript",
+            "text/css",
+            "text/html",
+            "image/svg+xml",
+            "application/xhtml+xml",
+            "application/wasm",
+            "text/plain\n",
+        ] {
+            assert_eq!(content_type(stated), "application/octet-stream", "{stated}");
+        }
+        for stated in ["text/markdown", "application/json", "image/png"] {
+            assert_eq!(content_type(stated), stated);
+        }
+    }
 }

@@ -88,7 +88,7 @@ struct HitItem {
     found: &'static str,
     /// What people call a publisher.
     display_name: Option<String>,
-    /// The publisher before it that a publisher's names could be taken for.
+    /// The publisher that a publisher's names could be taken for, and that had such a name before it.
     looks_like: Option<String>,
     /// What is known of a release.
     release: Option<ReleaseFacts>,
@@ -99,13 +99,13 @@ impl HitItem {
         let found = found_name(hit.place);
         let first_index = u64::try_from(hit.place.id).unwrap_or_default();
         match hit.of {
-            HitOf::Publisher(publisher) => Self {
+            HitOf::Publisher(seen) => Self {
                 r#type: "publisher",
-                name: publisher.name,
+                name: seen.publisher.name,
                 first_index,
                 found,
-                display_name: Some(publisher.display_name),
-                looks_like: publisher.looks_like,
+                display_name: Some(seen.publisher.display_name),
+                looks_like: seen.looks_like,
                 release: None,
             },
             HitOf::Release(release) => Self {

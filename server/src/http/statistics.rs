@@ -16,6 +16,9 @@ use super::releases::number;
 /// How many publishers are listed by what they signed.
 const PUBLISHERS: u32 = 20;
 
+/// How many records that are left out are listed.
+const LEFT_OUT: u32 = 100;
+
 /// What is in the log, counted.
 #[derive(Serialize, ToSchema)]
 struct StatisticsAnswer {
@@ -31,6 +34,15 @@ struct StatisticsAnswer {
     busiest: Vec<BusyPublisher>,
     /// Day by day, oldest first, by the server's clock, which nothing proves.
     growth: Vec<GrowthAnswer>,
+    /// The newest of the records that search, pages and these counts don't have, as their database did not take them.
+    left_out: Vec<LeftOutAnswer>,
+}
+
+/// A record that is in the log alone.
+#[derive(Serialize, ToSchema)]
+struct LeftOutAnswer {
+    index: u64,
+    why: String,
 }
 
 /// What a publisher signed.
@@ -71,6 +83,7 @@ pub(super) async fn statistics(
             .map(|(kind, records)| (kind, number(records)))
             .collect()
     };
+    let left_out = catalogue.left_out(LEFT_OUT).await?;
     let answer = StatisticsAnswer {
         records: found.kinds.values().copied().map(number).sum(),
         kinds: counts(found.kinds),
@@ -93,6 +106,13 @@ pub(super) async fn statistics(
                 records: number(it.records),
                 kinds: counts(it.kinds),
                 total: number(it.total),
+            })
+            .collect(),
+        left_out: left_out
+            .into_iter()
+            .map(|(index, why)| LeftOutAnswer {
+                index: number(index),
+                why,
             })
             .collect(),
     };

@@ -474,6 +474,15 @@ impl StorageError {
         }
     }
 
+    /// Whether the database was asked, and does not take what it was given: again and again, it would not.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Encode(_)) => true,
+            Self::Database(error) => sqlite::is_refusal(error) || postgres::is_refusal(error),
+            _ => false,
+        }
+    }
+
     /// For values read from the database that no version of this program would have written.
     pub(crate) fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Damaged(what.to_string())

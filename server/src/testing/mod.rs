@@ -2,6 +2,7 @@
 //!
 //! Not here: the real programs (`tests/`).
 
+mod catalogue;
 mod events;
 mod faults;
 mod messages;
@@ -54,7 +55,7 @@ struct FaultyLog {
     sequencer: JoinHandle<Result<(), SequencerError>>,
     /// Shows checkpoints in the static part, if there is one.
     keeper: Option<Keeping>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What is answered to a request.
@@ -140,8 +141,13 @@ impl FaultyLog {
             stop,
             sequencer,
             keeper,
-            _folder: temporary,
+            folder: temporary,
         }
+    }
+
+    /// The file that the log is in.
+    fn database(&self) -> std::path::PathBuf {
+        DataFolder::new(self.folder.path()).database()
     }
 
     /// Publishes the registration of `name`. Goes on by itself.

@@ -3,7 +3,8 @@
 use super::Conditions;
 use crate::catalogue::Catalogue;
 use crate::catalogue::rows::{
-    MODEL, Model, PUBLISHER, Publisher, RELEASE, Release, model_of, publisher_of, release_of,
+    LOOKS_LIKE, MODEL, Model, PUBLISHER, Publisher, PublisherSeen, RELEASE, Release, model_of,
+    publisher_of, publisher_seen_of, release_of,
 };
 use crate::storage::StorageError;
 
@@ -18,10 +19,10 @@ pub enum ModelOrder {
 
 impl Catalogue {
     /// A publisher, by its name.
-    pub async fn publisher(&self, name: &str) -> Result<Option<Publisher>, StorageError> {
-        let select = format!("SELECT {PUBLISHER} FROM publisher WHERE name = $1");
+    pub async fn publisher(&self, name: &str) -> Result<Option<PublisherSeen>, StorageError> {
+        let select = format!("SELECT {PUBLISHER}, {LOOKS_LIKE} FROM publisher WHERE name = $1");
         let row = self.pool.row(select, vec![name.into()]).await?;
-        row.as_ref().map(publisher_of).transpose()
+        row.as_ref().map(publisher_seen_of).transpose()
     }
 
     /// Publishers that these names could be taken for, or the other way round: those with one skeleton, but for
@@ -160,14 +161,18 @@ impl Catalogue {
     }
 
     /// The publishers that were registered at these entries, in no order.
-    pub(super) async fn publishers_at(&self, ids: &[i64]) -> Result<Vec<Publisher>, StorageError> {
+    pub(super) async fn publishers_at(
+        &self,
+        ids: &[i64],
+    ) -> Result<Vec<PublisherSeen>, StorageError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let places = crate::catalogue::sql::placeholders(0, ids.len());
-        let select = format!("SELECT {PUBLISHER} FROM publisher WHERE id IN ({places})");
+        let select =
+            format!("SELECT {PUBLISHER}, {LOOKS_LIKE} FROM publisher WHERE id IN ({places})");
         let values = ids.iter().map(|id| (*id).into()).collect();
         let rows = self.pool.rows(select, values).await?;
-        rows.iter().map(publisher_of).collect()
+        rows.iter().map(publisher_seen_of).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::Conditions;
 use crate::catalogue::Catalogue;
-use crate::catalogue::rows::{Publisher, Release};
+use crate::catalogue::rows::{PublisherSeen, Release};
 use crate::catalogue::sql::{Dialect, Value};
 use crate::catalogue::terms::{Place, Question};
 use crate::storage::StorageError;
@@ -44,7 +44,7 @@ pub struct Hit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HitOf {
     /// A publisher.
-    Publisher(Publisher),
+    Publisher(PublisherSeen),
     /// A release.
     Release(Box<Release>),
 }
@@ -151,7 +151,7 @@ impl Catalogue {
         let mut hits = Vec::with_capacity(places.len());
         for place in places {
             let release = releases.iter().find(|it| it.id == place.id);
-            let publisher = publishers.iter().find(|it| it.id == place.id);
+            let publisher = publishers.iter().find(|it| it.publisher.id == place.id);
             let of = match (release, publisher) {
                 (Some(release), _) => HitOf::Release(Box::new(release.clone())),
                 (None, Some(publisher)) => HitOf::Publisher(publisher.clone()),

@@ -35,6 +35,18 @@ pub struct Growth {
 }
 
 impl Catalogue {
+    /// The newest records that are not in the catalogue, and why; at most `limit`.
+    pub async fn left_out(&self, limit: u32) -> Result<Vec<(i64, String)>, StorageError> {
+        let select = "SELECT record, why FROM left_out ORDER BY record DESC LIMIT $1";
+        let rows = self
+            .pool
+            .rows(select, vec![i64::from(limit).into()])
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.at(0)?, row.at(1)?)))
+            .collect()
+    }
+
     /// Counts. `growth` has a row for each day and kind, and publishers, models and releases are counted as they are.
     pub async fn statistics(&self) -> Result<Statistics, StorageError> {
         let mut found = Statistics::default();

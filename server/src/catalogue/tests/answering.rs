@@ -250,6 +250,33 @@ async fn withdrawals_fell_what_they_are_about() {
 }
 
 #[tokio::test]
+async fn whoever_takes_up_a_name_later_looks_like_who_had_it() {
+    let mut records = Records::default();
+    records.publisher("someone", "Some One");
+    records.publisher("meta-ai", "Meta AI");
+    // The first publisher of this log calls itself something that another one is called already.
+    records.publisher("someone", "Meta  A1");
+    records.publisher("meta-ai", "Meta AI Research");
+    records.publisher("meta-ai", "Meta AI");
+    records.publisher("metaai", "A fan");
+    records.publisher("fan", "Somebody");
+    records.publisher("sornebody", "A fan of others");
+    records.publisher("fan", "Somebody");
+    let catalogues = Catalogues::of(&records).await;
+    for (name, looks_like) in [
+        ("meta-ai", None),
+        ("someone", Some("meta-ai")),
+        ("metaai", Some("meta-ai")),
+        ("fan", None),
+        ("sornebody", Some("fan")),
+    ] {
+        let seen = answer!(catalogues, catalogue => catalogue.publisher(name));
+        let seen = seen.expect("it is there");
+        assert_eq!(seen.looks_like.as_deref(), looks_like, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn models_are_listed_and_counted_and_look_alikes_are_named() {
     let mut records = Records::default();
     records.publisher("meta-ai", "Meta AI");
@@ -271,8 +298,8 @@ async fn models_are_listed_and_counted_and_look_alikes_are_named() {
             "{name}"
         );
     }
-    let meta =
-        answer!(catalogues, catalogue => catalogue.publisher("meta-ai")).expect("it is there");
+    let meta = answer!(catalogues, catalogue => catalogue.publisher("meta-ai"));
+    let meta = meta.expect("it is there").publisher;
     assert_eq!((meta.records, meta.releases), (4, 3));
     let others = answer!(catalogues, catalogue => catalogue.look_alikes(&meta));
     assert_eq!(others, ["metaai", "someone"]);

@@ -261,7 +261,7 @@ async fn who_listed_a_file_first_comes_first_whatever_its_path_is() {
 
 fn names_of(hits: &[Hit]) -> Vec<&str> {
     let name = |hit: &'_ Hit| match &hit.of {
-        HitOf::Publisher(publisher) => publisher.name.clone(),
+        HitOf::Publisher(seen) => seen.publisher.name.clone(),
         HitOf::Release(release) => release.name.clone(),
     };
     hits.iter()

@@ -58,7 +58,7 @@ pub(super) async fn publisher(State(log): Shared, PathOf(name): PathOf<String>) 
     let catalogue = log.catalogue().await?;
     let known = catalogue.publisher(name.as_str()).await?;
     let look_alikes = match &known {
-        Some(known) => catalogue.look_alikes(known).await?,
+        Some(known) => catalogue.look_alikes(&known.publisher).await?,
         None => Vec::new(),
     };
     let order = ModelOrder::Name(String::new());
@@ -98,8 +98,8 @@ pub(super) async fn publisher(State(log): Shared, PathOf(name): PathOf<String>) 
             .into_iter()
             .map(|(model, newest)| (ListedRelease::of(&newest), model.releases))
             .collect(),
-        releases: known.as_ref().map_or(0, |it| it.releases),
-        signed: known.as_ref().map_or(0, |it| it.records),
+        releases: known.as_ref().map_or(0, |it| it.publisher.releases),
+        signed: known.as_ref().map_or(0, |it| it.publisher.records),
         records: records.iter().map(Listed::of).collect(),
         name: name.to_string(),
     }))

@@ -150,11 +150,11 @@ pub(super) async fn search(
 
 fn shown(hit: HitOf) -> Shown {
     match hit {
-        HitOf::Publisher(publisher) => Shown::Publisher {
-            name: publisher.name,
-            display_name: publisher.display_name,
-            looks_like: publisher.looks_like,
-            releases: publisher.releases,
+        HitOf::Publisher(seen) => Shown::Publisher {
+            name: seen.publisher.name,
+            display_name: seen.publisher.display_name,
+            looks_like: seen.looks_like,
+            releases: seen.publisher.releases,
         },
         HitOf::Release(release) => Shown::Release(Box::new(ListedRelease::of(&release))),
     }

@@ -22,6 +22,7 @@ struct Status {
     ready: bool,
     catalogue_size: u64,
     behind: u64,
+    left_out: Vec<i64>,
     kinds: Vec<(String, i64)>,
     publishers: i64,
     models: i64,
@@ -36,11 +37,15 @@ struct Status {
 const DAYS: usize = 14;
 const PUBLISHERS: u32 = 10;
 
+/// How many records that are not in the catalogue are listed.
+const LEFT_OUT: u32 = 20;
+
 /// `GET /status`
 pub(super) async fn status(State(log): Shared) -> Page {
     let released = log.sequencer.newest().await;
     let catalogue = log.catalogue().await?;
     let statistics = catalogue.statistics().await?;
+    let left_out = catalogue.left_out(LEFT_OUT).await?;
     let busiest = catalogue.busiest_publishers(PUBLISHERS).await?;
     let (checks, _) = checks(&log).await;
     let key = LogKey::from(log.identity.key.clone());
@@ -67,6 +72,7 @@ pub(super) async fn status(State(log): Shared) -> Page {
         ready: checks.iter().all(|(_, good)| *good),
         checks,
         catalogue_size: catalogue.size(),
+        left_out: left_out.into_iter().map(|(index, _)| index).collect(),
         behind: released.head.size.get().saturating_sub(catalogue.size()),
         growth: draw_growth(&statistics.growth),
         days: days.collect(),

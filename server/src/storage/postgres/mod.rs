@@ -242,6 +242,17 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| error.code() == "53100")
 }
 
+/// Whether a value is no value of its column, breaks a rule of its table, or is longer than the database can hold: the
+/// classes 22, 23 and 54 of its errors.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>());
+    let class = |error: &sqlx::postgres::PgDatabaseError| {
+        ["22", "23", "54"].contains(&error.code().get(..2).unwrap_or_default())
+    };
+    error.is_some_and(class)
+}
+
 /// Whether there is no connection any more: it broke, or the database says that it stops, was stopped or starts.
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 pub(super) fn is_out_of_reach(error: &sqlx::Error) -> bool {

@@ -200,7 +200,9 @@ mod code {
     pub(super) const LOCKED: u32 = 6;
     pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
+    pub(super) const TOO_BIG: u32 = 18;
     pub(super) const CONSTRAINT: u32 = 19;
+    pub(super) const MISMATCH: u32 = 20;
     pub(super) const NOT_A_DATABASE: u32 = 26;
     /// There is no room for the index of the write-ahead log.
     pub(super) const IOERR_SHMSIZE: u32 = 4_874;
@@ -225,6 +227,14 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
 /// Whether the file is not what `SQLite` wrote.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     matches!(code::of(error), Some(code::CORRUPT | code::NOT_A_DATABASE))
+}
+
+/// Whether a value is too long, or breaks a rule of its table.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(
+        code::of(error),
+        Some(code::TOO_BIG | code::CONSTRAINT | code::MISMATCH)
+    )
 }
 
 /// How the log is opened.
