@@ -6,8 +6,8 @@
  *     src/index.js       ──► dist/candor.js
  *
  * One file of twenty modules is a third smaller under gzip than twenty files, and one question to the server. What it
- * does not do is rename or rewrite: who reads the files in `dist` reads the code of `src`. They are in the tree, and a test
- * makes them again and compares.
+ * does not do is rename or rewrite: who reads the files in `dist` reads the code of `src`, without what nothing in the file
+ * uses. They are in the tree, and a test makes them again and compares.
  *
  * The modules keep to what this understands: imports from `./`, each name once among all modules, no default exports.
  */
@@ -50,7 +50,34 @@ export function bundle(entry) {
     const missing = exported.filter((name) => !owners.has(name));
     if (missing.length) throw new Error(`${entry} exports ${missing}, which no module has`);
     const exports = exported.length ? `export { ${exported.sort().join(', ')} };\n` : '';
-    return HEAD + withoutComments(bodies.join('')) + exports;
+    return HEAD + withoutIndents(onlyUsed(withoutComments(bodies.join('')), exports)) + exports;
+}
+
+/**
+ * What is run when the file is loaded, with what it names, and what that names. A name in a text counts too: it is better to
+ * keep what nobody uses than to lose what somebody does.
+ * @param {string} code @param {string} exports
+ */
+export function onlyUsed(code, exports) {
+    // Whatever begins in a line's first column, and closes nothing, begins a declaration or a statement.
+    const parts = code.split(/^(?=[^\s)}\]])/m);
+    /** @type {Map<string, number>} */
+    const declares = new Map();
+    const isKept = parts.map((part, n) => {
+        const names = /^(?:async )?(?:function|class|const|let) (?:([\w$]+)|\[([^\]]*)\])/.exec(part);
+        for (const name of names ? (names[1] ?? names[2]).split(', ') : []) declares.set(name, n);
+        return !names;
+    });
+    const open = [exports, ...parts.filter((_, n) => isKept[n])];
+    for (let text = open.pop(); text !== undefined; text = open.pop()) {
+        for (const [name] of text.matchAll(/[\w$]+/g)) {
+            const n = declares.get(name);
+            if (n === undefined || isKept[n]) continue;
+            isKept[n] = true;
+            open.push(parts[n]);
+        }
+    }
+    return parts.filter((_, n) => isKept[n]).join('');
 }
 
 /**
@@ -75,22 +102,29 @@ function collect(path, modules, open) {
 }
 
 /**
- * The code without comments, indentation and empty lines. No text of the modules goes over a line's end, so that only
- * what is inside quotes has to be left alone.
+ * The code without comments. No text of the modules goes over a line's end, so that only what is inside quotes has to be
+ * left alone.
  * @param {string} code
  */
 export function withoutComments(code) {
     // In this order: comments, texts, templates, regular expressions (behind what can't end a value), anything else.
     const token =
         /\/\*[^]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=(?:[=(,:;!&|?{}[\n>]|return)\s*)\/(?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*|[^]/g;
-    const stripped = code.replace(token, (it) => (it.startsWith('/*') || it.startsWith('//') ? '' : it));
-    return stripped
+    return code.replace(token, (it) => {
+        // Types stand right before values in templates too.
+        if (it.startsWith('`')) return it.replace(/\$\{\/\*\*[^*]*\*\/ /g, '${');
+        return it.startsWith('/*') || it.startsWith('//') ? '' : it;
+    });
+}
+
+/** The code without indentation and empty lines. @param {string} code */
+export const withoutIndents = (code) =>
+    code
         .split('\n')
         .map((line) => line.trim())
         .filter((line) => line !== '')
         .map((line) => `${line}\n`)
         .join('');
-}
 
 /** What is made of what. */
 export const BUNDLES = { 'page.js': 'page.js', 'hash-worker.js': 'hash-worker.js', 'candor.js': 'index.js' };

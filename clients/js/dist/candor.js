@@ -68,7 +68,7 @@ return x - y;
 return a.length - b.length;
 }
 const plain = ( text) =>
-text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
+text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${(it.codePointAt(0)).toString(16)}}`);
 class Refusal extends Error {
 constructor(verdict, what, hint = '', more = {}) {
 super(plain(what));
@@ -630,7 +630,7 @@ let json;
 try {
 json = parseJson(payload);
 } catch (error) {
-throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
+throw refuted(`the payload is not strict JSON: ${(error).message}`);
 }
 if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
 const { predicate } = json;
@@ -1050,7 +1050,7 @@ try {
 const json = parseJson(bytes);
 return { json, isCanonical: canonicalJson(json) === fromUtf8(bytes) };
 } catch (error) {
-throw refuted(`the ${what} is not strict JSON: ${/** @type {Error} */ (error).message}`);
+throw refuted(`the ${what} is not strict JSON: ${(error).message}`);
 }
 }
 function parseManifest(bytes) {
@@ -1469,7 +1469,7 @@ throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY
 try {
 parseVerifierKey(key);
 } catch (error) {
-throw fault(`the next log's key is refused: ${/** @type {Error} */ (error).message}`);
+throw fault(`the next log's key is refused: ${(error).message}`);
 }
 if (!/^https?:\/\/[\x21-\x7e]+$/.test(url) || url.length > URL_BYTES_MAX) {
 throw fault(
@@ -2075,7 +2075,7 @@ return entry;
 } catch (error) {
 const where = await this.#blame(index, size, leafHash(entry), place).catch(() => '');
 throw refuted(
-`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${/** @type {Error} */ (error).message}${where}`,
+`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${(error).message}${where}`,
 TRY_AGAIN,
 );
 }
@@ -2370,7 +2370,7 @@ referrerPolicy: 'no-referrer',
 if (answer.status === 200) return await readBody(answer, bytesMax);
 } catch (error) {
 throw unknown(
-`${url} can't be had: ${/** @type {Error} */ (error).message}`,
+`${url} can't be had: ${(error).message}`,
 'check the network and the address, and try again',
 );
 }
@@ -2604,7 +2604,7 @@ throw refuted(
 return recordOf(envelope);
 } catch (error) {
 throw refuted(
-`entry ${index} is no record: ${/** @type {Error} */ (error).message}`,
+`entry ${index} is no record: ${(error).message}`,
 'the log broke its own rules: tell its operator and a witness',
 );
 }

@@ -1,16 +1,4 @@
 // Candor (Apache-2.0). Made by clients/js/build.js from the modules in clients/js/src, where the comments are.
-const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const URL_SAFE = BASE64.replace('+/', '-_');
-const utf8 = (text) => ENCODER.encode(text);
-function fromUtf8(bytes) {
-try {
-return DECODER.decode(bytes);
-} catch {
-return null;
-}
-}
 function concat(...parts) {
 const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
 let at = 0;
@@ -20,53 +8,7 @@ at += part.length;
 }
 return all;
 }
-const equal = (a, b) => a.length === b.length && a.every((byte, n) => byte === b[n]);
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-function fromHex(text) {
-if (text.length % 2 || /[^0-9a-f]/.test(text)) return null;
-return Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16));
-}
-function base64(bytes) {
-let text = '';
-for (let at = 0; at < bytes.length; at += 0x6000) text += String.fromCharCode(...bytes.subarray(at, at + 0x6000));
-return btoa(text);
-}
-const fromBase64 = (text) => (text.length % 4 ? null : decode(text, BASE64));
-const fromAnyBase64 = (text) => decode(text, BASE64) ?? decode(text, URL_SAFE);
-function decode(text, alphabet) {
-const padding = /={0,2}$/.exec(text.slice(-2))?.[0].length ?? 0;
-const digits = text.length - padding;
-const rest = digits % 4;
-if (rest === 1 || (padding && rest + padding > 4) || (padding && !rest)) return null;
-const values = new Int8Array(128).fill(-1);
-for (let n = 0; n < 64; n++) values[alphabet.charCodeAt(n)] = n;
-const bytes = new Uint8Array(Math.floor((digits * 3) / 4));
-let [bits, count, out] = [0, 0, 0];
-for (let n = 0; n < digits; n++) {
-const value = values[text.charCodeAt(n)] ?? -1;
-if (value < 0) return null;
-bits = ((bits << 6) | value) & 0xffff;
-count += 6;
-if (count >= 8) {
-count -= 8;
-bytes[out++] = bits >> count;
-}
-}
-return bits & ((1 << count) - 1) ? null : bytes;
-}
-function compareUtf8(a, b) {
-const length = Math.min(a.length, b.length);
-for (let n = 0; n < length; n++) {
-let [x, y] = [a.charCodeAt(n), b.charCodeAt(n)];
-if (x === y) continue;
-if (x >= 0xd800 && y >= 0xd800) {
-x += x < 0xe000 ? 0x2000 : -0x800;
-y += y < 0xe000 ? 0x2000 : -0x800;
-}
-return x - y;
-}
-return a.length - b.length;
-}
 function constants( count,  root) {
 const found = [];
 for (let n = 2; found.length < count; n++) {

@@ -68,7 +68,7 @@ return x - y;
 return a.length - b.length;
 }
 const plain = ( text) =>
-text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${/** @type {number} */ (it.codePointAt(0)).toString(16)}}`);
+text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (it) => `\\u{${(it.codePointAt(0)).toString(16)}}`);
 class Refusal extends Error {
 constructor(verdict, what, hint = '', more = {}) {
 super(plain(what));
@@ -622,15 +622,13 @@ annotations,
 function either(one, other) {
 return (value) => (one(value) === null ? null : other(value));
 }
-const saysWhatAReleaseIs = (kind) => ['weights', 'model-card', 'api-version'].includes(kind);
-const isOncePerRelease = (kind) => kind === 'training-config' || saysWhatAReleaseIs(kind);
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 function parseStatement(payload) {
 let json;
 try {
 json = parseJson(payload);
 } catch (error) {
-throw refuted(`the payload is not strict JSON: ${/** @type {Error} */ (error).message}`);
+throw refuted(`the payload is not strict JSON: ${(error).message}`);
 }
 if (!isObject(json)) throw refuted('/: a statement is an object with _type, subject, predicateType and predicate');
 const { predicate } = json;
@@ -900,7 +898,7 @@ try {
 const json = parseJson(bytes);
 return { json, isCanonical: canonicalJson(json) === fromUtf8(bytes) };
 } catch (error) {
-throw refuted(`the ${what} is not strict JSON: ${/** @type {Error} */ (error).message}`);
+throw refuted(`the ${what} is not strict JSON: ${(error).message}`);
 }
 }
 function parseManifest(bytes) {
@@ -1471,7 +1469,7 @@ throw fault(`the line ${shortened(line)} should be \`retired\`, or \`retired KEY
 try {
 parseVerifierKey(key);
 } catch (error) {
-throw fault(`the next log's key is refused: ${/** @type {Error} */ (error).message}`);
+throw fault(`the next log's key is refused: ${(error).message}`);
 }
 if (!/^https?:\/\/[\x21-\x7e]+$/.test(url) || url.length > URL_BYTES_MAX) {
 throw fault(
@@ -1673,7 +1671,7 @@ return entry;
 } catch (error) {
 const where = await this.#blame(index, size, leafHash(entry), place).catch(() => '');
 throw refuted(
-`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${/** @type {Error} */ (error).message}${where}`,
+`entry ${index}, as the log serves it, is not in the tree of ${size} entries that the log signed: ${(error).message}${where}`,
 TRY_AGAIN,
 );
 }
@@ -1968,7 +1966,7 @@ referrerPolicy: 'no-referrer',
 if (answer.status === 200) return await readBody(answer, bytesMax);
 } catch (error) {
 throw unknown(
-`${url} can't be had: ${/** @type {Error} */ (error).message}`,
+`${url} can't be had: ${(error).message}`,
 'check the network and the address, and try again',
 );
 }
@@ -2041,76 +2039,10 @@ it.statement.release === statement.release &&
 it.index > index &&
 (it.statement.predicate.scope === 'release' || it.statement.subject.sha256 === statement.digest),
 );
-const releaseWithdrawnBy = (release, records) =>
-records.find(
-({ statement }) =>
-statement.kind === 'withdrawal' && statement.predicate.scope === 'release' && statement.release === release,
-);
-function isCarriedBy({ statement: { kind, release } }, records) {
-const carries = ( it) => it === 'weights' || it === 'model-card';
-if (carries(kind)) return true;
-if (kind !== 'training-config' && kind !== 'api-version') return false;
-return !records.some(
-(it) => carries(it.statement.kind) && it.statement.release === release && !withdrawnBy(it, records),
-);
-}
 function withdrawnWords({ index, statement: { predicate } }) {
 const explanation = plain(predicate.explanation.replace(/\s+/g, ' ').trim());
 const instead = predicate.replacement ? ` Use ${predicate.replacement} instead.` : '';
 return `withdrawn by entry ${index} (${predicate.reason}): ${explanation}${instead && !/[.!?]$/.test(explanation) ? '.' : ''}${instead}`;
-}
-const EDGES_MAX = 4000;
-const NODES_MAX = 1001;
-function refutedParents(release, records) {
-const byRelease = new Map();
-for (const logged of records) {
-const about = logged.statement.release;
-if (about !== null) byRelease.set(about, [...(byRelease.get(about) ?? []), logged]);
-}
-const faults = [];
-const nodes = [release];
-let edges = 0;
-for (let n = 0; n < nodes.length; n++) {
-for (const { by, parent, isRecord } of namedParents(byRelease.get(nodes[n]) ?? [])) {
-const isNew = !nodes.includes(parent.release);
-if (edges >= EDGES_MAX || (isNew && nodes.length >= NODES_MAX)) continue;
-edges++;
-if (isNew) nodes.push(parent.release);
-const fault = isRecord && parentFault(parent, by.index, records);
-if (fault)
-faults.push(`${nodes[n]} names ${parent.release} as its parent (${parent.relation}), and ${fault}`);
-}
-}
-return faults;
-}
-function namedParents(about) {
-const named = about
-.filter(({ statement }) => statement.kind === 'weights')
-.flatMap((by) =>
-(by.statement.predicate.parents ?? []).map(( parent) => ({ by, parent, isRecord: true })),
-);
-for (const by of about.filter(({ statement }) => statement.kind === 'training-config')) {
-for (const parent of by.statement.predicate.parents ?? []) {
-const isSame = ( it) =>
-it.parent.relation === parent.relation && it.parent.release === parent.release;
-if (!named.some(isSame)) named.push({ by, parent, isRecord: false });
-}
-}
-return named;
-}
-function parentFault(parent, child, records) {
-const index = BigInt(parent.index);
-if (index >= child) return `entry ${index} does not stand before entry ${child}, which names it`;
-const found = records.find((it) => it.index === index)?.statement;
-if (!found) return null;
-if (found.digest !== parent.statement)
-return `entry ${index} has the statement digest ${found.digest}, and not ${parent.statement}`;
-if (found.subject.name !== parent.release)
-return `entry ${index} is about ${found.subject.name}, and not about ${parent.release}`;
-if (!saysWhatAReleaseIs(found.kind)) {
-return `entry ${index} is a record of the kind ${found.kind}, and a parent is named by its weights, model-card or api-version record`;
-}
-return null;
 }
 class LogClient {
 #answers = new Answers();
@@ -2282,7 +2214,7 @@ throw refuted(
 return recordOf(envelope);
 } catch (error) {
 throw refuted(
-`entry ${index} is no record: ${/** @type {Error} */ (error).message}`,
+`entry ${index} is no record: ${(error).message}`,
 'the log broke its own rules: tell its operator and a witness',
 );
 }
@@ -2330,7 +2262,7 @@ try {
 const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
 return { client: new LogClient({ url, key: named }) };
 } catch (error) {
-const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
+const what = `this page names no key of a log: ${(error).message}`;
 return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
 }
 }
@@ -2425,7 +2357,7 @@ if (own !== newest) return;
 show(place, verdict);
 showReleases(element, verdict.releases ?? []);
 } catch (error) {
-tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
+tell({ verdict: 'unknown', what: `the files could not be read: ${(error).message}` });
 }
 };
 element.addEventListener('dragover', (event) => {

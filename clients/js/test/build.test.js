@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { bundle, BUNDLES, withoutComments } from '../build.js';
+import { bundle, BUNDLES, onlyUsed, withoutComments, withoutIndents } from '../build.js';
 
 const read = (name) => readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
 const GZIP_BYTES_MAX = 30 * 1024;
@@ -25,11 +25,20 @@ test('all that a page loads has less than 30 KiB under gzip', () => {
 
 test('comments go, and nothing that looks like one', () => {
     const code =
-        "const a = '// no'; // yes\n/* yes */ const b = `/* no */ ${a}`;\n  const c = /\\/\\/[/]*'/g; // 'yes'\nconst d = 4 / 2 / 1;\n\n/** yes */\nreturn /x\\//.test(\"/* no */\");\n";
+        "const a = '// no'; // yes\n/* yes */ const b = `/* no */ ${/** @type {any} */ (a)}`;\n  const c = /\\/\\/[/]*'/g; // 'yes'\nconst d = 4 / 2 / 1;\n\n/** yes */\nreturn /x\\//.test(\"/* no */\");\n";
     assert.equal(
-        withoutComments(code),
-        "const a = '// no';\nconst b = `/* no */ ${a}`;\nconst c = /\\/\\/[/]*'/g;\nconst d = 4 / 2 / 1;\nreturn /x\\//.test(\"/* no */\");\n",
+        withoutIndents(withoutComments(code)),
+        "const a = '// no';\nconst b = `/* no */ ${(a)}`;\nconst c = /\\/\\/[/]*'/g;\nconst d = 4 / 2 / 1;\nreturn /x\\//.test(\"/* no */\");\n",
     );
+});
+
+test('what nothing uses is left out, and what anything names stays', () => {
+    const code =
+        "const [a, b] = [1, 2];\nfunction unused() {\n    return used;\n}\nasync function used() {\n    return b;\n}\nclass Text {\n}\nconst alone = () => unused();\nlet out = 1;\nrun('Text', () => {\n    used();\n});\n";
+    const gone = ['unused', 'alone'];
+    const kept = onlyUsed(code, 'export { out };');
+    for (const name of gone) assert.doesNotMatch(kept, new RegExp(name));
+    assert.equal(kept, code.replace(/^function unused[^]*?^}\n/m, '').replace(/^const alone.*\n/m, ''));
 });
 
 test('browser modules know nothing of Node, and import by paths that work under any prefix', () => {
