@@ -1690,6 +1690,142 @@ return !equal(root, smaller.root);
 return false;
 }
 }
+const VIEW_BYTES_MAX = 32 << 20;
+const PROBLEM_BYTES_MAX = 64 << 10;
+const ITEMS_MAX = 20000;
+const PAGES_MAX = 400;
+const NEXT_MAX = 2000;
+const SAID_MAX = 300;
+const RETRIES_MAX = 3;
+const RETRY_SECONDS_MAX = 15;
+const ANSWERS_KEPT_MAX = 4096;
+const isIndex = (index) => Number.isSafeInteger(index) && index >= 0;
+class LogServer {
+constructor(url, fetch) {
+this.url = url.replace(/\/+$/, '');
+this.fetch = ( ...request) => fetch(...request);
+}
+async view(path) {
+const view = parseView(await this.ask(path, VIEW_BYTES_MAX));
+if (!view) throw this.unreadable(path, 'it is no JSON object');
+return view;
+}
+async list(path, field) {
+let items = [];
+let next = path;
+for (let pages = 0; next; pages++) {
+const { [field]: found, next: after } = await this.view(next);
+if (!Array.isArray(found)) throw this.unreadable(next, `it has no ${field}`);
+items = items.concat(found);
+if (items.length > ITEMS_MAX || (after && (!found.length || pages === PAGES_MAX)))
+throw this.unreadable(path, 'its list does not end');
+if (after && !(/^\/api\/v1\/[\x21-\x7e]*$/.test(after) && after.length <= NEXT_MAX))
+throw this.unreadable(next, "it names a next page that is none of the API's");
+next = after?.slice(1);
+}
+return items;
+}
+async attachment(digest, bytesMax, cache) {
+const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
+const found = hex(sha256(bytes));
+if (found === digest) return bytes;
+if (!cache) return this.attachment(digest, bytesMax, 'reload');
+throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
+}
+async indexes(path, field, indexOf) {
+const items = await this.list(path, field).catch((error) => {
+if (error.isAbsence) return [];
+throw error;
+});
+const indexes = items.map(indexOf);
+if (!indexes.every(isIndex))
+throw this.unreadable(path, `its ${field} are no indexes`);
+return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
+}
+unreadable(path, reason) {
+return unknown(
+`the answer from ${this.url}/${path} can't be read: ${reason}`,
+"check that the address is a Candor log's",
+);
+}
+async ask(path, bytesMax, cache = 'default') {
+const url = `${this.url}/${path}`;
+for (let tries = 0; ; tries++) {
+let answer;
+try {
+answer = await this.fetch(url, {
+cache,
+credentials: 'omit',
+redirect: 'error',
+referrerPolicy: 'no-referrer',
+});
+if (answer.status === 200) return await readBody(answer, bytesMax);
+} catch (error) {
+throw unknown(
+`${url} can't be had: ${(error).message}`,
+'check the network and the address, and try again',
+);
+}
+const wait = Number(answer.headers.get('retry-after'));
+if (answer.status === 503 && wait > 0 && tries < RETRIES_MAX) {
+await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, RETRY_SECONDS_MAX)));
+continue;
+}
+const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
+const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
+const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
+const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
+throw unknown(
+`${url} answers with status ${answer.status}${said}`,
+"try again later, or tell the log's operator",
+{
+isAbsence,
+isMissing: [403, 404, 410].includes(answer.status),
+},
+);
+}
+}
+}
+async function readBody(answer, bytesMax) {
+const reader = answer.body?.getReader();
+const parts = [];
+let length = 0;
+for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+length += part.value.length;
+if (length > bytesMax) {
+await reader?.cancel();
+throw new Error(`it has more than ${bytesMax} bytes`);
+}
+parts.push(part.value);
+}
+return concat(...parts);
+}
+function parseView(bytes) {
+try {
+const view = JSON.parse(fromUtf8(bytes) ?? '');
+return typeof view === 'object' ? view : null;
+} catch {
+return null;
+}
+}
+class Answers {
+#kept = new Map();
+once(name, make) {
+let found = this.#kept.get(name);
+if (!found) {
+if (this.#kept.size >= ANSWERS_KEPT_MAX) this.forget();
+const making = make().catch((error) => {
+if (this.#kept.get(name) === making) this.#kept.delete(name);
+throw error;
+});
+this.#kept.set(name, (found = making));
+}
+return found;
+}
+forget() {
+this.#kept.clear();
+}
+}
 const MANIFEST_BYTES_MAX = 32 << 20;
 const LOOKED_AT_MAX = 16;
 const findFile = (client, { sha256, size }) =>
@@ -1701,9 +1837,8 @@ found.subject.name !== listed.release ||
 file?.digest.sha256 !== sha256 ||
 (size !== undefined && file.size !== undefined && file.size !== size)
 ) {
-throw refuted(
-`the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`,
-);
+const named = [listed.path, listed.release].map((it) => String(it).slice(0, 300)).join(' of ');
+throw refuted(`the log names ${named}, entry ${listed.index}, as that file, and it is another`);
 }
 return {
 ...found,
@@ -1762,7 +1897,7 @@ function find(client, path, field, what, prove) {
 return attempt(async () => {
 await client.checkpoint();
 const { [field]: listed } = await client.view(path);
-if (!Array.isArray(listed))
+if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
 throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
 if (!listed.length)
 throw new Refusal(
@@ -1771,8 +1906,8 @@ throw new Refusal(
 'check that you have all of it, and nothing else',
 );
 const first = listed
-.sort((a, b) => a?.index - b?.index)
-.filter((it, n, all) => !n || it?.index !== all[n - 1]?.index)
+.sort((a, b) => a.index - b.index)
+.filter((it, n, all) => !n || it.index !== all[n - 1].index)
 .slice(0, LOOKED_AT_MAX);
 const releases = [];
 for (const it of first) releases.push(await attempt(() => prove(it)));
@@ -1795,8 +1930,7 @@ more,
 };
 }
 async function recordAt(client, index) {
-if (!Number.isSafeInteger(index) || index < 0)
-throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
+if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
 const found = await client.verifyRecord(index);
 if (found.verdict !== 'holds') {
 const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
@@ -2135,17 +2269,20 @@ return true;
 }
 }
 class BrowserMemory {
+forgets;
+#isThere = false;
+#instead = new MemoryOnly();
 constructor(name = 'candor') {
 this.name = name;
 }
 get(origin) {
-return this.#run('readonly', (states, done) => {
+return this.#run('readonly', 'get', [origin], (states, done) => {
 const asked = states.get(origin);
 asked.onsuccess = () => done(asked.result ?? null);
 });
 }
 replace(origin, before, after) {
-return this.#run('readwrite', (states, done) => {
+return this.#run('readwrite', 'replace', [origin, before, after], (states, done) => {
 const asked = states.get(origin);
 asked.onsuccess = () => {
 const isStill = isSameState(asked.result ?? null, before);
@@ -2154,13 +2291,23 @@ done(isStill);
 };
 });
 }
-async #run(mode, work) {
-const database = await new Promise((resolve, reject) => {
+#open() {
+return new Promise((resolve, reject) => {
 const opened = indexedDB.open(this.name, 1);
 opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
 opened.onsuccess = () => resolve(opened.result);
 opened.onerror = () => reject(opened.error);
 });
+}
+async #run(mode, name, args, work) {
+const instead = this.#instead;
+if (this.forgets) return instead[name](...args);
+const database = await this.#open().catch((error) => {
+if (this.#isThere) throw error;
+this.forgets = String(error);
+});
+if (!database) return instead[name](...args);
+this.#isThere = true;
 try {
 return await new Promise((resolve, reject) => {
 const transaction = database.transaction('logs', mode, { durability: 'strict' });
@@ -2190,7 +2337,10 @@ return await this.#advance();
 } catch (error) {
 const { evidence } =  (error);
 if (evidence?.finding === 'stale' && !isAgain) continue;
-if (evidence) await this.#keep(evidence);
+if (evidence)
+await this.#keep(evidence).catch((fault) => {
+Object.assign( (error), { hint: `keep the evidence yourself: ${fault}` });
+});
 throw error;
 }
 }
@@ -2303,137 +2453,6 @@ if (await this.memory.replace(this.key.name, state, after)) break;
 }
 }
 }
-const VIEW_BYTES_MAX = 32 << 20;
-const PROBLEM_BYTES_MAX = 64 << 10;
-const ITEMS_MAX = 20000;
-const RETRIES_MAX = 3;
-const RETRY_SECONDS_MAX = 15;
-const ANSWERS_KEPT_MAX = 4096;
-class LogServer {
-constructor(url, fetch) {
-this.url = url.replace(/\/+$/, '');
-this.fetch = ( ...request) => fetch(...request);
-}
-async view(path) {
-const view = parseView(await this.ask(path, VIEW_BYTES_MAX));
-if (!view) throw this.unreadable(path, 'it is no JSON object');
-return view;
-}
-async list(path, field) {
-const items = [];
-for (let next = path; next;) {
-const page = await this.view(next);
-if (!Array.isArray(page[field])) throw this.unreadable(next, `it has no ${field}`);
-items.push(...page[field]);
-if (items.length > ITEMS_MAX || (page.next && !page[field].length))
-throw this.unreadable(path, 'its list does not end');
-if (page.next && !/^\/api\/v1\/[\x21-\x7e]*$/.test(page.next))
-throw this.unreadable(next, "it names a next page that is none of the API's");
-next = page.next?.slice(1);
-}
-return items;
-}
-async attachment(digest, bytesMax, cache) {
-const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
-const found = hex(sha256(bytes));
-if (found === digest) return bytes;
-if (!cache) return this.attachment(digest, bytesMax, 'reload');
-throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
-}
-async indexes(path, field, indexOf) {
-const items = await this.list(path, field).catch((error) => {
-if (error.isAbsence) return [];
-throw error;
-});
-const indexes = items.map(indexOf);
-if (!indexes.every((index) => Number.isSafeInteger(index) && index >= 0))
-throw this.unreadable(path, `its ${field} are no indexes`);
-return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
-}
-unreadable(path, reason) {
-return unknown(
-`the answer from ${this.url}/${path} can't be read: ${reason}`,
-"check that the address is a Candor log's",
-);
-}
-async ask(path, bytesMax, cache = 'default') {
-const url = `${this.url}/${path}`;
-for (let tries = 0; ; tries++) {
-let answer;
-try {
-answer = await this.fetch(url, {
-cache,
-credentials: 'omit',
-redirect: 'error',
-referrerPolicy: 'no-referrer',
-});
-if (answer.status === 200) return await readBody(answer, bytesMax);
-} catch (error) {
-throw unknown(
-`${url} can't be had: ${(error).message}`,
-'check the network and the address, and try again',
-);
-}
-const wait = Number(answer.headers.get('retry-after'));
-if (answer.status === 503 && wait > 0 && tries < RETRIES_MAX) {
-await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, RETRY_SECONDS_MAX)));
-continue;
-}
-const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
-const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
-const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail}` : '';
-throw unknown(
-`${url} answers with status ${answer.status}${said}`,
-"try again later, or tell the log's operator",
-{
-isAbsence,
-isMissing: [403, 404, 410].includes(answer.status),
-},
-);
-}
-}
-}
-async function readBody(answer, bytesMax) {
-const reader = answer.body?.getReader();
-const parts = [];
-let length = 0;
-for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
-length += part.value.length;
-if (length > bytesMax) {
-await reader?.cancel();
-throw new Error(`it has more than ${bytesMax} bytes`);
-}
-parts.push(part.value);
-}
-return concat(...parts);
-}
-function parseView(bytes) {
-try {
-const view = JSON.parse(fromUtf8(bytes) ?? '');
-return typeof view === 'object' ? view : null;
-} catch {
-return null;
-}
-}
-class Answers {
-#kept = new Map();
-once(name, make) {
-let found = this.#kept.get(name);
-if (!found) {
-if (this.#kept.size >= ANSWERS_KEPT_MAX) this.forget();
-const making = make().catch((error) => {
-if (this.#kept.get(name) === making) this.#kept.delete(name);
-throw error;
-});
-this.#kept.set(name, (found = making));
-}
-return found;
-}
-forget() {
-this.#kept.clear();
-}
-}
 class LogClient {
 #answers = new Answers();
 #newest;
@@ -2521,6 +2540,7 @@ notChecked.push(
 'whether this is the history that others see: no checkpoint of this log was seen here before',
 );
 }
+if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
 if (advanced.advance === 'older') {
 notChecked.push(
 `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,

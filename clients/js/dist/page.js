@@ -811,6 +811,142 @@ throw  (error).verdict === 'bad-input'
 : error;
 }
 }
+const VIEW_BYTES_MAX = 32 << 20;
+const PROBLEM_BYTES_MAX = 64 << 10;
+const ITEMS_MAX = 20000;
+const PAGES_MAX = 400;
+const NEXT_MAX = 2000;
+const SAID_MAX = 300;
+const RETRIES_MAX = 3;
+const RETRY_SECONDS_MAX = 15;
+const ANSWERS_KEPT_MAX = 4096;
+const isIndex = (index) => Number.isSafeInteger(index) && index >= 0;
+class LogServer {
+constructor(url, fetch) {
+this.url = url.replace(/\/+$/, '');
+this.fetch = ( ...request) => fetch(...request);
+}
+async view(path) {
+const view = parseView(await this.ask(path, VIEW_BYTES_MAX));
+if (!view) throw this.unreadable(path, 'it is no JSON object');
+return view;
+}
+async list(path, field) {
+let items = [];
+let next = path;
+for (let pages = 0; next; pages++) {
+const { [field]: found, next: after } = await this.view(next);
+if (!Array.isArray(found)) throw this.unreadable(next, `it has no ${field}`);
+items = items.concat(found);
+if (items.length > ITEMS_MAX || (after && (!found.length || pages === PAGES_MAX)))
+throw this.unreadable(path, 'its list does not end');
+if (after && !(/^\/api\/v1\/[\x21-\x7e]*$/.test(after) && after.length <= NEXT_MAX))
+throw this.unreadable(next, "it names a next page that is none of the API's");
+next = after?.slice(1);
+}
+return items;
+}
+async attachment(digest, bytesMax, cache) {
+const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
+const found = hex(sha256(bytes));
+if (found === digest) return bytes;
+if (!cache) return this.attachment(digest, bytesMax, 'reload');
+throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
+}
+async indexes(path, field, indexOf) {
+const items = await this.list(path, field).catch((error) => {
+if (error.isAbsence) return [];
+throw error;
+});
+const indexes = items.map(indexOf);
+if (!indexes.every(isIndex))
+throw this.unreadable(path, `its ${field} are no indexes`);
+return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
+}
+unreadable(path, reason) {
+return unknown(
+`the answer from ${this.url}/${path} can't be read: ${reason}`,
+"check that the address is a Candor log's",
+);
+}
+async ask(path, bytesMax, cache = 'default') {
+const url = `${this.url}/${path}`;
+for (let tries = 0; ; tries++) {
+let answer;
+try {
+answer = await this.fetch(url, {
+cache,
+credentials: 'omit',
+redirect: 'error',
+referrerPolicy: 'no-referrer',
+});
+if (answer.status === 200) return await readBody(answer, bytesMax);
+} catch (error) {
+throw unknown(
+`${url} can't be had: ${(error).message}`,
+'check the network and the address, and try again',
+);
+}
+const wait = Number(answer.headers.get('retry-after'));
+if (answer.status === 503 && wait > 0 && tries < RETRIES_MAX) {
+await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, RETRY_SECONDS_MAX)));
+continue;
+}
+const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
+const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
+const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
+const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
+throw unknown(
+`${url} answers with status ${answer.status}${said}`,
+"try again later, or tell the log's operator",
+{
+isAbsence,
+isMissing: [403, 404, 410].includes(answer.status),
+},
+);
+}
+}
+}
+async function readBody(answer, bytesMax) {
+const reader = answer.body?.getReader();
+const parts = [];
+let length = 0;
+for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+length += part.value.length;
+if (length > bytesMax) {
+await reader?.cancel();
+throw new Error(`it has more than ${bytesMax} bytes`);
+}
+parts.push(part.value);
+}
+return concat(...parts);
+}
+function parseView(bytes) {
+try {
+const view = JSON.parse(fromUtf8(bytes) ?? '');
+return typeof view === 'object' ? view : null;
+} catch {
+return null;
+}
+}
+class Answers {
+#kept = new Map();
+once(name, make) {
+let found = this.#kept.get(name);
+if (!found) {
+if (this.#kept.size >= ANSWERS_KEPT_MAX) this.forget();
+const making = make().catch((error) => {
+if (this.#kept.get(name) === making) this.#kept.delete(name);
+throw error;
+});
+this.#kept.set(name, (found = making));
+}
+return found;
+}
+forget() {
+this.#kept.clear();
+}
+}
 const EMPTY_ROOT = sha256();
 const [ZERO, ONE] = [Uint8Array.of(0), Uint8Array.of(1)];
 const leafHash = (entry) => sha256(ZERO, entry);
@@ -1003,9 +1139,8 @@ found.subject.name !== listed.release ||
 file?.digest.sha256 !== sha256 ||
 (size !== undefined && file.size !== undefined && file.size !== size)
 ) {
-throw refuted(
-`the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`,
-);
+const named = [listed.path, listed.release].map((it) => String(it).slice(0, 300)).join(' of ');
+throw refuted(`the log names ${named}, entry ${listed.index}, as that file, and it is another`);
 }
 return {
 ...found,
@@ -1064,7 +1199,7 @@ function find(client, path, field, what, prove) {
 return attempt(async () => {
 await client.checkpoint();
 const { [field]: listed } = await client.view(path);
-if (!Array.isArray(listed))
+if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
 throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
 if (!listed.length)
 throw new Refusal(
@@ -1073,8 +1208,8 @@ throw new Refusal(
 'check that you have all of it, and nothing else',
 );
 const first = listed
-.sort((a, b) => a?.index - b?.index)
-.filter((it, n, all) => !n || it?.index !== all[n - 1]?.index)
+.sort((a, b) => a.index - b.index)
+.filter((it, n, all) => !n || it.index !== all[n - 1].index)
 .slice(0, LOOKED_AT_MAX);
 const releases = [];
 for (const it of first) releases.push(await attempt(() => prove(it)));
@@ -1097,8 +1232,7 @@ more,
 };
 }
 async function recordAt(client, index) {
-if (!Number.isSafeInteger(index) || index < 0)
-throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
+if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
 const found = await client.verifyRecord(index);
 if (found.verdict !== 'holds') {
 const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
@@ -1237,6 +1371,38 @@ else progress(bytes);
 };
 worker.postMessage({ file });
 });
+}
+const LOG_KEY = 'candor-log-key';
+const placeOf = (url) => `${LOG_KEY} ${url.replace(/\/+$/, '')}`;
+const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+const pinnedKey = () => localStorage.getItem(LOG_KEY);
+function pinKey(key) {
+if (key) localStorage.setItem(LOG_KEY, key);
+else localStorage.removeItem(LOG_KEY);
+}
+function judgeKey(url, named) {
+const refuse = ( what,  hint) => ({
+refusal: { verdict: 'refuted', what, hint: `${hint}; this page names ${named || 'none'}` },
+});
+try {
+const [pinned, known] = [pinnedKey(), localStorage.getItem(placeOf(url))];
+if (pinned && pinned !== named)
+return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+if (!pinned && known && known !== named)
+return refuse(
+'the log at this address had another key before, and what was seen of that says nothing of this one',
+`ask its operator why, and pin the new key only if they confirm it: it was ${known}`,
+);
+return {};
+} catch {
+return { notChecked: [NO_STORAGE] };
+}
+}
+function keepKey(url, key) {
+try {
+localStorage.setItem(placeOf(url), key);
+} catch {
+}
 }
 const MAY_WANT = { mayWantForEarlierRecords: true };
 const keysOf = (keys) =>
@@ -1731,17 +1897,20 @@ return true;
 }
 }
 class BrowserMemory {
+forgets;
+#isThere = false;
+#instead = new MemoryOnly();
 constructor(name = 'candor') {
 this.name = name;
 }
 get(origin) {
-return this.#run('readonly', (states, done) => {
+return this.#run('readonly', 'get', [origin], (states, done) => {
 const asked = states.get(origin);
 asked.onsuccess = () => done(asked.result ?? null);
 });
 }
 replace(origin, before, after) {
-return this.#run('readwrite', (states, done) => {
+return this.#run('readwrite', 'replace', [origin, before, after], (states, done) => {
 const asked = states.get(origin);
 asked.onsuccess = () => {
 const isStill = isSameState(asked.result ?? null, before);
@@ -1750,13 +1919,23 @@ done(isStill);
 };
 });
 }
-async #run(mode, work) {
-const database = await new Promise((resolve, reject) => {
+#open() {
+return new Promise((resolve, reject) => {
 const opened = indexedDB.open(this.name, 1);
 opened.onupgradeneeded = () => opened.result.createObjectStore('logs');
 opened.onsuccess = () => resolve(opened.result);
 opened.onerror = () => reject(opened.error);
 });
+}
+async #run(mode, name, args, work) {
+const instead = this.#instead;
+if (this.forgets) return instead[name](...args);
+const database = await this.#open().catch((error) => {
+if (this.#isThere) throw error;
+this.forgets = String(error);
+});
+if (!database) return instead[name](...args);
+this.#isThere = true;
 try {
 return await new Promise((resolve, reject) => {
 const transaction = database.transaction('logs', mode, { durability: 'strict' });
@@ -1786,7 +1965,10 @@ return await this.#advance();
 } catch (error) {
 const { evidence } =  (error);
 if (evidence?.finding === 'stale' && !isAgain) continue;
-if (evidence) await this.#keep(evidence);
+if (evidence)
+await this.#keep(evidence).catch((fault) => {
+Object.assign( (error), { hint: `keep the evidence yourself: ${fault}` });
+});
 throw error;
 }
 }
@@ -1899,137 +2081,6 @@ if (await this.memory.replace(this.key.name, state, after)) break;
 }
 }
 }
-const VIEW_BYTES_MAX = 32 << 20;
-const PROBLEM_BYTES_MAX = 64 << 10;
-const ITEMS_MAX = 20000;
-const RETRIES_MAX = 3;
-const RETRY_SECONDS_MAX = 15;
-const ANSWERS_KEPT_MAX = 4096;
-class LogServer {
-constructor(url, fetch) {
-this.url = url.replace(/\/+$/, '');
-this.fetch = ( ...request) => fetch(...request);
-}
-async view(path) {
-const view = parseView(await this.ask(path, VIEW_BYTES_MAX));
-if (!view) throw this.unreadable(path, 'it is no JSON object');
-return view;
-}
-async list(path, field) {
-const items = [];
-for (let next = path; next;) {
-const page = await this.view(next);
-if (!Array.isArray(page[field])) throw this.unreadable(next, `it has no ${field}`);
-items.push(...page[field]);
-if (items.length > ITEMS_MAX || (page.next && !page[field].length))
-throw this.unreadable(path, 'its list does not end');
-if (page.next && !/^\/api\/v1\/[\x21-\x7e]*$/.test(page.next))
-throw this.unreadable(next, "it names a next page that is none of the API's");
-next = page.next?.slice(1);
-}
-return items;
-}
-async attachment(digest, bytesMax, cache) {
-const bytes = await this.ask(`api/v1/attachments/${digest}`, bytesMax, cache);
-const found = hex(sha256(bytes));
-if (found === digest) return bytes;
-if (!cache) return this.attachment(digest, bytesMax, 'reload');
-throw unknown(`the log serves attachment ${digest} with bytes whose digest is ${found}`, 'tell its operator');
-}
-async indexes(path, field, indexOf) {
-const items = await this.list(path, field).catch((error) => {
-if (error.isAbsence) return [];
-throw error;
-});
-const indexes = items.map(indexOf);
-if (!indexes.every((index) => Number.isSafeInteger(index) && index >= 0))
-throw this.unreadable(path, `its ${field} are no indexes`);
-return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
-}
-unreadable(path, reason) {
-return unknown(
-`the answer from ${this.url}/${path} can't be read: ${reason}`,
-"check that the address is a Candor log's",
-);
-}
-async ask(path, bytesMax, cache = 'default') {
-const url = `${this.url}/${path}`;
-for (let tries = 0; ; tries++) {
-let answer;
-try {
-answer = await this.fetch(url, {
-cache,
-credentials: 'omit',
-redirect: 'error',
-referrerPolicy: 'no-referrer',
-});
-if (answer.status === 200) return await readBody(answer, bytesMax);
-} catch (error) {
-throw unknown(
-`${url} can't be had: ${(error).message}`,
-'check the network and the address, and try again',
-);
-}
-const wait = Number(answer.headers.get('retry-after'));
-if (answer.status === 503 && wait > 0 && tries < RETRIES_MAX) {
-await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, RETRY_SECONDS_MAX)));
-continue;
-}
-const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
-const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
-const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail}` : '';
-throw unknown(
-`${url} answers with status ${answer.status}${said}`,
-"try again later, or tell the log's operator",
-{
-isAbsence,
-isMissing: [403, 404, 410].includes(answer.status),
-},
-);
-}
-}
-}
-async function readBody(answer, bytesMax) {
-const reader = answer.body?.getReader();
-const parts = [];
-let length = 0;
-for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
-length += part.value.length;
-if (length > bytesMax) {
-await reader?.cancel();
-throw new Error(`it has more than ${bytesMax} bytes`);
-}
-parts.push(part.value);
-}
-return concat(...parts);
-}
-function parseView(bytes) {
-try {
-const view = JSON.parse(fromUtf8(bytes) ?? '');
-return typeof view === 'object' ? view : null;
-} catch {
-return null;
-}
-}
-class Answers {
-#kept = new Map();
-once(name, make) {
-let found = this.#kept.get(name);
-if (!found) {
-if (this.#kept.size >= ANSWERS_KEPT_MAX) this.forget();
-const making = make().catch((error) => {
-if (this.#kept.get(name) === making) this.#kept.delete(name);
-throw error;
-});
-this.#kept.set(name, (found = making));
-}
-return found;
-}
-forget() {
-this.#kept.clear();
-}
-}
 const withdrawnBy = ({ index, statement }, records) =>
 records.find(
 (it) =>
@@ -2131,6 +2182,7 @@ notChecked.push(
 'whether this is the history that others see: no checkpoint of this log was seen here before',
 );
 }
+if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
 if (advanced.advance === 'older') {
 notChecked.push(
 `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,
@@ -2235,7 +2287,6 @@ if (!stated || !equal(stated, leaf)) throw differs('leaf hash', String(shown.lea
 if (shown.statement !== undefined && shown.statement !== digest)
 throw differs('statement digest', shown.statement, digest);
 }
-const PINNED = 'candor-log-key';
 const WORKER = new URL('./hash-worker.js', import.meta.url);
 const LABELS =  ({
 holds: ['verified', 'Verified'],
@@ -2245,32 +2296,34 @@ checking: ['checking', 'Checking'],
 });
 const meta = (name) =>
 (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
-function pinnedKey() {
-try {
-return localStorage.getItem(PINNED);
-} catch {
-return null;
-}
-}
 function openLog() {
-const [pinned, named] = [pinnedKey(), meta(PINNED)];
-if (pinned && pinned !== named) {
-const what = 'this log is not signed by the key that you pinned';
-return { refusal: { verdict: 'refuted', what, hint: `pinned: ${pinned}; this page names ${named || 'none'}` } };
-}
 try {
 const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
-return { client: new LogClient({ url, key: named }) };
+const judged = judgeKey(url, meta(LOG_KEY));
+return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY) }), ...judged };
 } catch (error) {
 const what = `this page names no key of a log: ${(error).message}`;
 return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
 }
 }
+async function askLog(ask, { client, refusal, notChecked = [] }) {
+if (!client) return refusal;
+try {
+const verdict = await ask(client);
+if (verdict.checkpoint) keepKey(client.server.url, client.key.text);
+return { ...verdict, notChecked: [...notChecked, ...(verdict.notChecked ?? [])] };
+} catch (error) {
+return { verdict: 'unknown', what: `there is no telling: ${error}` };
+}
+}
 function show(element, verdict) {
+const { what, hint, notChecked = [], withdrawnBy } = verdict;
 const [name, label] = LABELS[verdict.verdict];
-const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
-const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
-element.textContent = isShort ? label : words;
+const said = withdrawnBy !== undefined && name === 'verified' ? `${label}, withdrawn` : label;
+const aside = [hint, notChecked.length && `not checked: ${notChecked.join('; ')}`].filter(Boolean).join('; ');
+const words = `${said}: ${what}${aside && ` (${aside})`}`;
+const isShort = element.closest('[data-candor-short]') && name !== 'failed';
+element.textContent = isShort ? said : words;
 (element).title = isShort ? words : '';
 for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
 element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
@@ -2284,34 +2337,43 @@ function readOut(place) {
 place.setAttribute('role', 'status');
 place.setAttribute('aria-live', 'polite');
 }
+let newestRun = 0;
 async function verifyRecords() {
-const { client, refusal } = openLog();
-const elements = [...document.querySelectorAll('[data-candor-record]')].map(
-(it) =>  (it),
-);
-const counts = { holds: 0, refuted: 0, unknown: 0 };
-for (const element of elements) {
-const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
-const place = placeIn(element);
-show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
-let verdict = refusal;
-if (client && /^\d{1,20}$/.test(candorRecord))
-verdict = await client.verifyRecord(BigInt(candorRecord), {
-leafHash,
-statement,
-withdrawn: withdrawn !== undefined,
-});
-if (client && verdict?.verdict === 'holds') verdict = await holdWords(client, element, verdict);
-verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
-counts[ (verdict.verdict)]++;
+const own = ++newestRun;
+const log = openLog();
+const marks = [...document.querySelectorAll('[data-candor-record]')].map((it) => ({
+element:  (it),
+place: placeIn(it),
+}));
+const summary = document.querySelector('[data-candor-summary]');
+if (summary) readOut(summary);
+const waiting = { verdict: 'checking', what: 'asking the log' };
+for (const place of [...marks.map((it) => it.place), ...(summary ? [summary] : [])]) show(place, waiting);
+const verdicts = [];
+for (const { element, place } of marks) {
+const verdict = await askLog((client) => verifyMark(client, element), log);
+if (own !== newestRun) return;
+verdicts.push(verdict);
 show(place, verdict);
 }
-const summary = document.querySelector('[data-candor-summary]');
-if (!summary) return;
-readOut(summary);
-const verdict = counts.refuted ? 'refuted' : counts.unknown || !elements.length ? 'unknown' : 'holds';
-const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
-show(summary, refusal ?? { verdict, what });
+if (summary) show(summary, log.refusal ?? summed(verdicts));
+}
+function summed(verdicts) {
+const [good, bad, open] = ['holds', 'refuted', 'unknown'].map((it) => verdicts.filter((of) => of.verdict === it));
+const withdrawn = good.filter((it) => it.withdrawnBy !== undefined).length;
+return {
+verdict: bad.length ? 'refuted' : open.length || !good.length ? 'unknown' : 'holds',
+what: `${good.length} of ${verdicts.length} records on this page are in the log and signed${withdrawn ? `, ${withdrawn} of them withdrawn` : ''}; ${bad.length} failed, ${open.length} could not be checked`,
+notChecked: [...new Set(good.flatMap((it) => it.notChecked))],
+};
+}
+async function verifyMark(client, element) {
+const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
+if (!/^\d{1,20}$/.test(candorRecord))
+return { verdict: 'unknown', what: 'this page does not say which entry it shows' };
+const isWithdrawn = withdrawn !== undefined;
+const found = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, withdrawn: isWithdrawn });
+return found.verdict === 'holds' ? holdWords(client, element, found) : found;
 }
 async function holdWords(client, element, found) {
 const entry = await client.entry(BigInt(found.index));
@@ -2324,7 +2386,8 @@ digest: found.statement,
 statement: canonical(parseEnvelope(entry).payload),
 entry: fromUtf8(entry),
 });
-for (const it of element.closest('tr, main')?.querySelectorAll('[data-shows]') ?? []) {
+const missing = new Set(['kind', 'subject']);
+for (const it of (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]')) {
 const part = it.getAttribute('data-shows') ?? '';
 let text = it.textContent;
 if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
@@ -2339,20 +2402,27 @@ what: `what is shown is not entry ${found.index} of the log: its ${part} is anot
 hint: "believe the log's record, and not what is shown here",
 };
 }
+missing.delete(part);
 }
-return found;
+if (!missing.size) return found;
+return {
+...found,
+verdict: 'unknown',
+what: `${found.what}, but the page could not be compared with it: it does not say which ${[...missing].join(' and ')} it shows`,
+};
 }
 function listenForFiles(element) {
 const place = placeIn(element);
+let hashing;
 let newest = 0;
-const take = async (
-chosen,
-) => {
+const answer = async () => {
 const own = ++newest;
 const tell = ( verdict) => own === newest && show(place, verdict);
 tell({ verdict: 'checking', what: 'reading the files' });
 try {
-const verdict = await verifyFiles(element, await chosen, tell);
+const hashed = await hashing;
+tell({ verdict: 'checking', what: 'asking the log' });
+const verdict = await askLog((client) => verifyFiles(element, client, hashed), openLog());
 if (own !== newest) return;
 show(place, verdict);
 showReleases(element, verdict.releases ?? []);
@@ -2360,6 +2430,11 @@ showReleases(element, verdict.releases ?? []);
 tell({ verdict: 'unknown', what: `the files could not be read: ${(error).message}` });
 }
 };
+const take = ( chosen) => {
+hashing = hashFiles(element, chosen);
+answer();
+};
+answers.push(() => hashing && answer());
 element.addEventListener('dragover', (event) => {
 event.preventDefault();
 element.classList.add('over');
@@ -2373,22 +2448,23 @@ if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
 for (const input of element.querySelectorAll('input')) {
 if (input.type !== 'file') continue;
 input.addEventListener('click', () => (input.value = ''));
-input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
+input.addEventListener('change', () => input.files?.length && take(filesOfInput(input.files)));
 }
 }
-async function verifyFiles(element, { isFolder, found }, tell) {
-const { client, refusal } = openLog();
-if (!client) return refusal;
+async function hashFiles(element, chosen) {
+const { isFolder, found } = await chosen;
 const { files } = isFolder ? await listFolder(found) : { files: found };
-if (!files.length)
-return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
 const bar = element.querySelector('progress');
 const hashed = await hashInWorkers(files, WORKER, (bytes, total) => {
 if (bar) [bar.max, bar.value] = [total || 1, bytes];
 });
-tell({ verdict: 'checking', what: 'asking the log' });
+return { isFolder, hashed };
+}
+async function verifyFiles(element, client, { isFolder, hashed }) {
+if (!hashed.length)
+return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
 const { weights } = element.dataset;
-if (weights !== undefined) return compareWithRelease(client, Number(weights), hashed);
+if (weights !== undefined) return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed);
 return isFolder
 ? findFolder(client, hashed)
 : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
@@ -2405,20 +2481,31 @@ return item;
 function listenForPin(form) {
 const input =  (form.elements.namedItem('key'));
 const place = placeIn(form);
-input.value = pinnedKey() ?? meta(PINNED);
-form.addEventListener('submit', (event) => {
-event.preventDefault();
+const attempt = ( work) => {
 try {
-const key = input.value.trim();
-if (key) localStorage.setItem(PINNED, parseVerifierKey(key).text);
-else localStorage.removeItem(PINNED);
-show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
-verifyRecords();
+work();
 } catch (error) {
 show(place, { verdict: 'unknown', what:  (error).message });
 }
+};
+attempt(() => (input.value = pinnedKey() ?? ''));
+form.addEventListener('submit', (event) => {
+event.preventDefault();
+attempt(() => {
+const key = input.value.trim();
+pinKey(key && parseVerifierKey(key).text);
+show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
+verifyPage();
 });
+});
+}
+const answers = [];
+function verifyPage() {
+verifyRecords();
+for (const answer of answers) answer();
 }
 document.querySelectorAll('[data-candor-drop]').forEach((it) => listenForFiles( (it)));
 document.querySelectorAll('form[data-candor-pin]').forEach((it) => listenForPin( (it)));
-verifyRecords();
+addEventListener('storage', ({ key }) => (key === null || key === LOG_KEY) && verifyPage());
+addEventListener('pageshow', ({ persisted }) => persisted && verifyPage());
+verifyPage();

@@ -5,8 +5,9 @@
  * neither speaks for files that the first publisher withdrew, nor against those that it stands by.
  */
 
+import { isIndex } from './log-server.js';
 import { checkStated, compareFolder, manifestOf, parseManifest } from './manifest.js';
-import { refuted, Refusal } from './refusal.js';
+import { refuted, Refusal, shortened } from './refusal.js';
 
 const MANIFEST_BYTES_MAX = 32 << 20;
 /** How many releases are looked at. The first is what counts, and comes first. */
@@ -27,9 +28,8 @@ export const findFile = (client, { sha256, size }) =>
             file?.digest.sha256 !== sha256 ||
             (size !== undefined && file.size !== undefined && file.size !== size)
         ) {
-            throw refuted(
-                `the log names ${listed.path} of ${listed.release}, entry ${listed.index}, as that file, and it is another`,
-            );
+            const named = [listed.path, listed.release].map((it) => String(it).slice(0, 300)).join(' of ');
+            throw refuted(`the log names ${named}, entry ${listed.index}, as that file, and it is another`);
         }
         return {
             ...found,
@@ -108,7 +108,7 @@ function find(client, path, field, what, prove) {
         // The signed checkpoint shows that what answers is the log, before its word is taken for anything.
         await client.checkpoint();
         const { [field]: listed } = await client.view(path);
-        if (!Array.isArray(listed))
+        if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
             throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
         if (!listed.length)
             throw new Refusal(
@@ -118,8 +118,8 @@ function find(client, path, field, what, prove) {
             );
         // A release that lists a file under many names is one release all the same.
         const first = listed
-            .sort((a, b) => a?.index - b?.index)
-            .filter((it, n, all) => !n || it?.index !== all[n - 1]?.index)
+            .sort((a, b) => a.index - b.index)
+            .filter((it, n, all) => !n || it.index !== all[n - 1].index)
             .slice(0, LOOKED_AT_MAX);
         const releases = [];
         for (const it of first) releases.push(await attempt(() => prove(it)));
@@ -147,10 +147,9 @@ function judgeFound(releases, more) {
     };
 }
 
-/** @param {LogClient} client @param {any} index */
+/** @param {LogClient} client @param {any} index as a log's list or a page names it */
 async function recordAt(client, index) {
-    if (!Number.isSafeInteger(index) || index < 0)
-        throw new Refusal('unknown', `the log names ${index} as an entry, which is none`, 'tell its operator');
+    if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
     const found = await client.verifyRecord(index);
     if (found.verdict !== 'holds') {
         const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';

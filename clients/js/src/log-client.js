@@ -6,8 +6,9 @@
  *     GET /tile/entries/… ──► entry ────────────────────────────────────────────┘                                │
  *     GET /api/v1/publishers/… ──► indexes ──► proven entries ──► replay of the publisher's keys ────────────────┘
  *
- * Always: proofs are built here from tiles; the log's own are never asked for. Every answer has a size limit. What the
- * log leaves out of its lists makes a verdict `unknown`, never a pass and never a refutation.
+ * Always: proofs are built here from tiles; the log's own are never asked for. Every answer has a size limit. A record that a
+ * proof needs, and that the log leaves out of its lists, makes a verdict `unknown`, never a refutation. A withdrawal that it
+ * leaves out is not missed by anybody here, nor is a newer list of keys: `notChecked` says so with each verdict that holds.
  */
 
 import { stateAfter, verifyRecord } from './authority.js';
@@ -162,6 +163,7 @@ export class LogClient {
                     'whether this is the history that others see: no checkpoint of this log was seen here before',
                 );
             }
+            if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
             if (advanced.advance === 'older') {
                 notChecked.push(
                     `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,

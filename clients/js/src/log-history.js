@@ -55,7 +55,11 @@ export class LogHistory {
             } catch (error) {
                 const { evidence } = /** @type {any} */ (error);
                 if (evidence?.finding === 'stale' && !isAgain) continue;
-                if (evidence) await this.#keep(evidence);
+                // A memory that is full makes no lie of a log less of one.
+                if (evidence)
+                    await this.#keep(evidence).catch((fault) => {
+                        Object.assign(/** @type {any} */ (error), { hint: `keep the evidence yourself: ${fault}` });
+                    });
                 throw error;
             }
         }

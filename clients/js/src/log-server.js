@@ -12,9 +12,16 @@ import { sha256 } from './sha256.js';
 const VIEW_BYTES_MAX = 32 << 20;
 const PROBLEM_BYTES_MAX = 64 << 10;
 const ITEMS_MAX = 20000;
+const PAGES_MAX = 400;
+const NEXT_MAX = 2000;
+/** How much of what a log says in its own words is passed on. */
+const SAID_MAX = 300;
 const RETRIES_MAX = 3;
 const RETRY_SECONDS_MAX = 15;
 const ANSWERS_KEPT_MAX = 4096;
+
+/** Whether it is the place of an entry. @param {any} index */
+export const isIndex = (index) => Number.isSafeInteger(index) && index >= 0;
 
 export class LogServer {
     /** @param {string} url @param {typeof fetch} fetch */
@@ -41,16 +48,18 @@ export class LogServer {
      * @returns {Promise<any[]>}
      */
     async list(path, field) {
-        const items = [];
-        for (let next = path; next;) {
-            const page = await this.view(next);
-            if (!Array.isArray(page[field])) throw this.unreadable(next, `it has no ${field}`);
-            items.push(...page[field]);
-            if (items.length > ITEMS_MAX || (page.next && !page[field].length))
+        /** @type {any[]} */
+        let items = [];
+        let next = path;
+        for (let pages = 0; next; pages++) {
+            const { [field]: found, next: after } = await this.view(next);
+            if (!Array.isArray(found)) throw this.unreadable(next, `it has no ${field}`);
+            items = items.concat(found);
+            if (items.length > ITEMS_MAX || (after && (!found.length || pages === PAGES_MAX)))
                 throw this.unreadable(path, 'its list does not end');
-            if (page.next && !/^\/api\/v1\/[\x21-\x7e]*$/.test(page.next))
+            if (after && !(/^\/api\/v1\/[\x21-\x7e]*$/.test(after) && after.length <= NEXT_MAX))
                 throw this.unreadable(next, "it names a next page that is none of the API's");
-            next = page.next?.slice(1);
+            next = after?.slice(1);
         }
         return items;
     }
@@ -84,7 +93,7 @@ export class LogServer {
             throw error;
         });
         const indexes = items.map(indexOf);
-        if (!indexes.every((index) => Number.isSafeInteger(index) && index >= 0))
+        if (!indexes.every(isIndex))
             throw this.unreadable(path, `its ${field} are no indexes`);
         return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
     }
@@ -130,7 +139,7 @@ export class LogServer {
             const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
             const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
             const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-            const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail}` : '';
+            const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
             throw unknown(
                 `${url} answers with status ${answer.status}${said}`,
                 "try again later, or tell the log's operator",

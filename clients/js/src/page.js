@@ -3,24 +3,24 @@
  *
  *     <meta name="candor-log-key" content="origin+id+key">  <meta name="candor-log-url" content="/">  (the default)
  *
- *     <article data-candor-record="7" data-leaf-hash="…" data-statement="…"> … <p data-verdict></p> </article>
- *
- *         <h1 data-shows="subject">…</h1> <pre data-shows="statement">…</pre>
+ *     <article data-candor-record="7" data-leaf-hash="…" data-statement="…"> … <p data-verdict></p>
+ *         <h1 data-shows="subject">…</h1> <b data-shows="kind">…</b> <pre data-shows="statement">…</pre>
  *
  *     <section data-candor-drop> <input type="file"> <progress></progress> <p data-verdict></p> <ul data-releases></ul>
  *
  *     <form data-candor-pin> <input name="key"> <button>Pin</button> <p data-verdict></p> </form>
  *
  * A record with `data-withdrawn` is shown as one that was withdrawn: then it is its withdrawal that has to be in the log.
- * What the page says in words of a record (`data-shows`: `kind`, `subject`, `publisher`, `digest`, `statement`, `entry`), in the
- * mark's row of a table or else anywhere in its `main`, has to be what the record says.
+ * What the page says in words of a record (`data-shows`: see {@link holdWords}), in the mark's row of a table or else anywhere in
+ * its `main`, has to be what the record says; what kind it is and of what it is has to be among that.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
  * A drop zone with `data-weights="7"` holds files against that weights record; others ask which release the files are.
  * Where there is one `[data-candor-summary]`, that is what is read out, and not each verdict.
  *
- * The reader's own key, once it is pinned, takes the place of the page's: a page that names another is not believed.
+ * The reader's own key, once it is pinned, takes the place of the page's: a page that names another is not believed. All is
+ * verified anew when it changes, also in another tab, and what was found under the old one is dropped.
  */
 
 import { fromUtf8, utf8 } from './bytes.js';
@@ -29,10 +29,10 @@ import { compareWithRelease, findFile, findFolder } from './find.js';
 import { filesOfDrop, filesOfInput, listFolder } from './folder.js';
 import { hashInWorkers } from './hash-pool.js';
 import { canonicalJson, parseJson } from './json.js';
+import { judgeKey, keepKey, LOG_KEY, pinKey, pinnedKey } from './keys.js';
 import { LogClient } from './log-client.js';
 import { parseVerifierKey } from './signed-note.js';
 
-const PINNED = 'candor-log-key';
 const WORKER = new URL('./hash-worker.js', import.meta.url);
 
 const LABELS = /** @type {Record<string, [string, string]>} */ ({
@@ -46,26 +46,15 @@ const LABELS = /** @type {Record<string, [string, string]>} */ ({
 const meta = (name) =>
     /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
 
-/** The key that the reader pinned, if there is one. */
-function pinnedKey() {
-    try {
-        return localStorage.getItem(PINNED);
-    } catch {
-        // The reader's browser keeps nothing.
-        return null;
-    }
-}
-
-/** A client of the page's log, or what speaks against the page. */
+/**
+ * A client of the page's log, or what speaks against the page.
+ * @returns {{ client?: LogClient, refusal?: any, notChecked?: string[] }}
+ */
 function openLog() {
-    const [pinned, named] = [pinnedKey(), meta(PINNED)];
-    if (pinned && pinned !== named) {
-        const what = 'this log is not signed by the key that you pinned';
-        return { refusal: { verdict: 'refuted', what, hint: `pinned: ${pinned}; this page names ${named || 'none'}` } };
-    }
     try {
         const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
-        return { client: new LogClient({ url, key: named }) };
+        const judged = judgeKey(url, meta(LOG_KEY));
+        return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY) }), ...judged };
     } catch (error) {
         const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
         return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
@@ -73,15 +62,35 @@ function openLog() {
 }
 
 /**
+ * Asks the log, and says with the answer what was left open before. What it says first of a key is kept.
+ * @param {(client: LogClient) => Promise<any>} ask @param {ReturnType<openLog>} log
+ * @returns {Promise<any>} a verdict, whatever happens
+ */
+async function askLog(ask, { client, refusal, notChecked = [] }) {
+    if (!client) return refusal;
+    try {
+        const verdict = await ask(client);
+        if (verdict.checkpoint) keepKey(client.server.url, client.key.text);
+        return { ...verdict, notChecked: [...notChecked, ...(verdict.notChecked ?? [])] };
+    } catch (error) {
+        return { verdict: 'unknown', what: `there is no telling: ${error}` };
+    }
+}
+
+/**
  * Writes a verdict where it belongs. Text is text, whoever wrote it.
  * @param {Element} element
- * @param {{ verdict: string, what: string, hint?: string }} verdict
+ * @param {{ verdict: string, what: string, hint?: string, notChecked?: string[], withdrawnBy?: any }} verdict
  */
 function show(element, verdict) {
+    const { what, hint, notChecked = [], withdrawnBy } = verdict;
     const [name, label] = LABELS[verdict.verdict];
-    const words = `${label}: ${verdict.what}${verdict.hint ? ` (${verdict.hint})` : ''}`;
-    const isShort = element.closest('[data-candor-short]') && verdict.verdict !== 'refuted';
-    element.textContent = isShort ? label : words;
+    // What was proven says so, and not what the page has beside it.
+    const said = withdrawnBy !== undefined && name === 'verified' ? `${label}, withdrawn` : label;
+    const aside = [hint, notChecked.length && `not checked: ${notChecked.join('; ')}`].filter(Boolean).join('; ');
+    const words = `${said}: ${what}${aside && ` (${aside})`}`;
+    const isShort = element.closest('[data-candor-short]') && name !== 'failed';
+    element.textContent = isShort ? said : words;
     /** @type {HTMLElement} */ (element).title = isShort ? words : '';
     for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
     element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
@@ -100,35 +109,51 @@ function readOut(place) {
     place.setAttribute('aria-live', 'polite');
 }
 
+/** Which run over the page's records is the newest. */
+let newestRun = 0;
+
 /** Verifies each record that the page shows. */
 async function verifyRecords() {
-    const { client, refusal } = openLog();
-    const elements = [...document.querySelectorAll('[data-candor-record]')].map(
-        (it) => /** @type {HTMLElement} */ (it),
-    );
-    const counts = { holds: 0, refuted: 0, unknown: 0 };
-    for (const element of elements) {
-        const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
-        const place = placeIn(element);
-        show(place, { verdict: 'checking', what: `entry ${candorRecord}` });
-        let verdict = refusal;
-        if (client && /^\d{1,20}$/.test(candorRecord))
-            verdict = await client.verifyRecord(BigInt(candorRecord), {
-                leafHash,
-                statement,
-                withdrawn: withdrawn !== undefined,
-            });
-        if (client && verdict?.verdict === 'holds') verdict = await holdWords(client, element, verdict);
-        verdict ??= { verdict: 'unknown', what: 'this page does not say which entry it shows', hint: '' };
-        counts[/** @type {'holds'} */ (verdict.verdict)]++;
+    const own = ++newestRun;
+    const log = openLog();
+    const marks = [...document.querySelectorAll('[data-candor-record]')].map((it) => ({
+        element: /** @type {HTMLElement} */ (it),
+        place: placeIn(it),
+    }));
+    const summary = document.querySelector('[data-candor-summary]');
+    if (summary) readOut(summary);
+    const waiting = { verdict: 'checking', what: 'asking the log' };
+    for (const place of [...marks.map((it) => it.place), ...(summary ? [summary] : [])]) show(place, waiting);
+    const verdicts = [];
+    for (const { element, place } of marks) {
+        const verdict = await askLog((client) => verifyMark(client, element), log);
+        // The reader pinned a key meanwhile: another run tells what holds under that.
+        if (own !== newestRun) return;
+        verdicts.push(verdict);
         show(place, verdict);
     }
-    const summary = document.querySelector('[data-candor-summary]');
-    if (!summary) return;
-    readOut(summary);
-    const verdict = counts.refuted ? 'refuted' : counts.unknown || !elements.length ? 'unknown' : 'holds';
-    const what = `${counts.holds} of ${elements.length} records on this page are in the log and signed; ${counts.refuted} failed, ${counts.unknown} could not be checked`;
-    show(summary, refusal ?? { verdict, what });
+    if (summary) show(summary, log.refusal ?? summed(verdicts));
+}
+
+/** All verdicts of a page in one. @param {any[]} verdicts */
+function summed(verdicts) {
+    const [good, bad, open] = ['holds', 'refuted', 'unknown'].map((it) => verdicts.filter((of) => of.verdict === it));
+    const withdrawn = good.filter((it) => it.withdrawnBy !== undefined).length;
+    return {
+        verdict: bad.length ? 'refuted' : open.length || !good.length ? 'unknown' : 'holds',
+        what: `${good.length} of ${verdicts.length} records on this page are in the log and signed${withdrawn ? `, ${withdrawn} of them withdrawn` : ''}; ${bad.length} failed, ${open.length} could not be checked`,
+        notChecked: [...new Set(good.flatMap((it) => it.notChecked))],
+    };
+}
+
+/** @param {LogClient} client @param {HTMLElement} element @returns {Promise<any>} */
+async function verifyMark(client, element) {
+    const { candorRecord = '', leafHash, statement, withdrawn } = element.dataset;
+    if (!/^\d{1,20}$/.test(candorRecord))
+        return { verdict: 'unknown', what: 'this page does not say which entry it shows' };
+    const isWithdrawn = withdrawn !== undefined;
+    const found = await client.verifyRecord(BigInt(candorRecord), { leafHash, statement, withdrawn: isWithdrawn });
+    return found.verdict === 'holds' ? holdWords(client, element, found) : found;
 }
 
 /**
@@ -147,7 +172,8 @@ async function holdWords(client, element, found) {
         statement: canonical(parseEnvelope(entry).payload),
         entry: fromUtf8(entry),
     });
-    for (const it of element.closest('tr, main')?.querySelectorAll('[data-shows]') ?? []) {
+    const missing = new Set(['kind', 'subject']);
+    for (const it of (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]')) {
         const part = it.getAttribute('data-shows') ?? '';
         let text = it.textContent;
         if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
@@ -163,23 +189,31 @@ async function holdWords(client, element, found) {
                 hint: "believe the log's record, and not what is shown here",
             };
         }
+        missing.delete(part);
     }
-    return found;
+    if (!missing.size) return found;
+    return {
+        ...found,
+        verdict: 'unknown',
+        what: `${found.what}, but the page could not be compared with it: it does not say which ${[...missing].join(' and ')} it shows`,
+    };
 }
 
 /** @param {HTMLElement} element */
 function listenForFiles(element) {
     const place = placeIn(element);
-    // What was dropped first is not told after what was dropped last.
+    /** What was chosen last, hashed. @type {ReturnType<typeof hashFiles>} */
+    let hashing;
+    // What was dropped first, or asked under another pin, is not told after what came last.
     let newest = 0;
-    const take = async (
-        /** @type {Promise<{ isFolder: boolean, found: import('./folder.js').FoundFile[] }>} */ chosen,
-    ) => {
+    const answer = async () => {
         const own = ++newest;
         const tell = (/** @type {any} */ verdict) => own === newest && show(place, verdict);
         tell({ verdict: 'checking', what: 'reading the files' });
         try {
-            const verdict = await verifyFiles(element, await chosen, tell);
+            const hashed = await hashing;
+            tell({ verdict: 'checking', what: 'asking the log' });
+            const verdict = await askLog((client) => verifyFiles(element, client, hashed), openLog());
             if (own !== newest) return;
             show(place, verdict);
             showReleases(element, verdict.releases ?? []);
@@ -187,6 +221,11 @@ function listenForFiles(element) {
             tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
         }
     };
+    const take = (/** @type {Chosen | Promise<Chosen>} */ chosen) => {
+        hashing = hashFiles(element, chosen);
+        answer();
+    };
+    answers.push(() => hashing && answer());
     element.addEventListener('dragover', (event) => {
         event.preventDefault();
         element.classList.add('over');
@@ -201,29 +240,32 @@ function listenForFiles(element) {
         if (input.type !== 'file') continue;
         // The same files again are no change otherwise, and would not be looked at.
         input.addEventListener('click', () => (input.value = ''));
-        input.addEventListener('change', () => input.files?.length && take(Promise.resolve(filesOfInput(input.files))));
+        input.addEventListener('change', () => input.files?.length && take(filesOfInput(input.files)));
     }
 }
 
-/**
- * @param {HTMLElement} element
- * @param {{ isFolder: boolean, found: import('./folder.js').FoundFile[] }} chosen
- * @param {(verdict: any) => void} tell
- * @returns {Promise<any>}
- */
-async function verifyFiles(element, { isFolder, found }, tell) {
-    const { client, refusal } = openLog();
-    if (!client) return refusal;
+/** @typedef {{ isFolder: boolean, found: import('./folder.js').FoundFile[] }} Chosen */
+
+/** @param {HTMLElement} element @param {Chosen | Promise<Chosen>} chosen */
+async function hashFiles(element, chosen) {
+    const { isFolder, found } = await chosen;
     const { files } = isFolder ? await listFolder(found) : { files: found };
-    if (!files.length)
-        return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
     const bar = element.querySelector('progress');
     const hashed = await hashInWorkers(files, WORKER, (bytes, total) => {
         if (bar) [bar.max, bar.value] = [total || 1, bytes];
     });
-    tell({ verdict: 'checking', what: 'asking the log' });
+    return { isFolder, hashed };
+}
+
+/**
+ * @param {HTMLElement} element @param {LogClient} client @param {Awaited<ReturnType<typeof hashFiles>>} files
+ * @returns {Promise<any>}
+ */
+async function verifyFiles(element, client, { isFolder, hashed }) {
+    if (!hashed.length)
+        return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
     const { weights } = element.dataset;
-    if (weights !== undefined) return compareWithRelease(client, Number(weights), hashed);
+    if (weights !== undefined) return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed);
     return isFolder
         ? findFolder(client, hashed)
         : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
@@ -244,21 +286,37 @@ function showReleases(element, releases) {
 function listenForPin(form) {
     const input = /** @type {HTMLInputElement} */ (form.elements.namedItem('key'));
     const place = placeIn(form);
-    input.value = pinnedKey() ?? meta(PINNED);
-    form.addEventListener('submit', (event) => {
-        event.preventDefault();
+    const attempt = (/** @type {() => void} */ work) => {
         try {
-            const key = input.value.trim();
-            if (key) localStorage.setItem(PINNED, parseVerifierKey(key).text);
-            else localStorage.removeItem(PINNED);
-            show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
-            verifyRecords();
+            work();
         } catch (error) {
             show(place, { verdict: 'unknown', what: /** @type {Error} */ (error).message });
         }
+    };
+    // What the page names stays out of it: the server says that, and the reader is to have the key from somebody else.
+    attempt(() => (input.value = pinnedKey() ?? ''));
+    form.addEventListener('submit', (event) => {
+        event.preventDefault();
+        attempt(() => {
+            const key = input.value.trim();
+            pinKey(key && parseVerifierKey(key).text);
+            show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
+            verifyPage();
+        });
     });
+}
+
+/** Ask again about what was dropped, each in its place. @type {(() => void)[]} */
+const answers = [];
+
+function verifyPage() {
+    verifyRecords();
+    for (const answer of answers) answer();
 }
 
 document.querySelectorAll('[data-candor-drop]').forEach((it) => listenForFiles(/** @type {HTMLElement} */ (it)));
 document.querySelectorAll('form[data-candor-pin]').forEach((it) => listenForPin(/** @type {HTMLFormElement} */ (it)));
-verifyRecords();
+// Another tab pinned a key, or forgot all of them. What comes back as it was did not hear of that.
+addEventListener('storage', ({ key }) => (key === null || key === LOG_KEY) && verifyPage());
+addEventListener('pageshow', ({ persisted }) => persisted && verifyPage());
+verifyPage();

@@ -33,16 +33,29 @@ function logOf(origin) {
     return log;
 }
 
-const logs = { good: logOf('good.example/log'), forked: logOf('forked.example/log') };
-const shown = (log, index, more = '') => {
-    const leaf = base64(leafHash(log.entries[index]));
-    return `<article data-candor-record="${index}" data-leaf-hash="${leaf}" ${more}><p data-verdict></p></article>`;
+const logs = {
+    good: logOf('good.example/log'),
+    forked: logOf('forked.example/log'),
+    moving: logOf('moving.example/log'),
+    slow: logOf('slow.example/log'),
+};
+const renamed = logOf('renamed.example/log');
+const article = (index, body = '', more = '') =>
+    `<article data-candor-record="${index}" ${more}>${body}<p data-verdict></p></article>`;
+/** What a page says of a record, and what it leaves out of that. */
+const shown = (log, index, more = '', leftOut = '') => {
+    const { kind, subject } = record(JSON.parse(new TextDecoder().decode(log.entries[index]))).statement;
+    const words = [
+        ['kind', kind.replace('-', ' ')],
+        ['subject', subject.name],
+    ].map(([part, text]) => (part === leftOut ? `<b>${text}</b>` : `<b data-shows="${part}">${text}</b>`));
+    return article(index, words.join(' of '), `data-leaf-hash="${base64(leafHash(log.entries[index]))}" ${more}`);
 };
 const html = (log, body, head = '') =>
     `<!doctype html><html lang="en"><head><meta name="candor-log-key" content="${log.key}"><meta name="candor-log-url" content="/logs/${log.name}/">${head}<script type="module" src="/js/dist/page.js"></script></head><body>${body}</body></html>`;
 for (const [name, log] of Object.entries(logs)) log.name = name;
 
-const { good, forked } = logs;
+const { good, forked, moving, slow } = logs;
 const DROP = (more = '') =>
     `<section data-candor-drop ${more}><input type="file"><progress></progress><p data-verdict></p><ul data-releases></ul></section>`;
 const PAGES = {
@@ -50,14 +63,28 @@ const PAGES = {
         good,
         shown(good, 0) + shown(good, good.card, `data-statement="${good.statement}"`) + shown(good, good.weights),
     ),
+    get goodAgain() {
+        return this.good;
+    },
     changed: html(
         good,
-        `${shown(good, good.card).replace('data-leaf-hash="', 'data-leaf-hash="x')}${shown(good, 0, `data-statement="${good.statement}"`)}<article data-candor-record="99"></article><article data-candor-record="x"></article><article data-candor-record="4"><p data-verdict></p></article>`,
+        `${shown(good, good.card).replace('data-leaf-hash="', 'data-leaf-hash="x')}${shown(good, 0, `data-statement="${good.statement}"`)}${article(99)}${article('x')}${article(4)}`,
     ),
     withdrawn: html(
         good,
-        `<article data-candor-record="4" data-withdrawn><p data-verdict></p></article>${shown(good, good.card, 'data-withdrawn')}`,
+        `${shown(good, 4, 'data-withdrawn')}${shown(good, good.card, 'data-withdrawn')}<section data-candor-short>${shown(good, 4, 'data-withdrawn')}</section>`,
     ),
+    withdrawnSummary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, 4, 'data-withdrawn')}`),
+    unmarked: html(
+        good,
+        `${shown(good, good.card, '', 'subject')}<table><tr><td data-shows="subject">${RELEASE}</td><td>${article(good.card)}</td></tr></table>${article(good.card)}`,
+    ),
+    broken: html(good, shown(good, 0) + shown(good, good.card), '<script src="/breaks.js"></script>'),
+    noDatabase: html(good, shown(good, 0), '<script src="/no-database.js"></script>'),
+    noStorage: html(good, shown(good, 0), '<script src="/no-storage.js"></script>'),
+    moving: html(moving, shown(moving, 0)),
+    moved: html(renamed, shown(renamed, 0)).replace('/logs/undefined/', '/logs/moving/'),
+    slow: html(slow, shown(slow, 0) + DROP()),
     words: html(
         good,
         `<main><h1 data-shows="subject">${RELEASE}</h1>${shown(good, good.card)}<pre data-shows="entry">${new TextDecoder().decode(good.entries[good.card])}</pre><pre data-shows="statement">${JSON.stringify(good.statementJson, null, 2)}</pre><p><b data-shows="digest">${good.statement}</b></p></main>`,
@@ -78,8 +105,9 @@ const PAGES = {
     ),
     summary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, good.card)}`),
     noRecords: html(good, '<p data-candor-summary></p>'),
-    hex: html(good, `<article data-candor-record="0" data-leaf-hash="${hex(leafHash(good.entries[0]))}"></article>`),
-    noKey: html(good, shown(good, 0)).replace(good.key, ''),
+    hex: html(good, shown(good, 0).replace(/data-leaf-hash="[^"]*"/, `data-leaf-hash="${hex(leafHash(good.entries[0]))}"`)),
+    noKey: html(good, shown(good, 0)).replace(good.key, '').replace('/logs/good/', '/logs/new/'),
+    noKeyNow: html(good, shown(good, 0)).replace(good.key, ''),
     wrongKey: html(good, shown(good, 0)).replace(good.key, new TestLog('good.example/log', key(51)).key),
     drop: html(good, DROP()),
     compare: html(good, DROP(`data-weights="${good.weights}"`)),
@@ -96,12 +124,12 @@ async function drive() {
     const post = (path, body) => fetch(path, { method: 'POST', body: JSON.stringify(body) });
     const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     const frame = document.body.appendChild(document.createElement('iframe'));
-    const open = async (name) => {
+    const open = async (name, isWaitedFor = true) => {
         await new Promise((resolve) => {
             frame.onload = resolve;
             frame.src = `/pages/${name}`;
         });
-        return settled();
+        return isWaitedFor ? settled() : null;
     };
     const settled = async () => {
         for (let n = 0; n < 2400; n++) {
@@ -122,6 +150,7 @@ async function drive() {
                     it.getAttribute('role'),
                     it.getAttribute('aria-live'),
                     it.children.length,
+                    it.title,
                 ]);
         }
         return 'it does not end';
@@ -169,14 +198,21 @@ async function drive() {
         const seen = {};
         for (const name of [
             'good',
+            'goodAgain',
             'changed',
             'withdrawn',
+            'withdrawnSummary',
+            'unmarked',
+            'broken',
+            'noDatabase',
+            'noStorage',
             'words',
             'otherWords',
             'summary',
             'noRecords',
             'hex',
             'noKey',
+            'noKeyNow',
             'wrongKey',
             'oldBrowser',
         ])
@@ -196,6 +232,40 @@ async function drive() {
         seen.pinnedReload = await open('good');
         await open('pin');
         seen.unpinned = await pin('');
+        seen.field = frame.contentDocument.querySelector('input').value;
+        // Another tab pins a key, which this window does too, and takes it away.
+        const other = await (await fetch('/other-key')).text();
+        await open('good');
+        localStorage.setItem('candor-log-key', other);
+        await wait(300);
+        seen.pinnedElsewhere = await settled();
+        localStorage.removeItem('candor-log-key');
+        await wait(300);
+        seen.unpinnedElsewhere = await settled();
+        // A key is pinned while what was asked before is still to be answered.
+        for (const what of ['records', 'files']) {
+            await open('slow');
+            if (what === 'files') await drop([new File(['README.md'], 'README.md')]);
+            await fetch('/slow');
+            if (what === 'records') await open('slow', false);
+            else void drop([new File(['a file'], 'README.md')]);
+            await wait(500);
+            localStorage.setItem('candor-log-key', other);
+            await wait(300);
+            await fetch('/fast');
+            await wait(1000);
+            seen[`race of ${what}`] = await settled();
+            localStorage.removeItem('candor-log-key');
+            await wait(300);
+        }
+        seen.moving = await open('moving');
+        await fetch('/move');
+        seen.moved = await open('moved');
+        localStorage.setItem('candor-log-key', await (await fetch('/new-key')).text());
+        seen.movedPinned = await open('moved');
+        localStorage.removeItem('candor-log-key');
+        seen.movedConfirmed = await open('moved');
+        seen.movedBack = await open('moving');
         seen.forkedFirst = await open('forked');
         await fetch('/fork');
         seen.forked = await open('forked');
@@ -220,8 +290,20 @@ async function drive() {
     }
 }
 
+/** Scripts that stand for other browsers, or for a page that breaks. */
+const SCRIPTS = {
+    '/old-browser.js':
+        "crypto.subtle.importKey = () => Promise.reject(new DOMException('Unrecognized name.', 'NotSupportedError'));",
+    '/breaks.js':
+        "const { closest } = Element.prototype; Element.prototype.closest = function (names) { if (names === 'tr, main' && this.dataset.candorRecord === '0') throw new Error('it breaks'); return closest.call(this, names); };",
+    '/no-database.js': "IDBFactory.prototype.open = () => { throw new DOMException('not here', 'SecurityError'); };",
+    '/no-storage.js':
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('not here', 'SecurityError'); } });",
+};
+
 function pagesOf() {
-    let isForked = false;
+    let [isForked, isMoved] = [false, false];
+    let [isFast, hurry] = [Promise.resolve(), () => {}];
     // Another history of the same log, by the same key.
     const other = new TestLog(forked.origin);
     other.pad(9);
@@ -233,17 +315,23 @@ function pagesOf() {
                 policy: `${POLICY}; frame-src 'self'`,
             };
         if (path === '/driver.js') return { body: `${drive}\ndrive();` };
-        if (path === '/old-browser.js')
-            return {
-                body: "crypto.subtle.importKey = () => Promise.reject(new DOMException('Unrecognized name.', 'NotSupportedError'));",
-            };
+        if (SCRIPTS[path]) return { body: SCRIPTS[path] };
         if (path === '/other-key') return { body: new TestLog('good.example/log', key(52)).key };
         if (path === '/fork' || path === '/unfork') return { body: String((isForked = path === '/fork')) };
+        if (path === '/new-key') return { body: renamed.key };
+        if (path === '/move') return { body: String((isMoved = true)) };
+        if (path === '/slow') {
+            isFast = new Promise((resolve) => (hurry = resolve));
+            return { body: '' };
+        }
+        if (path === '/fast') return { body: String(hurry()) };
         const name = /^\/pages\/(\w+)$/.exec(path)?.[1];
         if (name) return { type: 'text/html', body: PAGES[name] };
         const [, log, rest] = /^\/logs\/(\w+)(\/.*)$/.exec(path) ?? [];
         if (!log) return null;
-        const answer = await (log === 'forked' && isForked ? other : logs[log]).fetch(rest);
+        if (log === 'slow') await isFast;
+        const asked = log === 'forked' && isForked ? other : log === 'moving' && isMoved ? renamed : logs[log];
+        const answer = await asked.fetch(rest);
         return {
             type: answer.headers.get('content-type') ?? 'application/octet-stream',
             status: answer.status,
@@ -272,10 +360,14 @@ test(
         await t.test('what is in the log is verified', () => {
             is(
                 seen.good,
-                ['verified', /^Verified: the publisher record of example-lab is in the log, at entry 0/],
+                [
+                    'verified',
+                    /^Verified: the publisher record of example-lab is in the log, at entry 0, and signed .* \(not checked: whether the log's lists leave records out; whether this is the history that others see: no checkpoint of this log was seen here before\)$/,
+                ],
                 ['verified', /model-card/],
                 ['verified', /weights/],
             );
+            is(seen.goodAgain, ...Array(3).fill(['verified', /not checked: whether the log's lists leave records out\)$/]));
             is(seen.hex, ['verified', /publisher record/]);
             is(seen.words, ['verified', /model-card/]);
         });
@@ -290,9 +382,14 @@ test(
             );
             is(
                 seen.withdrawn,
-                ['verified', /; the record is withdrawn by entry 5 \(error\): <img src=x/],
+                ['verified', /^Verified, withdrawn: .*; the record is withdrawn by entry 5 \(error\): <img src=x/],
                 ['unknown', /but it is shown as withdrawn, and the log lists no withdrawal$/],
+                ['verified', /^Verified, withdrawn$/],
             );
+            assert.match(seen.withdrawn[2][5], /the record is withdrawn by entry 5 .*not checked: whether the log's lists/);
+            assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
+            const without = (parts) => ['unknown', new RegExp(`could not be compared with it: it does not say which ${parts} it`)];
+            is(seen.unmarked, without('subject'), without('kind'), without('kind and subject'));
             const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'];
             const other = (part) => [
                 'failed',
@@ -300,10 +397,16 @@ test(
             ];
             is(seen.otherWords, ...parts.map(other));
             is(seen.noKey, ['unknown', /this page names no key of a log/]);
-            is(seen.wrongKey, ['failed', /the log's checkpoint does not hold/]);
+            is(seen.noKeyNow, ['failed', /had another key before.*; this page names none\)$/]);
+            is(seen.wrongKey, ['failed', /the log at this address had another key before/]);
+            is(seen.broken, ['unknown', /there is no telling: Error: it breaks/], ['verified', /model-card/]);
         });
         await t.test('a browser that can not check Ed25519 says so, and passes nothing', () => {
             is(seen.oldBrowser, ['unknown', /this browser cannot check Ed25519 \(Unrecognized name\.\)/]);
+        });
+        await t.test('a browser that keeps nothing verifies all the same, and says what it can not know', () => {
+            is(seen.noDatabase, ['verified', /no checkpoint of this log was seen here before; .*nothing is kept here/]);
+            is(seen.noStorage, ['verified', /not checked: whether you pinned a key, .*: this browser keeps nothing/]);
         });
         await t.test('a summary is read out in place of each verdict', () => {
             assert.deepEqual(
@@ -320,7 +423,7 @@ test(
         await t.test('files are hashed in a worker, and found', () => {
             is(seen.dropped.places, [
                 'verified',
-                /^Verified: it is README.md of example-lab\/tiny-lm@1.0.0, which example-lab signed \(entry 2\)$/,
+                /^Verified: it is README.md of example-lab\/tiny-lm@1.0.0, which example-lab signed \(entry 2\) \(not checked: [^()]*\)$/,
             ]);
             assert.deepEqual(
                 seen.dropped.releases.map(([name]) => name),
@@ -349,6 +452,25 @@ test(
             );
             is(seen.pinnedReload, ...Array(3).fill(['failed', /this log is not signed by the key that you pinned/]));
             is(seen.unpinned, ['verified', /no key is pinned/], ['verified', /./]);
+            // It is not filled in with what the page says.
+            assert.equal(seen.field, '');
+        });
+        await t.test('a key that is pinned in another tab counts here at once', () => {
+            is(seen.pinnedElsewhere, ...Array(3).fill(['failed', /not signed by the key that you pinned/]));
+            is(seen.unpinnedElsewhere, ...Array(3).fill(['verified', /./]));
+        });
+        await t.test('what was asked before a key was pinned does not come after it', () => {
+            for (const what of ['records', 'files'])
+                assert.match(seen[`race of ${what}`].at(what === 'files' ? -1 : 0)[1], /not signed by the key that you pinned/);
+            assert.deepEqual(seen['race of files'].map(([name]) => name), ['failed', 'failed']);
+        });
+        await t.test('a log that comes under another name is refused until its key is pinned', () => {
+            is(seen.moving, ['verified', /./]);
+            const refused = ['failed', /^Failed: the log at this address had another key before/];
+            is(seen.moved, refused);
+            is(seen.movedPinned, ['verified', /./]);
+            is(seen.movedConfirmed, ['verified', /./]);
+            is(seen.movedBack, refused);
         });
         await t.test('what was seen stays in the browser: a fork is refused from then on', () => {
             is(seen.forkedFirst, ['verified', /./]);

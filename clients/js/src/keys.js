@@ -1,0 +1,59 @@
+/**
+ * The keys that the reader's browser knows, in `localStorage`, which all pages of one web origin share.
+ *
+ *     candor-log-key          the one that the reader pinned: no other is believed
+ *     candor-log-key URL      the one that the log at URL had when it was verified here
+ *
+ * Always: a log's address keeps its key until the reader pins another. What was seen of a log is remembered by the log's
+ * name, so that one that comes under a new name would have no past.
+ */
+
+/** The name of what is pinned, and of what a page says. */
+export const LOG_KEY = 'candor-log-key';
+
+/** Where the key of the log at an address is kept. @param {string} url */
+const placeOf = (url) => `${LOG_KEY} ${url.replace(/\/+$/, '')}`;
+
+const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+
+/** The key that the reader pinned, if there is one. */
+export const pinnedKey = () => localStorage.getItem(LOG_KEY);
+
+/** Pins a key, or takes the pin away. @param {string} key */
+export function pinKey(key) {
+    if (key) localStorage.setItem(LOG_KEY, key);
+    else localStorage.removeItem(LOG_KEY);
+}
+
+/**
+ * What speaks against a key that a page names for the log at `url`, and what can't be told.
+ * @param {string} url @param {string} named
+ * @returns {{ refusal?: { verdict: string, what: string, hint: string }, notChecked?: string[] }}
+ */
+export function judgeKey(url, named) {
+    const refuse = (/** @type {string} */ what, /** @type {string} */ hint) => ({
+        refusal: { verdict: 'refuted', what, hint: `${hint}; this page names ${named || 'none'}` },
+    });
+    try {
+        const [pinned, known] = [pinnedKey(), localStorage.getItem(placeOf(url))];
+        if (pinned && pinned !== named)
+            return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+        if (!pinned && known && known !== named)
+            return refuse(
+                'the log at this address had another key before, and what was seen of that says nothing of this one',
+                `ask its operator why, and pin the new key only if they confirm it: it was ${known}`,
+            );
+        return {};
+    } catch {
+        return { notChecked: [NO_STORAGE] };
+    }
+}
+
+/** Remembers the key of a log whose checkpoint it signed. @param {string} url @param {string} key */
+export function keepKey(url, key) {
+    try {
+        localStorage.setItem(placeOf(url), key);
+    } catch {
+        // A browser that keeps nothing was told of by `judgeKey`. One that is full still has what was kept before.
+    }
+}
