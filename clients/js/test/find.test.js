@@ -101,12 +101,16 @@ test('what the log lists is proven: a release that does not have the file is ref
         [{ ...listed, release: 'second-lab/model@1' }, 'refuted', /and it is another/],
         [{ ...listed, index: 0 }, 'refuted', /entry 0 is a publisher record, and says nothing of files/],
         [{ ...listed, index: 99 }, 'unknown', /entry 99 is not in the tree/],
-        [{ ...listed, index: '2' }, 'unknown', /names 2 as an entry, which is none/],
-        [null, 'unknown', /no telling/],
+        [{ ...listed, index: '2' }, 'unknown', /list of releases with .* can't be read/],
+        [null, 'unknown', /list of releases with .* can't be read/],
+        [{ ...listed, path: 'x'.repeat(1e6), release: {} }, 'refuted', /^.{300,700}$/],
     ]) {
         says('files', { releases: [other] });
         is(await findFile(clientOf(log), file('README.md').digest), verdict, words);
     }
+    // One that has no place could come to stand before the first.
+    says('files', { releases: [{ ...listed, index: log.other, release: 'first-lab/model@2' }, { index: {} }, listed] });
+    is(await findFile(clientOf(log), file('README.md').digest), 'unknown', /can't be read/);
     says('files', { releases: 5 });
     is(await findFile(clientOf(log), { sha256 }), 'unknown', /can't be read/);
     says('manifests', { records: [{ index: log.other }] });
@@ -131,6 +135,8 @@ test('a folder is held against the release that it should be, and how it differs
     const log = twoLabs();
     const client = clientOf(log);
     is(await compareWithRelease(client, log.own, FILES), 'holds', /^all 2 files are as first-lab\/model@1 lists them/);
+    for (const index of [NaN, 0.5, -1, 2 ** 53])
+        is(await compareWithRelease(client, index, FILES), 'unknown', /is no entry's index$/);
     const found = is(
         await compareWithRelease(client, log.own, [file('README.md', 'x'), file('extra')]),
         'refuted',

@@ -141,6 +141,23 @@ test('what is missing, broken off or of another form is unknown', async () => {
             /names a next page that is none of the API's/,
         ],
         ['/api/v1/publishers/', utf8('{"history":[],"next":"/api/v1/publishers/x"}'), /its list does not end/],
+        [
+            '/api/v1/publishers/',
+            utf8(`{"history":[0],"next":"/api/v1/${'x'.repeat(2000)}"}`),
+            /names a next page that is none of the API's/,
+        ],
+        ['/api/v1/publishers/', utf8('{"history":[0],"next":5}'), /names a next page that is none of the API's/],
+        // One more on each page, for ever.
+        ['/api/v1/publishers/', utf8('{"history":[0],"next":"/api/v1/publishers/x"}'), /its list does not end/],
+        ['/api/v1/publishers/', utf8(`{"history":[${'0,'.repeat(2e5)}0]}`), /its list does not end/],
+        [
+            '/api/v1/records',
+            new Response(JSON.stringify({ detail: 'x'.repeat(60000) }), {
+                status: 500,
+                headers: { 'content-type': 'application/problem+json' },
+            }),
+            /the log says: x{300}$/,
+        ],
         ['/api/v1/publishers/', utf8('{"history":[500]}'), /none of the signatures|entry 500|publisher/],
         ['/api/v1/records', new Response('', { status: 502 }), /api\/v1\/records.* answers with status 502/],
     ]) {
@@ -407,6 +424,23 @@ test('a fork is refuted with both signed checkpoints, and the log is refused fro
         assert.equal((await memory.get(log.origin)).checkpoint, log.checkpoint(first), 'what was seen first stays');
         // To somebody who saw nothing before, it is a log.
         is(await clientOf(log).verifyCheckpoint(), 'holds', /./);
+    }
+});
+
+test('a fork is refuted where its evidence can not be kept', async () => {
+    const log = storyLog();
+    const memory = new MemoryOnly();
+    is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /./);
+    const full = {
+        get: (origin) => memory.get(origin),
+        replace: () => Promise.reject(new DOMException('the disk is full', 'QuotaExceededError')),
+    };
+    const other = new TestLog();
+    other.pad(log.entries.length);
+    for (let n = 0; n < 2; n++) {
+        const found = is(await clientOf(other, full).verifyCheckpoint(), 'refuted', /^the log signed two histories/);
+        assert.match(found.hint, /keep the evidence yourself: QuotaExceededError: the disk is full$/);
+        assert.ok(await isFork(found.evidence, parseVerifierKey(log.key)));
     }
 });
 

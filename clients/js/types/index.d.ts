@@ -70,6 +70,8 @@ export interface Memory {
     get(origin: string): Promise<State | null>;
     /** Keeps `after` if `before` is still what is kept, in one step; else returns false. */
     replace(origin: string, before: State | null, after: State): Promise<boolean>;
+    /** Why nothing is kept for good, if that is so. */
+    readonly forgets?: string;
 }
 
 export interface VerifierKey {
@@ -139,8 +141,9 @@ export class MemoryOnly implements Memory {
     replace(origin: string, before: State | null, after: State): Promise<boolean>;
 }
 
-/** In IndexedDB, for all tabs of the page's origin. */
+/** In IndexedDB, for all tabs of the page's origin; where there is none, for as long as the page is open. */
 export class BrowserMemory implements Memory {
+    readonly forgets?: string;
     constructor(name?: string);
     get(origin: string): Promise<State | null>;
     replace(origin: string, before: State | null, after: State): Promise<boolean>;
