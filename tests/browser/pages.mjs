@@ -10,6 +10,15 @@ const [modules, url, ...paths] = process.argv.slice(2);
 const axe = readFileSync(modulesOf(modules).resolve('axe-core/axe.min.js'), 'utf8');
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
+/** Records whose kind, subject or index the page does not mark as such, so that nothing is held against the log. */
+function unmarked() {
+    return [...document.querySelectorAll('[data-candor-record]')].flatMap((mark) => {
+        const says = [...mark.closest('tr, main').querySelectorAll('[data-shows]')].map((it) => it.dataset.shows);
+        const missing = ['kind', 'subject', 'index'].filter((part) => !says.includes(part));
+        return missing.map((part) => `entry ${mark.dataset.candorRecord} has no ${part} to compare`);
+    });
+}
+
 async function look(browser, { scheme, width, scripts, policy }) {
     const reader = await Reader.start(browser, url, {
         colorScheme: scheme,
@@ -18,7 +27,10 @@ async function look(browser, { scheme, width, scripts, policy }) {
         bypassCSP: !policy,
     });
     for (const path of paths) {
-        await reader.open(path);
+        const marks = await reader.open(path);
+        for (const { path: entry, state, words } of marks)
+            if (state !== 'verified') reader.wrong(`entry ${entry} is ${state}: ${words}`);
+        if (scripts) for (const fault of await reader.page.evaluate(unmarked)) reader.wrong(fault);
         if (!scripts || policy) continue;
         await reader.page.evaluate(axe);
         const { violations } = await reader.page.evaluate((runOnly) => globalThis.axe.run({ runOnly }), tags);

@@ -1935,6 +1935,7 @@ const found = await client.verifyRecord(index);
 if (found.verdict !== 'holds') {
 const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
 throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
+index,
 subject: found.subject,
 publisher: found.publisher,
 });

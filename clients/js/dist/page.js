@@ -1237,6 +1237,7 @@ const found = await client.verifyRecord(index);
 if (found.verdict !== 'holds') {
 const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
 throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
+index,
 subject: found.subject,
 publisher: found.publisher,
 });
@@ -2378,16 +2379,23 @@ return found.verdict === 'holds' ? holdWords(client, element, found) : found;
 async function holdWords(client, element, found) {
 const entry = await client.entry(BigInt(found.index));
 const canonical = ( bytes) => canonicalJson(parseJson(bytes));
+const payload = parseEnvelope(entry).payload;
 const says =  ({
+index: String(found.index),
 kind: found.kind,
 subject: found.subject.name,
 publisher: found.publisher,
 digest: found.statement,
-statement: canonical(parseEnvelope(entry).payload),
+'subject-digest': found.subject.sha256,
+attachment: parseStatement(payload).attachments.map(({ sha256 }) => sha256),
+root: found.predicate.root,
+statement: canonical(payload),
 entry: fromUtf8(entry),
 });
 const missing = new Set(['kind', 'subject']);
-for (const it of (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]')) {
+const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
+const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
+for (const it of [...beside, ...elsewhere]) {
 const part = it.getAttribute('data-shows') ?? '';
 let text = it.textContent;
 if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
@@ -2395,7 +2403,7 @@ try {
 if (part === 'statement') text = canonical(utf8(text));
 } catch {
 }
-if (text !== says[part]) {
+if (![says[part]].flat().includes(text)) {
 return {
 verdict: 'refuted',
 what: `what is shown is not entry ${found.index} of the log: its ${part} is another`,
@@ -2422,10 +2430,11 @@ tell({ verdict: 'checking', what: 'reading the files' });
 try {
 const hashed = await hashing;
 tell({ verdict: 'checking', what: 'asking the log' });
-const verdict = await askLog((client) => verifyFiles(element, client, hashed), openLog());
+const log = openLog();
+const verdict = await askLog((client) => verifyFiles(element, client, hashed), log);
 if (own !== newest) return;
 show(place, verdict);
-showReleases(element, verdict.releases ?? []);
+showReleases(element, verdict.releases ?? [], log.client);
 } catch (error) {
 tell({ verdict: 'unknown', what: `the files could not be read: ${(error).message}` });
 }
@@ -2469,11 +2478,17 @@ return isFolder
 ? findFolder(client, hashed)
 : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
 }
-function showReleases(element, releases) {
+function showReleases(element, releases, client) {
+const link = ( path,  text) => {
+const href = `${client?.server.url}/${path}`;
+return Object.assign(document.createElement('a'), { href, textContent: text });
+};
 element.querySelector('[data-releases]')?.replaceChildren(
 ...releases.map((verdict) => {
 const item = document.createElement('li');
 show(item, verdict);
+const { subject, index } = verdict;
+if (subject) item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
 return item;
 }),
 );

@@ -154,6 +154,7 @@ async function recordAt(client, index) {
     if (found.verdict !== 'holds') {
         const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
         throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
+            index,
             subject: found.subject,
             publisher: found.publisher,
         });

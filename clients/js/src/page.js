@@ -12,7 +12,8 @@
  *
  * A record with `data-withdrawn` is shown as one that was withdrawn: then it is its withdrawal that has to be in the log.
  * What the page says in words of a record (`data-shows`: see {@link holdWords}), in the mark's row of a table or else anywhere in
- * its `main`, has to be what the record says; what kind it is and of what it is has to be among that.
+ * its `main`, has to be what the record says; what kind it is and of what it is has to be among that. What says so of the record
+ * at 7 elsewhere on the page has `data-of="7"`.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
@@ -32,6 +33,7 @@ import { canonicalJson, parseJson } from './json.js';
 import { judgeKey, keepKey, LOG_KEY, pinKey, pinnedKey } from './keys.js';
 import { LogClient } from './log-client.js';
 import { parseVerifierKey } from './signed-note.js';
+import { parseStatement } from './statement.js';
 
 const WORKER = new URL('./hash-worker.js', import.meta.url);
 
@@ -164,16 +166,23 @@ async function verifyMark(client, element) {
 async function holdWords(client, element, found) {
     const entry = await client.entry(BigInt(found.index));
     const canonical = (/** @type {Uint8Array} */ bytes) => canonicalJson(parseJson(bytes));
-    const says = /** @type {Record<string, string | null>} */ ({
+    const payload = parseEnvelope(entry).payload;
+    const says = /** @type {Record<string, any>} */ ({
+        index: String(found.index),
         kind: found.kind,
         subject: found.subject.name,
         publisher: found.publisher,
         digest: found.statement,
-        statement: canonical(parseEnvelope(entry).payload),
+        'subject-digest': found.subject.sha256,
+        attachment: parseStatement(payload).attachments.map(({ sha256 }) => sha256),
+        root: found.predicate.root,
+        statement: canonical(payload),
         entry: fromUtf8(entry),
     });
     const missing = new Set(['kind', 'subject']);
-    for (const it of (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]')) {
+    const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
+    const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
+    for (const it of [...beside, ...elsewhere]) {
         const part = it.getAttribute('data-shows') ?? '';
         let text = it.textContent;
         if (part === 'kind') text = text.toLowerCase().replace(' ', '-');
@@ -182,7 +191,7 @@ async function holdWords(client, element, found) {
         } catch {
             // What is no JSON is no statement.
         }
-        if (text !== says[part]) {
+        if (![says[part]].flat().includes(text)) {
             return {
                 verdict: 'refuted',
                 what: `what is shown is not entry ${found.index} of the log: its ${part} is another`,
@@ -213,10 +222,11 @@ function listenForFiles(element) {
         try {
             const hashed = await hashing;
             tell({ verdict: 'checking', what: 'asking the log' });
-            const verdict = await askLog((client) => verifyFiles(element, client, hashed), openLog());
+            const log = openLog();
+            const verdict = await askLog((client) => verifyFiles(element, client, hashed), log);
             if (own !== newest) return;
             show(place, verdict);
-            showReleases(element, verdict.releases ?? []);
+            showReleases(element, verdict.releases ?? [], log.client);
         } catch (error) {
             tell({ verdict: 'unknown', what: `the files could not be read: ${/** @type {Error} */ (error).message}` });
         }
@@ -271,12 +281,22 @@ async function verifyFiles(element, client, { isFolder, hashed }) {
         : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
 }
 
-/** @param {HTMLElement} element @param {any[]} releases */
-function showReleases(element, releases) {
+/**
+ * Shows each release that was found, with the pages of its own that the log has.
+ * @param {HTMLElement} element @param {any[]} releases @param {LogClient} [client]
+ */
+function showReleases(element, releases, client) {
+    const link = (/** @type {string} */ path, /** @type {string} */ text) => {
+        const href = `${client?.server.url}/${path}`;
+        return Object.assign(document.createElement('a'), { href, textContent: text });
+    };
     element.querySelector('[data-releases]')?.replaceChildren(
         ...releases.map((verdict) => {
             const item = document.createElement('li');
             show(item, verdict);
+            // Only what was proven to be a record has a name.
+            const { subject, index } = verdict;
+            if (subject) item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
             return item;
         }),
     );

@@ -22,6 +22,9 @@ function logOf(origin) {
     log.weights = log.release(RELEASE, [file('README.md'), file('a/model.bin', 'x'.repeat(3_000_000))], one);
     const { digest } = record(JSON.parse(new TextDecoder().decode(log.entries[log.card]))).statement;
     log.statement = digest;
+    const of = (index) => JSON.parse(new TextDecoder().decode(log.entries[index]));
+    log.document = record(of(log.card)).statement.subject.sha256;
+    log.root = record(of(log.weights)).statement.predicate.root;
     log.statementJson = JSON.parse(new TextDecoder().decode(card()));
     const payload = JSON.parse(new TextDecoder().decode(withdrawal('example-lab', RELEASE, digestOf('nothing'))));
     payload.predicate.explanation = MARKUP;
@@ -87,8 +90,10 @@ const PAGES = {
     slow: html(slow, shown(slow, 0) + DROP()),
     words: html(
         good,
-        `<main><h1 data-shows="subject">${RELEASE}</h1>${shown(good, good.card)}<pre data-shows="entry">${new TextDecoder().decode(good.entries[good.card])}</pre><pre data-shows="statement">${JSON.stringify(good.statementJson, null, 2)}</pre><p><b data-shows="digest">${good.statement}</b></p></main>`,
+        `<main><h1 data-shows="subject">${RELEASE}</h1>${shown(good, good.card)}<pre data-shows="entry">${new TextDecoder().decode(good.entries[good.card])}</pre><pre data-shows="statement">${JSON.stringify(good.statementJson, null, 2)}</pre><p><b data-shows="digest">${good.statement}</b> <b data-shows="index">${good.card}</b> <b data-shows="subject-digest">${good.document}</b> <b data-shows="attachment">${good.document}</b> <b data-shows="root" data-of="99">of another</b></p></main>`,
     ),
+    elsewhere: html(good, `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">${good.root}</b></p>`),
+    otherElsewhere: html(good, `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">x</b></p>`),
     otherWords: html(
         good,
         [
@@ -99,6 +104,10 @@ const PAGES = {
             ['statement', '{}'],
             ['statement', 'nothing'],
             ['nonsense', ''],
+            ['index', '11'],
+            ['subject-digest', digestOf('another card')],
+            ['attachment', digestOf('another card')],
+            ['root', digestOf('nothing')],
         ]
             .map(([what, text]) => `<tr><td data-shows="${what}">${text}</td><td>${shown(good, good.card)}</td></tr>`)
             .reduce((all, row) => all + row, '<table>'),
@@ -184,7 +193,10 @@ async function drive() {
         zone.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
         return {
             places: await settled(),
-            releases: [...frame.contentDocument.querySelectorAll('li')].map((it) => [it.className, it.textContent]),
+            releases: [...frame.contentDocument.querySelectorAll('li')].map((it) => [
+                it.className,
+                ...[...it.querySelectorAll('a')].map(({ pathname }) => pathname),
+            ]),
         };
     };
     const pin = async (text) => {
@@ -208,6 +220,8 @@ async function drive() {
             'noStorage',
             'words',
             'otherWords',
+            'elsewhere',
+            'otherElsewhere',
             'summary',
             'noRecords',
             'hex',
@@ -370,6 +384,8 @@ test(
             is(seen.goodAgain, ...Array(3).fill(['verified', /not checked: whether the log's lists leave records out\)$/]));
             is(seen.hex, ['verified', /publisher record/]);
             is(seen.words, ['verified', /model-card/]);
+            is(seen.elsewhere, ['verified', /weights/]);
+            is(seen.otherElsewhere, ['failed', /is not entry 2 of the log: its root is another/]);
         });
         await t.test('what is changed fails, and what can not be told is unknown', () => {
             is(
@@ -390,7 +406,9 @@ test(
             assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
             const without = (parts) => ['unknown', new RegExp(`could not be compared with it: it does not say which ${parts} it`)];
             is(seen.unmarked, without('subject'), without('kind'), without('kind and subject'));
-            const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'];
+            const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'].concat(
+                ['index', 'subject-digest', 'attachment', 'root'],
+            );
             const other = (part) => [
                 'failed',
                 new RegExp(`^Failed: what is shown is not entry 1 of the log: its ${part} is another`),
@@ -425,10 +443,10 @@ test(
                 'verified',
                 /^Verified: it is README.md of example-lab\/tiny-lm@1.0.0, which example-lab signed \(entry 2\) \(not checked: [^()]*\)$/,
             ]);
-            assert.deepEqual(
-                seen.dropped.releases.map(([name]) => name),
-                ['verified'],
-            );
+            const path = (end) => `/logs/good/${end}`;
+            assert.deepEqual(seen.dropped.releases, [
+                ['verified', path('releases/example-lab/tiny-lm@1.0.0'), path('records/2')],
+            ]);
             is(seen.nobodys.places, ['unknown', /^Could not tell: the log lists no release with a file/]);
             assert.deepEqual(seen.nobodys.releases, []);
             is(seen.large.places, ['verified', /it is a\/model.bin of example-lab/]);
