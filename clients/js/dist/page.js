@@ -88,6 +88,7 @@ const shortened = ( text, max = 80) =>
 JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
 const DEPTH_MAX = 32;
 const WHOLE_MAX = 9007199254740992;
+const U64_MAX = 2n ** 64n - 1n;
 class Double extends Number {}
 const isObject = (value) =>
 typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Double);
@@ -964,6 +965,7 @@ return foldEdge(edge);
 const foldEdge = (edge) => (edge.length ? edge.reduceRight((right, left) => nodeHash(left, right)) : EMPTY_ROOT);
 class Unused {
 constructor( hashes) {
+if (hashes.some(({ length }) => length !== 32)) throw refuted('a hash of the proof does not have 32 bytes');
 this.hashes = hashes;
 this.left = hashes.length;
 }
@@ -1081,10 +1083,8 @@ return { files, bytes, sha256: hex(sha256(bytes)), root };
 const algorithmsOf = (files) =>
 ALGORITHMS.filter((name) => isOfBytes(name) && files.every(({ digest }) => Object.hasOwn(digest, name)));
 function checkStated({ files, sha256: digest, root }, stated) {
-const sizes = files.map(({ size }) => size);
-const total = sizes.every((size) => size !== undefined)
-? sizes.reduce((sum, size) => sum + BigInt( (size)), 0n)
-: null;
+const sum = files.reduce((sum, { size }) => sum + BigInt(size ?? U64_MAX + 1n), 0n);
+const total = sum > U64_MAX ? null : sum;
 const sorted = ( names) => ALGORITHMS.filter((name) => names.includes(name)).join();
 const fields = {
 'manifest/digest/sha256': [stated.manifest.digest.sha256, digest],
@@ -1582,10 +1582,9 @@ return [...signedBy];
 }
 const EXTENSION_LINES_MAX = 16;
 const URL_BYTES_MAX = 1024;
-const SIZE_MAX = 2n ** 64n - 1n;
 function parseU64(text) {
 const number = /^(?:0|[1-9][0-9]{0,19})$/.test(text) ? BigInt(text) : null;
-return number === null || number > SIZE_MAX ? null : number;
+return number === null || number > U64_MAX ? null : number;
 }
 async function verifyCheckpoint(note, key) {
 const bytes = typeof note === 'string' ? utf8(note) : note;
@@ -1676,16 +1675,10 @@ async function isFork({ seen, shown, proof }, key) {
 const [one, other] = [await verifyCheckpoint(seen, key), await verifyCheckpoint(shown, key)];
 if (one.size === other.size) return !equal(one.root, other.root);
 const [smaller, larger] = inOrder(one, other);
-const root = proof && fromBase64(proof.rootInLargerTree);
-return (
-!!root &&
-refutes(
-root,
-proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()),
-smaller,
-larger,
-)
-);
+if (proof?.from !== Number(smaller.size) || proof.to !== Number(larger.size)) return false;
+const read = ( hash) => (typeof hash === 'string' && fromBase64(hash)) || new Uint8Array();
+const [root, ...path] = [proof.rootInLargerTree].concat(proof.hashes).map(read);
+return refutes(root, path, smaller, larger);
 }
 function refutes(root, path, smaller, larger) {
 try {

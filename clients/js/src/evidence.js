@@ -53,16 +53,10 @@ export async function isFork({ seen, shown, proof }, key) {
     const [one, other] = [await verifyCheckpoint(seen, key), await verifyCheckpoint(shown, key)];
     if (one.size === other.size) return !equal(one.root, other.root);
     const [smaller, larger] = inOrder(one, other);
-    const root = proof && fromBase64(proof.rootInLargerTree);
-    return (
-        !!root &&
-        refutes(
-            root,
-            proof.hashes.map((hash) => fromBase64(hash) ?? new Uint8Array()),
-            smaller,
-            larger,
-        )
-    );
+    if (proof?.from !== Number(smaller.size) || proof.to !== Number(larger.size)) return false;
+    const read = (/** @type {any} */ hash) => (typeof hash === 'string' && fromBase64(hash)) || new Uint8Array();
+    const [root, ...path] = [proof.rootInLargerTree].concat(proof.hashes).map(read);
+    return refutes(root, path, smaller, larger);
 }
 
 /**

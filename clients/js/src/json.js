@@ -14,6 +14,8 @@ import { badInput } from './refusal.js';
 const DEPTH_MAX = 32;
 /** 2^53: the largest whole number that every JSON reader keeps. */
 export const WHOLE_MAX = 9007199254740992;
+/** The largest number of 64 bits, in which sizes are counted. */
+export const U64_MAX = 2n ** 64n - 1n;
 
 /** A whole number with a fraction or an exponent: counted with as any number, and no count. */
 export class Double extends Number {}

@@ -6,7 +6,7 @@
  */
 
 import { compareUtf8, fromUtf8, hex, utf8 } from './bytes.js';
-import { canonicalJson, parseJson, WHOLE_MAX } from './json.js';
+import { canonicalJson, parseJson, U64_MAX, WHOLE_MAX } from './json.js';
 import { ALGORITHMS, count, digestSet, exactly, filePath, isOfBytes, isStrong, list, some, text } from './kinds.js';
 import { isFilePath } from './names.js';
 import { refuted, shortened } from './refusal.js';
@@ -98,10 +98,9 @@ const algorithmsOf = (files) =>
  * @param {any} stated
  */
 export function checkStated({ files, sha256: digest, root }, stated) {
-    const sizes = files.map(({ size }) => size);
-    const total = sizes.every((size) => size !== undefined)
-        ? sizes.reduce((sum, size) => sum + BigInt(/** @type {number} */ (size)), 0n)
-        : null;
+    // Not known if one size is not, or if it is over 64 bits.
+    const sum = files.reduce((sum, { size }) => sum + BigInt(size ?? U64_MAX + 1n), 0n);
+    const total = sum > U64_MAX ? null : sum;
     const sorted = (/** @type {string[]} */ names) => ALGORITHMS.filter((name) => names.includes(name)).join();
     const fields = {
         'manifest/digest/sha256': [stated.manifest.digest.sha256, digest],

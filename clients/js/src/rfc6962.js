@@ -45,6 +45,8 @@ export const foldEdge = (edge) => (edge.length ? edge.reduceRight((right, left) 
 /** The hashes of a proof that have not been used yet. */
 class Unused {
     constructor(/** @type {Uint8Array[]} */ hashes) {
+        // Where one is longer and the next one shorter, a node's bytes are the same, and nothing else is.
+        if (hashes.some(({ length }) => length !== 32)) throw refuted('a hash of the proof does not have 32 bytes');
         this.hashes = hashes;
         this.left = hashes.length;
     }

@@ -10,13 +10,13 @@
  */
 
 import { base64, equal, fromBase64, fromUtf8, utf8 } from './bytes.js';
+import { U64_MAX } from './json.js';
 import { refuted, shortened } from './refusal.js';
 import { EMPTY_ROOT } from './rfc6962.js';
 import { parseNote, parseVerifierKey, verifyNote } from './signed-note.js';
 
 const EXTENSION_LINES_MAX = 16;
 const URL_BYTES_MAX = 1024;
-const SIZE_MAX = 2n ** 64n - 1n;
 
 /**
  * A log's last word: it takes no further entry, and goes on in `next` if there is one.
@@ -30,7 +30,7 @@ const SIZE_MAX = 2n ** 64n - 1n;
 /** A whole number below 2^64, without leading zeroes. @param {string} text @returns {bigint | null} */
 export function parseU64(text) {
     const number = /^(?:0|[1-9][0-9]{0,19})$/.test(text) ? BigInt(text) : null;
-    return number === null || number > SIZE_MAX ? null : number;
+    return number === null || number > U64_MAX ? null : number;
 }
 
 /**

@@ -76,6 +76,11 @@ test('sizes are added up without losing any', () => {
         algorithms: ['sha256'],
     };
     assert.throws(() => checkStated(manifest, { ...stated, bytes: 2 ** 53 }), /its manifest "9007199254740993"/);
+    // Where 64 bits do not hold the sum, a statement has none.
+    const many = manifestOf(Array.from({ length: 2049 }, (_, n) => ({ ...file(`${n}`), size: 2 ** 53 })));
+    const none = { ...stated, manifest: { digest: { sha256: many.sha256 } }, root: many.root, files: 2049, bytes: null };
+    checkStated(many, none);
+    assert.throws(() => checkStated(many, { ...none, bytes: 1 }), /its manifest "null"/);
 });
 
 test('a folder is held against a manifest', () => {
@@ -181,6 +186,19 @@ test('a bundle shows a release, and nothing that is changed in it', async () => 
         survivors.every((it) => it === 'mediaType'),
         survivors.join(),
     );
+});
+
+test('no text is made of the documents of a bundle to bring them into an order', async (t) => {
+    const log = releaseLog();
+    const documents = [log.manifest.bytes, utf8('# Tiny\n')];
+    const bundle = log.bundle([log.registration, log.card, log.weights], { attachments: documents });
+    // With as much as a bundle may hold, it would be longer than any text can be.
+    const { prototype } = Object.getPrototypeOf(Uint8Array);
+    const { toString } = prototype;
+    t.after(() => (prototype.toString = toString));
+    prototype.toString = () => assert.fail('a document becomes a text');
+    const found = await judgeBundle(utf8(JSON.stringify(bundle)), log.key);
+    assert.equal(found.verdict, 'holds', found.what);
 });
 
 test("records come in the log's order, documents are named, and a manifest is sorted", async () => {
