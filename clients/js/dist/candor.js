@@ -1732,8 +1732,7 @@ if (error.isAbsence) return [];
 throw error;
 });
 const indexes = items.map(indexOf);
-if (!indexes.every(isIndex))
-throw this.unreadable(path, `its ${field} are no indexes`);
+if (!indexes.every(isIndex)) throw this.unreadable(path, `its ${field} are no indexes`);
 return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
 }
 unreadable(path, reason) {
@@ -1768,7 +1767,8 @@ continue;
 const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
 const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
 const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
+const said =
+typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
 throw unknown(
 `${url} answers with status ${answer.status}${said}`,
 "try again later, or tell the log's operator",
@@ -2535,7 +2535,8 @@ notChecked.push(
 'whether this is the history that others see: no checkpoint of this log was seen here before',
 );
 }
-if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
+if (this.memory.forgets)
+notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
 if (advanced.advance === 'older') {
 notChecked.push(
 `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,

@@ -860,8 +860,7 @@ if (error.isAbsence) return [];
 throw error;
 });
 const indexes = items.map(indexOf);
-if (!indexes.every(isIndex))
-throw this.unreadable(path, `its ${field} are no indexes`);
+if (!indexes.every(isIndex)) throw this.unreadable(path, `its ${field} are no indexes`);
 return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
 }
 unreadable(path, reason) {
@@ -896,7 +895,8 @@ continue;
 const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
 const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
 const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
+const said =
+typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
 throw unknown(
 `${url} answers with status ${answer.status}${said}`,
 "try again later, or tell the log's operator",
@@ -2176,7 +2176,8 @@ notChecked.push(
 'whether this is the history that others see: no checkpoint of this log was seen here before',
 );
 }
-if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
+if (this.memory.forgets)
+notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
 if (advanced.advance === 'older') {
 notChecked.push(
 `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,
@@ -2414,9 +2415,9 @@ what: `${found.what}, but the page could not be compared with it: it does not sa
 }
 function listenForFiles(element) {
 const place = placeIn(element);
-let hashing;
+let last;
 let newest = 0;
-const answer = async () => {
+const answer = async ( hashing) => {
 const own = ++newest;
 const tell = ( verdict) => own === newest && show(place, verdict);
 tell({ verdict: 'checking', what: 'reading the files' });
@@ -2433,10 +2434,10 @@ tell({ verdict: 'unknown', what: `the files could not be read: ${(error).message
 }
 };
 const take = ( chosen) => {
-hashing = hashFiles(element, chosen);
-answer();
+last = hashFiles(element, chosen);
+answer(last);
 };
-answers.push(() => hashing && answer());
+answers.push(() => last && answer(last));
 element.addEventListener('dragover', (event) => {
 event.preventDefault();
 element.classList.add('over');
@@ -2481,7 +2482,8 @@ element.querySelector('[data-releases]')?.replaceChildren(
 const item = document.createElement('li');
 show(item, verdict);
 const { subject, index } = verdict;
-if (subject) item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
+if (subject)
+item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
 return item;
 }),
 );

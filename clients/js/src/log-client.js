@@ -163,7 +163,8 @@ export class LogClient {
                     'whether this is the history that others see: no checkpoint of this log was seen here before',
                 );
             }
-            if (this.memory.forgets) notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
+            if (this.memory.forgets)
+                notChecked.push(`what was seen before: nothing is kept here (${this.memory.forgets})`);
             if (advanced.advance === 'older') {
                 notChecked.push(
                     `what came after the ${size} entries that the log shows: more of them were seen here meanwhile`,

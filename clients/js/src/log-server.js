@@ -93,8 +93,7 @@ export class LogServer {
             throw error;
         });
         const indexes = items.map(indexOf);
-        if (!indexes.every(isIndex))
-            throw this.unreadable(path, `its ${field} are no indexes`);
+        if (!indexes.every(isIndex)) throw this.unreadable(path, `its ${field} are no indexes`);
         return [...new Set(indexes)].sort((a, b) => a - b).map(BigInt);
     }
 
@@ -139,7 +138,8 @@ export class LogServer {
             const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json');
             const problem = isProblem ? await readBody(answer, PROBLEM_BYTES_MAX).then(parseView, () => null) : null;
             const isAbsence = answer.status === 404 && problem?.type === 'urn:candor:problem:not-found';
-            const said = typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
+            const said =
+                typeof problem?.detail === 'string' ? `: the log says: ${problem.detail.slice(0, SAID_MAX)}` : '';
             throw unknown(
                 `${url} answers with status ${answer.status}${said}`,
                 "try again later, or tell the log's operator",

@@ -211,11 +211,11 @@ async function holdWords(client, element, found) {
 /** @param {HTMLElement} element */
 function listenForFiles(element) {
     const place = placeIn(element);
-    /** What was chosen last, hashed. @type {ReturnType<typeof hashFiles>} */
-    let hashing;
+    /** What was chosen last, hashed. @type {ReturnType<typeof hashFiles> | undefined} */
+    let last;
     // What was dropped first, or asked under another pin, is not told after what came last.
     let newest = 0;
-    const answer = async () => {
+    const answer = async (/** @type {ReturnType<typeof hashFiles>} */ hashing) => {
         const own = ++newest;
         const tell = (/** @type {any} */ verdict) => own === newest && show(place, verdict);
         tell({ verdict: 'checking', what: 'reading the files' });
@@ -232,10 +232,10 @@ function listenForFiles(element) {
         }
     };
     const take = (/** @type {Chosen | Promise<Chosen>} */ chosen) => {
-        hashing = hashFiles(element, chosen);
-        answer();
+        last = hashFiles(element, chosen);
+        answer(last);
     };
-    answers.push(() => hashing && answer());
+    answers.push(() => last && answer(last));
     element.addEventListener('dragover', (event) => {
         event.preventDefault();
         element.classList.add('over');
@@ -296,7 +296,8 @@ function showReleases(element, releases, client) {
             show(item, verdict);
             // Only what was proven to be a record has a name.
             const { subject, index } = verdict;
-            if (subject) item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
+            if (subject)
+                item.append(' ', link(`releases/${subject.name}`, 'Release'), ' ', link(`records/${index}`, 'Record'));
             return item;
         }),
     );

@@ -78,7 +78,13 @@ test('sizes are added up without losing any', () => {
     assert.throws(() => checkStated(manifest, { ...stated, bytes: 2 ** 53 }), /its manifest "9007199254740993"/);
     // Where 64 bits do not hold the sum, a statement has none.
     const many = manifestOf(Array.from({ length: 2049 }, (_, n) => ({ ...file(`${n}`), size: 2 ** 53 })));
-    const none = { ...stated, manifest: { digest: { sha256: many.sha256 } }, root: many.root, files: 2049, bytes: null };
+    const none = {
+        ...stated,
+        manifest: { digest: { sha256: many.sha256 } },
+        root: many.root,
+        files: 2049,
+        bytes: null,
+    };
     checkStated(many, none);
     assert.throws(() => checkStated(many, { ...none, bytes: 1 }), /its manifest "null"/);
 });

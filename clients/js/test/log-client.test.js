@@ -444,7 +444,7 @@ test('a fork is refuted where its evidence can not be kept', async () => {
     }
 });
 
-test('evidence whose hashes only look like the log\'s shows no fork', async () => {
+test("evidence whose hashes only look like the log's shows no fork", async () => {
     const log = storyLog();
     const [a, b, c, d] = log.leaves();
     const [ab, size] = [nodeHash(a, b), 4];

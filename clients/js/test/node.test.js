@@ -19,10 +19,16 @@ test('signatures are checked in a Node whose WebCrypto is not global', () => {
     const log = new TestLog();
     const [lab] = [key(1)];
     const files = [{ path: 'a', size: 1, digest: { sha256: '0'.repeat(64) } }];
-    const indexes = [log.append(signed(publisher('example-lab', [lab]), lab)), log.release('example-lab/a@1', files, lab)];
+    const indexes = [
+        log.append(signed(publisher('example-lab', [lab]), lab)),
+        log.release('example-lab/a@1', files, lab),
+    ];
     const input = JSON.stringify({ bundle: log.bundle(indexes, { release: 'example-lab/a@1' }), key: log.key });
     const module = new URL('../src/node.js', import.meta.url).href;
     const node = process.env.CANDOR_NODE ?? process.execPath;
-    const { stdout, stderr } = spawnSync(node, ['--input-type=module', '-e', JUDGE, module], { input, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(node, ['--input-type=module', '-e', JUDGE, module], {
+        input,
+        encoding: 'utf8',
+    });
     assert.match(stdout, /^function holds 1 record of example-lab\/a@1 in the log/, stderr);
 });

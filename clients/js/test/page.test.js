@@ -92,8 +92,14 @@ const PAGES = {
         good,
         `<main><h1 data-shows="subject">${RELEASE}</h1>${shown(good, good.card)}<pre data-shows="entry">${new TextDecoder().decode(good.entries[good.card])}</pre><pre data-shows="statement">${JSON.stringify(good.statementJson, null, 2)}</pre><p><b data-shows="digest">${good.statement}</b> <b data-shows="index">${good.card}</b> <b data-shows="subject-digest">${good.document}</b> <b data-shows="attachment">${good.document}</b> <b data-shows="root" data-of="99">of another</b></p></main>`,
     ),
-    elsewhere: html(good, `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">${good.root}</b></p>`),
-    otherElsewhere: html(good, `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">x</b></p>`),
+    elsewhere: html(
+        good,
+        `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">${good.root}</b></p>`,
+    ),
+    otherElsewhere: html(
+        good,
+        `${shown(good, good.weights)}<p>Root <b data-shows="root" data-of="${good.weights}">x</b></p>`,
+    ),
     otherWords: html(
         good,
         [
@@ -114,7 +120,10 @@ const PAGES = {
     ),
     summary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, good.card)}`),
     noRecords: html(good, '<p data-candor-summary></p>'),
-    hex: html(good, shown(good, 0).replace(/data-leaf-hash="[^"]*"/, `data-leaf-hash="${hex(leafHash(good.entries[0]))}"`)),
+    hex: html(
+        good,
+        shown(good, 0).replace(/data-leaf-hash="[^"]*"/, `data-leaf-hash="${hex(leafHash(good.entries[0]))}"`),
+    ),
     noKey: html(good, shown(good, 0)).replace(good.key, '').replace('/logs/good/', '/logs/new/'),
     noKeyNow: html(good, shown(good, 0)).replace(good.key, ''),
     wrongKey: html(good, shown(good, 0)).replace(good.key, new TestLog('good.example/log', key(51)).key),
@@ -381,7 +390,10 @@ test(
                 ['verified', /model-card/],
                 ['verified', /weights/],
             );
-            is(seen.goodAgain, ...Array(3).fill(['verified', /not checked: whether the log's lists leave records out\)$/]));
+            is(
+                seen.goodAgain,
+                ...Array(3).fill(['verified', /not checked: whether the log's lists leave records out\)$/]),
+            );
             is(seen.hex, ['verified', /publisher record/]);
             is(seen.words, ['verified', /model-card/]);
             is(seen.elsewhere, ['verified', /weights/]);
@@ -402,13 +414,22 @@ test(
                 ['unknown', /but it is shown as withdrawn, and the log lists no withdrawal$/],
                 ['verified', /^Verified, withdrawn$/],
             );
-            assert.match(seen.withdrawn[2][5], /the record is withdrawn by entry 5 .*not checked: whether the log's lists/);
-            assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
-            const without = (parts) => ['unknown', new RegExp(`could not be compared with it: it does not say which ${parts} it`)];
-            is(seen.unmarked, without('subject'), without('kind'), without('kind and subject'));
-            const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'].concat(
-                ['index', 'subject-digest', 'attachment', 'root'],
+            assert.match(
+                seen.withdrawn[2][5],
+                /the record is withdrawn by entry 5 .*not checked: whether the log's lists/,
             );
+            assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
+            const without = (parts) => [
+                'unknown',
+                new RegExp(`could not be compared with it: it does not say which ${parts} it`),
+            ];
+            is(seen.unmarked, without('subject'), without('kind'), without('kind and subject'));
+            const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'].concat([
+                'index',
+                'subject-digest',
+                'attachment',
+                'root',
+            ]);
             const other = (part) => [
                 'failed',
                 new RegExp(`^Failed: what is shown is not entry 1 of the log: its ${part} is another`),
@@ -479,8 +500,14 @@ test(
         });
         await t.test('what was asked before a key was pinned does not come after it', () => {
             for (const what of ['records', 'files'])
-                assert.match(seen[`race of ${what}`].at(what === 'files' ? -1 : 0)[1], /not signed by the key that you pinned/);
-            assert.deepEqual(seen['race of files'].map(([name]) => name), ['failed', 'failed']);
+                assert.match(
+                    seen[`race of ${what}`].at(what === 'files' ? -1 : 0)[1],
+                    /not signed by the key that you pinned/,
+                );
+            assert.deepEqual(
+                seen['race of files'].map(([name]) => name),
+                ['failed', 'failed'],
+            );
         });
         await t.test('a log that comes under another name is refused until its key is pinned', () => {
             is(seen.moving, ['verified', /./]);
