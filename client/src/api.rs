@@ -124,6 +124,20 @@ pub struct ReleaseView {
     pub withdrawn_by: Option<LeafIndex>,
 }
 
+/// One value in a list: which record it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct EvaluationRow {
+    /// Where that stands.
+    pub index: LeafIndex,
+}
+
+/// `GET /api/v1/evaluations`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct EvaluationsView {
+    /// Oldest first; a record with several values is there several times.
+    pub evaluations: Vec<EvaluationRow>,
+}
+
 /// What `POST /api/v1/records` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PublishedView {

@@ -32,8 +32,8 @@ use candor_core::{Sha256, Verified};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    ModelView, ModelsView, PublishedView, PublisherView, PublishersView, RecordView, RecordsView,
-    ReleaseView,
+    EvaluationsView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView,
+    RecordView, RecordsView, ReleaseView,
 };
 use crate::problem::Problem;
 use crate::transport::{Request, RequestBody, Response, Transport};
@@ -394,6 +394,15 @@ impl LogClient {
             next = page.next;
         }
         Ok(rows)
+    }
+
+    /// The records that say of `release` that somebody did not find what was claimed: the first of them, by the log's list.
+    pub fn failures(&self, release: &ReleaseName) -> Result<Vec<LeafIndex>, LogError> {
+        let release = query_value(release);
+        let page: EvaluationsView = self.view(&format!(
+            "api/v1/evaluations?limit={PAGE_ITEMS}&outcome=failed-to-reproduce&release={release}"
+        ))?;
+        Ok(page.evaluations.into_iter().map(|it| it.index).collect())
     }
 
     /// The newest records about `release`, by whomever, until `is_enough` of those that were read so far. Says besides

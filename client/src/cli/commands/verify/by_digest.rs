@@ -21,6 +21,7 @@ use candor_core::merkle::LeafIndex;
 use candor_core::record::{Kind, ReleaseName};
 use candor_core::weights::{Manifest, ManifestFile};
 
+use super::failures;
 use super::folder::{How, judge_left_out, say_known, say_same};
 use super::lineage;
 use super::places::{FoundRelease, look_for_newer};
@@ -294,6 +295,7 @@ fn judge_found(
         "whether {first} is who you take it for, and {release} what you want: whoever has files can release them under a name of their own; name the release with `--as`"
     ));
     look_for_newer(&release, client, memory, &mut report)?;
+    failures::look(&release, made.others, client, memory, &mut report)?;
     report.found = found;
     Ok(report)
 }

@@ -18,6 +18,7 @@
 mod by_digest;
 mod chunks;
 mod evidence;
+mod failures;
 #[cfg(unix)]
 mod fetch;
 mod folder;
@@ -272,6 +273,7 @@ fn online(
     policy::judge(gate, basis, session, &mut report)?;
     report.note_accepted(&made.accepted);
     look_for_newer(release, &client, &memory, &mut report)?;
+    failures::look(release, made.others, &client, &memory, &mut report)?;
     lineage::judge(&made.verified, Some(&made.ancestors), &mut report);
     lineage::judge_base(basis, args, session, &mut report)?;
     Ok(report)

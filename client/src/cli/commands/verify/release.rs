@@ -10,6 +10,7 @@ use candor_core::merkle::TreeSize;
 use candor_core::record::kinds::Strength;
 use candor_core::record::{Predicate, PublisherName, PublisherState};
 
+use super::failures;
 use super::places::Logged;
 use super::report::{Doubt, Finding, Report, Signer};
 use crate::bundle_maker::Others;
@@ -85,6 +86,7 @@ pub(super) fn judge(bundle: &VerifiedBundle, from: From, report: &mut Report) {
     }
     judge_standing(bundle, &records, report);
     judge_subject(bundle, &records, from, report);
+    failures::judge(&records, report);
     let size = bundle.checkpoint.head.size;
     match from {
         From::Bundle => report.not_checked.push(format!(
