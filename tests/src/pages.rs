@@ -1,7 +1,7 @@
 //! The pages for people, as tests of them know them.
 
 /// Every kind of page: its path, its status, and words that it must show of [`crate::everything::Everything`].
-pub const PAGES: [(&str, u16, &str); 24] = [
+pub const PAGES: [(&str, u16, &str); 30] = [
     ("/", 200, "example-lab/tiny@1.0.0"),
     ("/search", 200, "zeta-lab/zed@1.1.0"),
     ("/search?q=tiny", 200, "example-lab/tiny@1.0.0"),
@@ -32,7 +32,16 @@ pub const PAGES: [(&str, u16, &str); 24] = [
         200,
         "who did not publish it",
     ),
-    ("/releases/example-lab/tiny-api@1.1.0", 200, "says why"),
+    (
+        "/releases/example-lab/tiny-api@1.1.0",
+        200,
+        "<q>It was wrong.</q>",
+    ),
+    (
+        "/releases/example-lab/tiny-api@1.0.0/evaluations",
+        200,
+        "zeta-lab</a> tried, and did not find what was claimed",
+    ),
     (
         "/releases/example-lab/tiny@1.0.0/files",
         200,
@@ -45,6 +54,15 @@ pub const PAGES: [(&str, u16, &str); 24] = [
     ),
     ("/records", 200, "Newest records"),
     ("/records/0", 200, "Place in the tree"),
+    ("/records/4", 200, "What answers"),
+    ("/records/10", 200, "What it says"),
+    ("/records/11", 200, "model.safetensors"),
+    (
+        "/records/13",
+        200,
+        "zeta-lab tried, and did not find what was claimed.",
+    ),
+    ("/records/15", 200, "In its author's words"),
     ("/records/99", 404, "There is no record"),
     (
         "/compare?a=example-lab/tiny@1.0.0&b=example-lab/tiny-api@1.0.0",

@@ -118,6 +118,11 @@ CREATE TABLE evaluation (
 );
 CREATE INDEX evaluation_by_release ON evaluation (release, task, metric, record, n);
 CREATE INDEX evaluation_by_release_and_record ON evaluation (release, record, n);
+CREATE INDEX evaluation_by_release_and_side ON evaluation (release, by_others, record, n);
+-- A row for each record that says so, so that nobody's record gets lost among many values.
+CREATE INDEX evaluation_by_failure ON evaluation (release, author, record)
+    WHERE outcome = 'failed-to-reproduce' AND n = 0 AND withdrawn_by IS NULL;
+CREATE INDEX evaluation_of_failure ON evaluation (release, record, n) WHERE outcome = 'failed-to-reproduce';
 CREATE INDEX evaluation_by_model ON evaluation (model, task, metric, record, n);
 CREATE INDEX evaluation_by_model_and_record ON evaluation (model, record, n);
 CREATE INDEX evaluation_by_task ON evaluation (task, metric, record, n);

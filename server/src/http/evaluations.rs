@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use candor_core::record::kinds::Outcome;
 use candor_core::record::{ModelName, PublisherName, ReleaseName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -35,6 +36,9 @@ pub(super) struct EvaluationParameters {
     author: Option<String>,
     /// `true`: only by others than the release's publisher; `false`: only by that one.
     by_others: Option<bool>,
+    /// Only with this outcome: `reported`, `reproduced` or `failed-to-reproduce`.
+    #[param(example = "failed-to-reproduce")]
+    outcome: Option<String>,
     /// `true`: those that were withdrawn too.
     withdrawn: Option<bool>,
     /// From where the page before ended.
@@ -133,9 +137,19 @@ impl EvaluationParameters {
             metric: self.metric.clone(),
             author: author.map(|it| it.to_string()),
             by_others: self.by_others,
+            outcome: self.outcome.as_deref().map(outcome).transpose()?,
             with_withdrawn: self.withdrawn.unwrap_or_default(),
         })
     }
+}
+
+/// The outcome with this name.
+fn outcome(name: &str) -> Result<Outcome, Problem> {
+    use Outcome::{FailedToReproduce, Reported, Reproduced};
+    let all = [Reported, Reproduced, FailedToReproduce];
+    let rule = "write reported, reproduced or failed-to-reproduce";
+    let found = all.into_iter().find(|it| it.name() == name);
+    found.ok_or_else(|| Problem::parameter("outcome", rule))
 }
 
 /// Lists what was measured, oldest first: with a model, a task and a metric, a time series.
@@ -168,6 +182,7 @@ pub(super) async fn list(
             ("limit", Some(limit.to_string())),
             ("metric", parameters.metric),
             ("model", parameters.model),
+            ("outcome", parameters.outcome),
             ("release", parameters.release),
             ("task", parameters.task),
             ("withdrawn", parameters.withdrawn.map(|it| it.to_string())),
@@ -187,14 +202,27 @@ pub(super) async fn list(
     ))
 }
 
+/// Who did not find what was claimed.
+#[derive(Serialize, ToSchema)]
+struct NotReproduced {
+    author: String,
+    /// The newest record of theirs that says so and was not withdrawn.
+    index: u64,
+}
+
 /// What was measured of a release, by whom, and whether they agree.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct ComparisonAnswer {
     release: String,
     /// By task, metric and number of examples in the prompt.
     measured: Vec<MeasuredAnswer>,
-    /// Whether there is more than was compared.
+    /// Whether there is more than was compared: the newest 10,000 values of its publisher, and as many of others.
     truncated: bool,
+    /// Who tried what was claimed and did not find it, whatever else was measured; those who said so first first.
+    not_reproduced: Vec<NotReproduced>,
+    /// Whether there are more of them.
+    more_not_reproduced: bool,
 }
 
 /// The same thing, measured by several.
@@ -244,6 +272,7 @@ pub(super) async fn compare(
         return Err(missing(&format!("release {name}"), &hint));
     }
     let found = catalogue.measurement(&name.to_string()).await?;
+    let failures = catalogue.failures(&name.to_string()).await?;
     let answer = ComparisonAnswer {
         release: name.to_string(),
         measured: found
@@ -252,6 +281,15 @@ pub(super) async fn compare(
             .map(MeasuredAnswer::from)
             .collect(),
         truncated: found.is_cut,
+        more_not_reproduced: failures.is_more,
+        not_reproduced: failures
+            .of_authors
+            .into_iter()
+            .map(|it| NotReproduced {
+                author: it.author,
+                index: number(it.record),
+            })
+            .collect(),
     };
     Ok(json(&headers, &answer))
 }

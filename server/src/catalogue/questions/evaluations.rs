@@ -1,15 +1,18 @@
 //! What was measured, by whom, and whether they agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr;
 
 use super::Conditions;
+use candor_core::record::kinds::Outcome;
+
 use crate::catalogue::Catalogue;
 use crate::catalogue::sql::{Columns, Row};
 use crate::storage::StorageError;
 
-/// How many results of a release are compared at most, the newest ones first.
-const COMPARED_MAX: u32 = 10_000;
+/// How many results of a release are compared at most, the newest ones first: so many of its publisher, and so many of
+/// others, so that neither side can publish the other's out of sight.
+pub const COMPARED_MAX: u32 = 10_000;
 
 /// How many standard errors of their difference two values may be apart and still agree: some 95 of 100 honest pairs
 /// are no further apart than 1.96.
@@ -71,6 +74,8 @@ pub struct EvaluationFilter {
     pub author: Option<String>,
     /// By others than the release's publisher, or by that one alone.
     pub by_others: Option<bool>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
     /// Whether those that were withdrawn are asked for too.
     pub with_withdrawn: bool,
 }
@@ -219,6 +224,13 @@ impl EvaluationFilter {
             conditions.add_if(condition, value.as_deref());
         }
         conditions.add_if("by_others = ?", self.by_others.map(i64::from));
+        match self.outcome {
+            // As it stands in the index, which a value in its place would not lead to.
+            Some(Outcome::FailedToReproduce) => {
+                conditions.add("outcome = 'failed-to-reproduce'", []);
+            }
+            outcome => conditions.add_if("outcome = ?", outcome.map(Outcome::name)),
+        }
         if !self.with_withdrawn {
             conditions.add("withdrawn_by IS NULL", []);
         }
@@ -252,21 +264,26 @@ impl Catalogue {
 
     /// All that was measured of a release, put together by what was measured.
     pub async fn measurement(&self, release: &str) -> Result<Measurement, StorageError> {
-        let select = format!(
-            "SELECT {EVALUATION} FROM evaluation WHERE release = $1 AND withdrawn_by IS NULL
-             ORDER BY record DESC, n DESC LIMIT $2"
-        );
-        let values = vec![release.into(), i64::from(COMPARED_MAX + 1).into()];
-        let rows = self.pool.rows(select, values).await?;
-        let is_cut = rows.len() > COMPARED_MAX as usize;
+        let mut is_cut = false;
         let mut found: BTreeMap<(String, String, Option<i64>), Vec<Evaluation>> = BTreeMap::new();
-        for row in rows.iter().take(COMPARED_MAX as usize) {
-            let it = evaluation_of(row)?;
-            let key = (it.task.clone(), it.metric.clone(), it.few_shot);
-            let values = found.entry(key).or_default();
-            // The newest of each author comes first.
-            if values.iter().all(|other| other.author != it.author) {
-                values.push(it);
+        for by_others in [0_i64, 1] {
+            let select = format!(
+                "SELECT {EVALUATION} FROM evaluation
+                 WHERE release = $1 AND by_others = $2 AND withdrawn_by IS NULL
+                 ORDER BY record DESC, n DESC LIMIT $3"
+            );
+            let limit = i64::from(COMPARED_MAX + 1);
+            let values = vec![release.into(), by_others.into(), limit.into()];
+            let rows = self.pool.rows(select, values).await?;
+            is_cut |= rows.len() > COMPARED_MAX as usize;
+            let mut seen = HashSet::new();
+            for row in rows.iter().take(COMPARED_MAX as usize) {
+                let it = evaluation_of(row)?;
+                let key = (it.task.clone(), it.metric.clone(), it.few_shot);
+                // The newest of each author comes first.
+                if seen.insert((key.clone(), it.author.clone())) {
+                    found.entry(key).or_default().push(it);
+                }
             }
         }
         let measured = found

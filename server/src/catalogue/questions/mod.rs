@@ -3,6 +3,7 @@
 
 mod api_versions;
 mod evaluations;
+mod failures;
 mod files;
 mod lineage;
 mod models;
@@ -12,8 +13,9 @@ mod withdrawals;
 
 pub use api_versions::{ApiVersion, ApiVersionFilter, Until};
 pub use evaluations::{
-    Agreement, Evaluation, EvaluationFilter, EvaluationPlace, Measured, Measurement,
+    Agreement, COMPARED_MAX, Evaluation, EvaluationFilter, EvaluationPlace, Measured, Measurement,
 };
+pub use failures::{Failure, Failures};
 pub use files::{FileHolder, FilePlace};
 pub use lineage::{Direction, Edge, LINEAGE_DEPTH_MAX, Lineage, LineageLimit, Node};
 pub use models::ModelOrder;

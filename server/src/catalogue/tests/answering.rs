@@ -60,6 +60,54 @@ async fn lineage_goes_up_and_down_as_far_as_it_is_asked_to() {
 }
 
 #[tokio::test]
+async fn many_values_hide_nobody_who_did_not_find_what_was_claimed() {
+    let mut records = Records::default();
+    for author in ["lab", "first", "second", "third"] {
+        records.publisher(author, author);
+    }
+    records.card("lab/m@1", "A model.", |_| {});
+    let failed = Outcome::FailedToReproduce;
+    let tasks = [("a", 0.1, None), ("b", 0.2, None)];
+    let old = records.evaluation_with("second", "lab/m@1", &tasks, failed);
+    let taken_back = records.evaluation_with("third", "lab/m@1", &tasks, failed);
+    records.withdraw("third", "lab/m@1", taken_back, Scope::Record);
+    let other = records.evaluation_with("first", "lab/m@1", &tasks, failed);
+    let new = records.evaluation_with("second", "lab/m@1", &[("a", 0.3, None)], failed);
+    // One more than is compared, by the release's own publisher.
+    let names: Vec<String> = (0..=COMPARED_MAX).map(|n| format!("task {n}")).collect();
+    let many: Vec<_> = names.iter().map(|it| (it.as_str(), 1.0, None)).collect();
+    records.evaluation("lab", "lab/m@1", &many);
+    let catalogues = Catalogues::of(&records).await;
+    let found = answer!(catalogues, catalogue => catalogue.failures("lab/m@1"));
+    let found: Vec<_> = found
+        .of_authors
+        .iter()
+        .map(|it| (it.author.as_str(), it.first, it.record))
+        .collect();
+    let at = |statement| records.index_of(statement);
+    assert_eq!(
+        found,
+        [
+            ("second", at(old), at(new)),
+            ("first", at(other), at(other))
+        ]
+    );
+    let found = answer!(catalogues, catalogue => catalogue.measurement("lab/m@1"));
+    assert!(found.is_cut);
+    let by_others = found.measured.iter().flat_map(|it| &it.values);
+    assert_eq!(by_others.filter(|it| it.by_others).count(), 3);
+    let filter = EvaluationFilter {
+        release: Some("lab/m@1".to_owned()),
+        outcome: Some(failed),
+        ..EvaluationFilter::default()
+    };
+    let listed = answer!(catalogues, catalogue => catalogue.evaluations(&filter, None, 100));
+    assert_eq!(listed.len(), 5, "{listed:?}");
+    let none = answer!(catalogues, catalogue => catalogue.failures("lab/none@1"));
+    assert_eq!(none, Failures::default());
+}
+
+#[tokio::test]
 async fn whoever_measures_the_same_agrees_or_differs() {
     let mut records = Records::default();
     for lab in ["lab", "other", "third"] {

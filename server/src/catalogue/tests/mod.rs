@@ -136,6 +136,16 @@ impl Records {
         release: &str,
         results: &[(&str, f64, Option<f64>)],
     ) -> Sha256 {
+        self.evaluation_with(author, release, results, Outcome::Reported)
+    }
+
+    fn evaluation_with(
+        &mut self,
+        author: &str,
+        release: &str,
+        results: &[(&str, f64, Option<f64>)],
+        outcome: Outcome,
+    ) -> Sha256 {
         let result = |(task, value, error): &(&str, f64, Option<f64>)| EvaluationResult {
             task: (*task).to_owned(),
             metric: "acc".to_owned(),
@@ -155,8 +165,8 @@ impl Records {
             results: results.iter().map(result).collect(),
             config: None,
             raw_results: None,
-            outcome: Outcome::Reported,
-            answers: None,
+            outcome,
+            answers: (outcome != Outcome::Reported).then(|| Sha256::of("a claim")),
             date: None,
             annotations: serde_json::Map::new(),
         });

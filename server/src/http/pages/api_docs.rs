@@ -126,7 +126,7 @@ fn example(path: &str, method: &str, parameters: &[Parameter]) -> Option<String>
 /// `GET /docs/api`
 pub(super) async fn api_docs(State(log): Shared) -> Page {
     Ok(Html::of(&ApiDocs {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         tags: &TAGS,
     }))
 }

@@ -92,7 +92,7 @@ pub(super) async fn compare(
         Some(Both::of(&log, &catalogue, &a, &b).await?)
     };
     Ok(Html::of(&ComparePage {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         asked_a,
         asked_b,
         both,

@@ -56,7 +56,7 @@ pub(super) async fn home(State(log): Shared) -> Page {
         checkpoint: released.checkpoint.clone(),
         records: records.iter().map(Listed::of).collect(),
         found,
-        frame: Frame::of(&log).with_feed("/feed.atom"),
+        frame: Frame::of(&log).await.with_feed("/feed.atom"),
     }))
 }
 

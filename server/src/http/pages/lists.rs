@@ -73,7 +73,7 @@ pub(super) async fn records(
         next_page("/records", &parameters)
     });
     Ok(Html::of(&Records {
-        frame: Frame::of(&log).with_feed("/feed.atom"),
+        frame: Frame::of(&log).await.with_feed("/feed.atom"),
         rows: rows.iter().map(Listed::of).collect(),
         kind: kind.unwrap_or_default(),
         publisher: publisher.unwrap_or_default(),
@@ -121,7 +121,7 @@ pub(super) async fn models(
         .into_iter()
         .map(|(model, newest)| (ListedRelease::of(&newest), model.releases));
     Ok(Html::of(&Models {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         rows: shown.collect(),
         next,
     }))
@@ -158,7 +158,7 @@ pub(super) async fn publishers(
         .into_iter()
         .map(|row| (row.name.to_string(), row.display_name));
     Ok(Html::of(&Publishers {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         rows: publishers.collect(),
         next,
     }))
@@ -192,7 +192,7 @@ pub(super) async fn withdrawals(
         (it, path)
     });
     Ok(Html::of(&Withdrawals {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         rows: shown.collect(),
         next,
     }))

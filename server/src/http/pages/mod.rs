@@ -15,10 +15,12 @@ mod cache;
 mod compare;
 mod home;
 mod lists;
+mod measured;
 mod model;
 mod publisher;
 mod record;
 mod release;
+mod said;
 mod search;
 mod shown;
 mod static_files;
@@ -42,6 +44,7 @@ use tower_http::compression::CompressionLayer;
 use super::answer::etag_value;
 use super::problem::{Name, Problem};
 use super::{Log, Shared};
+use crate::releases::Released;
 pub(super) use shown::kind_name;
 
 /// The style sheet, which stands in each page: the first request shows all of it.
@@ -82,11 +85,17 @@ struct Frame {
 }
 
 impl Frame {
-    fn of(log: &Log) -> Self {
+    /// The log's newest tree is the one that a page is kept for ([`cache::Key`]), so a page says its size too.
+    async fn of(log: &Log) -> Self {
+        Self::at(log, &*log.sequencer.newest().await)
+    }
+
+    /// With the size of this tree.
+    fn at(log: &Log, released: &Released) -> Self {
         Self {
             origin: log.identity.origin.to_string(),
             key: log.identity.key.to_string(),
-            size: log.sequencer.released().head.size.get(),
+            size: released.head.size.get(),
             style: STYLE,
             feed: None,
             question: String::new(),
@@ -148,6 +157,10 @@ pub(super) fn routes(log: Arc<Log>) -> Router<Arc<Log>> {
         .route("/models/{publisher}/{model}", get(model::model))
         .route("/releases/{publisher}/{release}", get(release::release))
         .route("/releases/{publisher}/{release}/files", get(release::files))
+        .route(
+            "/releases/{publisher}/{release}/evaluations",
+            get(measured::evaluations),
+        )
         .route("/releases/{publisher}/{release}/card", get(release::card))
         .route("/records", get(lists::records))
         .route("/records/{id}", get(record::record))
@@ -231,7 +244,8 @@ fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
     let html = Html::with(
         status,
         &ProblemPage {
-            frame: Frame::of(log),
+            // What is known at once: the storage may be what does not answer.
+            frame: Frame::at(log, &log.sequencer.released()),
             status: status.as_u16(),
             title: problem.name().title().to_owned(),
             detail: problem.detail().to_owned(),

@@ -62,6 +62,12 @@ pub(super) struct ShownApiVersion {
     pub(super) behind: Option<(String, String)>,
     pub(super) from: String,
     pub(super) until: String,
+    pub(super) provider: String,
+    pub(super) endpoint: String,
+    /// The API version that it says to take the place of, and where that is shown.
+    pub(super) replaces: Option<(String, String)>,
+    /// What its clients get besides, as its record says: on its own page.
+    pub(super) settings: Vec<(&'static str, String)>,
 }
 
 /// `GET /models/{publisher}/{model}`
@@ -100,7 +106,9 @@ pub(super) async fn model(
     let plots = plots(&catalogue, &text).await?;
     let api_versions = api_versions(&catalogue, &text).await?;
     Ok(Html::of(&ModelPage {
-        frame: Frame::of(&log).with_feed(format!("/models/{name}/feed.atom")),
+        frame: Frame::of(&log)
+            .await
+            .with_feed(format!("/models/{name}/feed.atom")),
         publisher: name.publisher().to_string(),
         path: format!("/models/{name}"),
         total: found.releases,
@@ -138,14 +146,19 @@ async fn api_versions(catalogue: &Catalogue, model: &str) -> Result<Vec<ApiVersi
 impl ShownApiVersion {
     pub(super) fn of(it: ApiVersion) -> Self {
         let short = |time: &str| time.replace('T', " ").replace('Z', " UTC");
+        let linked = |name: String| {
+            let path = format!("/releases/{}", in_path(&name));
+            (name, path)
+        };
         Self {
+            provider: it.provider,
+            endpoint: it.endpoint,
+            replaces: it.replaces.map(linked),
+            settings: Vec::new(),
             path: format!("/releases/{}", in_path(&it.name)),
             name: it.name,
             model_id: it.model_id,
-            behind: it.behind.map(|name| {
-                let path = format!("/releases/{}", in_path(&name));
-                (name, path)
-            }),
+            behind: it.behind.map(linked),
             from: short(&it.valid_from),
             until: it
                 .valid_until

@@ -78,7 +78,9 @@ pub(super) async fn publisher(State(log): Shared, PathOf(name): PathOf<String>) 
         .await?;
     let retired = page.state.retired.iter();
     Ok(Html::of(&PublisherPage {
-        frame: Frame::of(&log).with_feed(format!("/publishers/{name}/feed.atom")),
+        frame: Frame::of(&log)
+            .await
+            .with_feed(format!("/publishers/{name}/feed.atom")),
         display_name: newest.display_name.clone(),
         url: newest.url.clone(),
         contact: newest.contact.clone(),

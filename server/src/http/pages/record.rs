@@ -7,6 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use candor_core::merkle::{Hash, LeafHash, LeafIndex, TreeSize};
 use candor_core::record::SignedRecord;
 
+use super::said::Said;
 use super::shown::{self, Listed};
 use super::{Frame, Html, Page};
 use crate::drawing::{PathStep, position};
@@ -27,6 +28,7 @@ struct RecordPage {
     subject_sha256: String,
     leaf_hash: String,
     signed_by: Vec<(String, String)>,
+    said: Said,
     statement: String,
     is_cut: bool,
     attachments: Vec<(String, String, String)>,
@@ -56,7 +58,7 @@ pub(super) async fn record(State(log): Shared, PathOf(id): PathOf<String>) -> Pa
         // A storage that does not answer says nothing about what is there.
         Err(problem) if problem.name().status() >= 500 => return Err(problem),
         Ok(None) | Err(_) => {
-            let frame = Frame::of(&log);
+            let frame = Frame::of(&log).await;
             return Ok(Html::with(StatusCode::NOT_FOUND, &Missing { frame, id }));
         }
     };
@@ -76,13 +78,14 @@ pub(super) async fn record(State(log): Shared, PathOf(id): PathOf<String>) -> Pa
     let signatures = signed.envelope().signatures().iter();
     let size = released.head.size.get();
     Ok(Html::of(&RecordPage {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         record: Listed::of(&logged.row),
         subject_sha256: logged.row.subject_sha256.to_string(),
         leaf_hash: leaf.to_string(),
         signed_by: signatures
             .map(|it| (it.keyid.clone(), BASE64_STANDARD.encode(&it.sig)))
             .collect(),
+        said: Said::of(&log, statement).await?,
         is_cut: text.len() > STATEMENT_BYTES_MAX,
         statement: cut(text),
         attachments: attachments

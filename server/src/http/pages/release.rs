@@ -7,15 +7,17 @@ use askama::Template;
 use axum::extract::State;
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
-use candor_core::record::kinds::{Outcome, TrainingConfig, Weights};
+use candor_core::record::kinds::{TrainingConfig, Weights};
 use candor_core::record::{Predicate, ReleaseName, SignedRecord, Statement};
 use candor_core::weights::{Manifest, ManifestFile};
 
+use super::measured::{Notices, ShownMeasured};
 use super::model::{Plots, ShownApiVersion, draw_plots};
-use super::shown::{self, Listed, ListedRelease, in_path, value};
+use super::said::settings_of_api;
+use super::shown::{self, Listed, ListedRelease, ShownWithdrawal, in_path};
 use super::{Frame, Html, Page};
 use crate::catalogue::questions::{
-    Agreement, Direction, Evaluation, LineageLimit, Measured, Measurement,
+    Agreement, COMPARED_MAX, Direction, Evaluation, LineageLimit, Measured, Measurement,
 };
 use crate::catalogue::{Catalogue, Release};
 use crate::drawing::{GraphEdge, GraphNode, graph};
@@ -75,47 +77,6 @@ impl ShownFile {
     }
 }
 
-/// What was measured, in words.
-struct ShownMeasured {
-    task: String,
-    metric: String,
-    few_shot: Option<i64>,
-    agreement: &'static str,
-    agreement_words: &'static str,
-    values: Vec<ShownValue>,
-}
-
-struct ShownValue {
-    author: String,
-    by_others: bool,
-    value: String,
-    record: i64,
-}
-
-impl ShownMeasured {
-    fn of(measured: &Measured) -> Self {
-        let values = measured.values.iter().map(|it| ShownValue {
-            author: it.author.clone(),
-            by_others: it.by_others,
-            value: value(it.value, it.standard_error),
-            record: it.record,
-        });
-        Self {
-            task: measured.task.clone(),
-            metric: measured.metric.clone(),
-            few_shot: measured.few_shot,
-            agreement: measured.agreement.name(),
-            agreement_words: match measured.agreement {
-                Agreement::Alone => "one author: nothing to compare",
-                Agreement::Agree => "they agree",
-                Agreement::Differ => "they differ",
-                Agreement::Unknown => "not the same, and not all say how sure they are",
-            },
-            values: values.collect(),
-        }
-    }
-}
-
 /// How a release was made, in words.
 struct Training {
     record: u64,
@@ -148,10 +109,14 @@ struct ReleasePage {
     /// Who they are.
     other_authors: Vec<String>,
     /// Who tried and did not find what was claimed, and the record that says so.
-    not_reproduced: Vec<(String, i64)>,
+    notices: Notices,
+    has_notices: bool,
+    /// Why it was withdrawn, if it was.
+    withdrawal: Option<ShownWithdrawal>,
     agree: usize,
     differ: usize,
     is_cut: bool,
+    compared_max: u32,
     plots: Plots,
     records: Vec<Listed>,
     more_records: bool,
@@ -183,6 +148,7 @@ pub(super) async fn release(
         None => (None, Vec::new()),
     };
     let measurement = catalogue.measurement(&text).await?;
+    let failures = catalogue.failures(&text).await?;
     let api_version = catalogue.api_version(&text).await?;
     let agreement = |wanted: Agreement| {
         measurement
@@ -193,17 +159,14 @@ pub(super) async fn release(
     };
     let by_others = |it: &&Measured| it.values.iter().any(|value| value.by_others);
     let values = measurement.measured.iter().flat_map(|it| &it.values);
-    let not_reproduced: BTreeSet<(&str, i64)> = values
-        .clone()
-        .filter(|it| it.outcome == Outcome::FailedToReproduce.name())
-        .map(|it| (it.author.as_str(), it.record))
-        .collect();
     let other_authors: BTreeSet<&str> = values
         .filter(|it| it.by_others)
         .map(|it| it.author.as_str())
         .collect();
     Ok(Html::of(&ReleasePage {
-        frame: Frame::of(&log).with_feed(format!("/models/{}/feed.atom", name.model())),
+        frame: Frame::of(&log)
+            .await
+            .with_feed(format!("/models/{}/feed.atom", name.model())),
         licence_name: own.licence_name.clone(),
         weights: own.weights.as_ref().map(|(index, _)| *index),
         root: own
@@ -222,15 +185,18 @@ pub(super) async fn release(
             .training
             .as_ref()
             .map(|(record, config)| Training::of(*record, config)),
-        api_version: api_version.map(ShownApiVersion::of),
+        api_version: api_version.map(|it| ShownApiVersion {
+            settings: own.api.clone(),
+            ..ShownApiVersion::of(it)
+        }),
         lineage: draw_lineage(&catalogue, &text).await?,
         measured_total: measurement.measured.len(),
         others: measurement.measured.iter().filter(by_others).count(),
         other_authors: other_authors.into_iter().map(str::to_owned).collect(),
-        not_reproduced: not_reproduced
-            .into_iter()
-            .map(|(author, record)| (author.to_owned(), record))
-            .collect(),
+        notices: Notices::of(&log, &failures).await?,
+        has_notices: !failures.of_authors.is_empty(),
+        withdrawal: withdrawal_of(&log, known.fallen_by).await?,
+        compared_max: COMPARED_MAX,
         agree: agreement(Agreement::Agree),
         differ: agreement(Agreement::Differ),
         is_cut: measurement.is_cut,
@@ -247,7 +213,7 @@ pub(super) async fn release(
     }))
 }
 
-fn not_here(name: &ReleaseName) -> Problem {
+pub(super) fn not_here(name: &ReleaseName) -> Problem {
     missing(
         &format!("release {name}"),
         &format!(
@@ -257,12 +223,27 @@ fn not_here(name: &ReleaseName) -> Problem {
     )
 }
 
+/// What the withdrawal at `index` says.
+async fn withdrawal_of(log: &Log, index: Option<i64>) -> Result<Option<ShownWithdrawal>, Problem> {
+    let Some(index) = index.and_then(|it| u64::try_from(it).ok()) else {
+        return Ok(None);
+    };
+    let logged = log.view(log.storage.record(LeafIndex::new(index))).await?;
+    let statement = logged.as_ref().map(statement).transpose()?;
+    Ok(statement.and_then(|it| match it.predicate {
+        Predicate::Withdrawal(it) => Some(ShownWithdrawal::of(&it)),
+        _ => None,
+    }))
+}
+
 /// What a release's own publisher says of it.
 #[derive(Default)]
 struct Own {
     licence_name: Option<String>,
     weights: Option<(u64, Weights)>,
     training: Option<(u64, TrainingConfig)>,
+    /// What answers, and with which settings.
+    api: Vec<(&'static str, String)>,
 }
 
 impl Own {
@@ -277,17 +258,15 @@ impl Own {
                 Predicate::ModelCard(card) => own.licence_name = card.license_name,
                 Predicate::Weights(weights) => own.weights = Some((index, weights)),
                 Predicate::TrainingConfig(config) => own.training = Some((index, config)),
-                Predicate::Publisher(_)
-                | Predicate::ApiVersion(_)
-                | Predicate::Evaluation(_)
-                | Predicate::Withdrawal(_) => {}
+                Predicate::ApiVersion(it) => own.api = settings_of_api(&it),
+                Predicate::Publisher(_) | Predicate::Evaluation(_) | Predicate::Withdrawal(_) => {}
             }
         }
         Ok(own)
     }
 }
 
-fn statement(logged: &LoggedRecord) -> Result<Statement, StorageError> {
+pub(super) fn statement(logged: &LoggedRecord) -> Result<Statement, StorageError> {
     let record = SignedRecord::from_entry(&logged.entry).map_err(StorageError::damaged)?;
     Ok(record.statement().clone())
 }
@@ -318,7 +297,7 @@ impl Training {
 }
 
 /// The digest of a release's manifest, and its first files.
-async fn files_of(
+pub(super) async fn files_of(
     log: &Log,
     weights: &Weights,
     count: usize,
@@ -421,7 +400,7 @@ pub(super) async fn draw_lineage(
 
 /// What was measured, with what several measured first, and of that what they differ in; then what others did alone, since
 /// the publisher's own word is the least telling.
-fn most_telling(measurement: &Measurement) -> Vec<&Measured> {
+pub(super) fn most_telling(measurement: &Measurement) -> Vec<&Measured> {
     let mut measured: Vec<&Measured> = measurement.measured.iter().collect();
     measured.sort_by_key(|it| match it.agreement {
         Agreement::Differ => 0,
@@ -479,7 +458,7 @@ pub(super) async fn files(
     };
     let (manifest, files) = files_of(&log, &weights, ALL_FILES).await?;
     Ok(Html::of(&FilesPage {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         release: ListedRelease::of(&known),
         manifest,
         files,
@@ -507,7 +486,7 @@ pub(super) async fn card(
     let card =
         card.ok_or_else(|| missing(&format!("a card of {name}"), "it has no model-card record"))?;
     Ok(Html::of(&CardPage {
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
         release: ListedRelease::of(&known),
         card,
     }))

@@ -122,7 +122,7 @@ pub(super) async fn search(
     if parameters.newest.is_none() && !is_digest {
         parameters.newest = Some(true);
     }
-    let mut frame = Frame::of(&log);
+    let mut frame = Frame::of(&log).await;
     frame.question = parameters.q.clone().unwrap_or_default();
     let mut page = SearchPage {
         frame,

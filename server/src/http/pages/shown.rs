@@ -1,6 +1,7 @@
 //! What several pages show in one way: names with their links, times, sizes, and records with their verdicts.
 
 use candor_core::record::Kind;
+use candor_core::record::kinds::Withdrawal;
 
 use crate::calendar::rfc3339_of_ms;
 use crate::catalogue::Release;
@@ -90,6 +91,39 @@ pub(in crate::http) fn kind_name(kind: Kind) -> &'static str {
         Kind::ApiVersion => "API version",
         Kind::Evaluation => "evaluation",
         Kind::Withdrawal => "withdrawal",
+    }
+}
+
+/// Why something was withdrawn.
+pub(super) struct ShownWithdrawal {
+    pub(super) reason: &'static str,
+    pub(super) explanation: String,
+    /// What to use instead, and where it is shown.
+    pub(super) replacement: Option<(String, String)>,
+}
+
+impl ShownWithdrawal {
+    pub(super) fn of(it: &Withdrawal) -> Self {
+        Self {
+            reason: it.reason.name(),
+            explanation: shortened(&it.explanation, EXPLANATION_CHARS_MAX),
+            replacement: it.replacement.as_ref().map(|name| {
+                let name = name.to_string();
+                let path = format!("/releases/{}", in_path(&name));
+                (name, path)
+            }),
+        }
+    }
+}
+
+/// How much of an explanation stands in a notice: its record has all of it.
+const EXPLANATION_CHARS_MAX: usize = 400;
+
+/// The first characters of a text, and a sign that there are more.
+pub(super) fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

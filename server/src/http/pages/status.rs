@@ -89,6 +89,6 @@ pub(super) async fn status(State(log): Shared) -> Page {
         } else {
             "open to anybody"
         },
-        frame: Frame::of(&log),
+        frame: Frame::of(&log).await,
     }))
 }
