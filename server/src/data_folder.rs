@@ -7,6 +7,7 @@
 //! operator-key.pem admits publishers
 //! catalogue.db     what is searched: derived from the log, and made again where it is missing
 //! last-signed      the newest checkpoint that was signed
+//! demonstration    there where `demo-data` made the log: pages and the server say so
 //! reserve          room for a start on a full disk
 //! lock             held while a server runs
 //! .candor-init-…/  a log in the making: see `init`
@@ -131,6 +132,11 @@ impl DataFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// That the log was made to show what a log is.
+    pub fn demonstration(&self) -> PathBuf {
+        self.0.join("demonstration")
     }
 
     /// The database.

@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -283,6 +283,13 @@ async fn start(
         metrics: Arc::clone(&metrics),
     };
     let webhooks = Webhooks::start(parts, &settings.webhooks, stop)?;
+    let is_demonstration = settings.data.demonstration().exists();
+    if is_demonstration {
+        warn!(
+            marker = %settings.data.demonstration().display(),
+            "this log is a demonstration: anybody can make the keys of its publishers"
+        );
+    }
     let log = Arc::new(Log {
         identity,
         storage,
@@ -305,6 +312,7 @@ async fn start(
             Some(_) => Operations::Apart,
             None => Operations::Here,
         },
+        is_demonstration,
         request_time_max: settings.request_time_max,
     });
     Ok(Running {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::figures::{self, METASEQ, PYTHIA, accuracies};
-use super::lab::{Document, Draft, NOTE, empty_card, note, release};
+use super::lab::{Document, Draft, NO_SUCH_API, NOTE, empty_card, note, release};
 use super::published::{ELEUTHER, META, opt, publisher, shards};
 use super::story::{Logged, Story};
 use super::{DemoDataError, checksums};
@@ -146,7 +146,7 @@ async fn api_versions(story: &mut Story<'_>, weights: &Logged) -> Result<(), Dem
             statement: Some(weights.statement),
         }),
         replaces: None,
-        annotations: note(NOTE),
+        annotations: note(NO_SUCH_API),
         ..stated
     };
     let of_september = ApiVersion {

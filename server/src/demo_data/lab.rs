@@ -18,6 +18,9 @@ use super::DemoDataError;
 /// What every record says that carries something real, or a real name.
 pub(super) const NOTE: &str = "A demonstration. The labs named here did not publish this record.";
 
+/// What a record says of an API that is made up.
+pub(super) const NO_SUCH_API: &str = "A demonstration. There never was such an API, and the lab named here did not publish this record.";
+
 /// What every record says that is made up.
 pub(super) const MADE_UP: &str = "A demonstration. The lab, the model and all numbers are made up.";
 

@@ -51,6 +51,13 @@ impl ModelFolder {
             path: folder.to_owned(),
             error,
         })?;
+        if !holds_weights(&manifest) {
+            let rule = format!(
+                "it has no file of weights: there should be one that ends in {}",
+                WEIGHTS.join(", ")
+            );
+            return Err(form(folder, rule));
+        }
         let format = format(&manifest);
         let weights = |weights: Weights| Weights {
             format: format.map(str::to_owned),
@@ -74,6 +81,30 @@ impl ModelFolder {
         story.publish(&self.publisher, self.drafts).await?;
         Ok(())
     }
+}
+
+/// How the names of files end that have weights in them, in the formats that `candor release` reads, and others' own.
+const WEIGHTS: [&str; 12] = [
+    ".safetensors",
+    ".gguf",
+    ".onnx",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".npz",
+    ".npy",
+    ".h5",
+    ".msgpack",
+    ".tflite",
+];
+
+fn holds_weights(manifest: &Manifest) -> bool {
+    let mut files = manifest.files().iter();
+    files.any(|file| {
+        let path = file.path.as_str().to_ascii_lowercase();
+        WEIGHTS.iter().any(|ending| path.ends_with(ending))
+    })
 }
 
 /// The format of the weights, by the names of the files; nothing where no name tells.
@@ -222,7 +253,16 @@ mod tests {
             error.contains("config.json") && error.contains("link"),
             "{error}"
         );
-        let named = folder(&[("README.md", "---\nlanguage: \"\u{7}\"\n---\n")]);
+        let without = folder(&[("README.md", "# Notes"), ("notes.txt", "x")]);
+        let error = read(&without).err().expect("no weights");
+        assert!(
+            error.contains("no file of weights") && error.contains(".safetensors"),
+            "{error}"
+        );
+        let named = folder(&[
+            ("README.md", "---\nlanguage: \"\u{7}\"\n---\n"),
+            ("model.safetensors", "weights"),
+        ]);
         let error = read(&named).err().expect("no language");
         assert!(
             error.contains("example-lab/tiny@1.0.0") && error.contains("/predicate/languages"),

@@ -25,9 +25,9 @@ use candor_core::weights::Manifest;
 use serde_json::{Map, json};
 
 use super::figures::{self, METASEQ, PYTHIA, from};
-use super::lab::{Document, Draft, NOTE, empty_card, note, release};
+use super::lab::{Document, Draft, NO_SUCH_API, NOTE, empty_card, note, release};
 use super::story::{Logged, Story};
-use super::{DemoDataError, checksums, config, harness, name_of, read_document, read_text};
+use super::{DemoDataError, checksums, config, form, harness, name_of, read_document, read_text};
 
 pub(super) const META: &str = "meta-ai";
 pub(super) const ELEUTHER: &str = "eleutherai";
@@ -42,12 +42,26 @@ pub(super) struct PublishedData {
     evaluations: Vec<(&'static str, Draft)>,
 }
 
+/// What should be in the folder.
+const LAYOUT: &str = "What labs published of OPT and Pythia is expected, under these names: \
+opt/model_card.md, opt/data_card.md, opt/opt175b_md5sum_shards.csv, opt/opt66b_md5sum_shards.csv and \
+opt/evals/opt-{125m,66b}.json, from projects/OPT of facebookresearch/metaseq and evals/opt of EleutherAI/pythia; \
+pythia/configs/pythia-{70m,6.9b,12b}.yml and \
+pythia/evals/pythia-70m_step{1000,33000,143000}.zero-shot.json, from EleutherAI/pythia. \
+Without --from, the program brings examples of its own";
+
 /// Where files are.
 struct Folder<'a>(&'a Path);
 
 impl PublishedData {
     /// Reads all files.
     pub(super) fn read(folder: &Path) -> Result<Self, DemoDataError> {
+        for part in ["opt", "pythia"] {
+            if !folder.join(part).is_dir() {
+                let rule = format!("it has no folder {part}/. {LAYOUT}");
+                return Err(form(folder, rule));
+            }
+        }
         let folder = Folder(folder);
         let mut evaluations = Vec::new();
         let mut opt = Vec::new();
@@ -214,11 +228,6 @@ fn api_versions(weights: candor_core::Sha256) -> Vec<Draft> {
             statement: Some(weights),
         })
     };
-    let annotations = || {
-        note(
-            "A demonstration. There never was such an API, and the lab named here did not publish this record.",
-        )
-    };
     let first = ApiVersion {
         provider: "Meta AI".to_owned(),
         endpoint: "https://opt.example.org/v1/completions".to_owned(),
@@ -237,7 +246,7 @@ fn api_versions(weights: candor_core::Sha256) -> Vec<Draft> {
         valid_from: "2022-05-03T00:00:00Z".to_owned(),
         valid_until: Some("2022-09-01T00:00:00Z".to_owned()),
         replaces: None,
-        annotations: annotations(),
+        annotations: note(NO_SUCH_API),
     };
     let second = ApiVersion {
         decoding: Some(Decoding {

@@ -207,6 +207,7 @@ pub(super) struct QueryOf<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        refuse_nul("path", parts.uri.path())?;
         let path = Path::<T>::from_request_parts(parts, state).await;
         path.map(|Path(value)| Self(value))
             .map_err(|error| Problem::parameter("path", &error.body_text()))
@@ -216,6 +217,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        refuse_nul("query", parts.uri.query().unwrap_or_default())?;
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(value)| Self(value)).map_err(|error| {
             let text = error.body_text();
@@ -223,6 +225,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
             Problem::parameter("query", rule.unwrap_or(&text))
         })
     }
+}
+
+/// No name and no word has U+0000 in it, and Postgres takes no text that has. As it stands in an address, it is `%00` and
+/// nothing else is: the percent sign itself is `%25`.
+fn refuse_nul(place: &str, escaped: &str) -> Result<(), Problem> {
+    if escaped.contains("%00") {
+        return Err(Problem::parameter(place, "leave out U+0000, written %00"));
+    }
+    Ok(())
 }
 
 /// A problem of this name, for things that are not there.

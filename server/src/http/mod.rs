@@ -108,6 +108,8 @@ pub struct Log {
     pub address_header: Option<HeaderName>,
     /// Where operators are answered.
     pub operations: Operations,
+    /// Whether it was made by `demo-data`, with keys that anybody can make.
+    pub is_demonstration: bool,
     /// How long one request may take, body included.
     pub request_time_max: Duration,
 }

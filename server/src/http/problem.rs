@@ -283,9 +283,12 @@ impl Problem {
 
     /// The catalogue is not open.
     pub(super) fn no_catalogue() -> Self {
-        let detail = "what is searched is not ready yet, or can't be opened";
-        Self::new(Name::Overloaded, detail)
-            .hint("try again in a few seconds; records, proofs and tiles are served meanwhile")
+        let detail = "what models, publishers, releases and search are shown from is not ready yet, or can't be \
+                      opened, as on a full disk";
+        Self::new(Name::Overloaded, detail).hint(
+            "try again in a few seconds; /status says what is not well, and /records, proofs, tiles and /checkpoint are \
+             served meanwhile",
+        )
     }
 
     /// Something that only the operator can mend; what it is goes to the operator's log alone. Who finds all

@@ -26,10 +26,16 @@ struct StatisticsAnswer {
     records: u64,
     /// Records by kind.
     kinds: BTreeMap<String, u64>,
-    /// How many publishers, models and releases there are.
+    /// How many publishers, models and releases there are; what has a name and is no model is counted apart.
     publishers: u64,
     models: u64,
+    /// Names that are of APIs alone.
+    apis: u64,
+    /// Names with a card alone, which names no task: as data sets have.
+    cards: u64,
     releases: u64,
+    /// Whether there is more than was counted: a million of each, and 20,000 names for what they are.
+    truncated: bool,
     /// Those who signed most, first.
     busiest: Vec<BusyPublisher>,
     /// Day by day, oldest first, by the server's clock, which nothing proves.
@@ -89,6 +95,9 @@ pub(super) async fn statistics(
         kinds: counts(found.kinds),
         publishers: number(found.publishers),
         models: number(found.models),
+        apis: number(found.apis),
+        cards: number(found.cards),
+        truncated: found.is_cut,
         releases: number(found.releases),
         busiest: busiest
             .into_iter()

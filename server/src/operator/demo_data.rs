@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use candor_core::note::{LogKey, Origin, VerifierKey};
 use candor_core::record::{Kind, ReleaseName};
 use candor_server::catalogue::{Follower, Opened, Place};
@@ -25,6 +26,9 @@ use tokio::time::timeout;
 
 use super::{Meter, resolve};
 use crate::{Away, lock, open_storage, print, runtime, signer};
+
+/// What the file says that marks a log as a demonstration.
+const DEMONSTRATION: &str = "candor-server demo-data made this log: anybody can make the keys of its publishers.\nPages and the server say so as long as this file is here.\n";
 
 /// A step of deriving the catalogue that takes longer than this is left to the server.
 const STEP_TIME_MAX: Duration = Duration::from_mins(1);
@@ -74,6 +78,10 @@ pub(crate) fn demo_data(options: &DemoDataOptions) -> anyhow::Result<()> {
         remote,
     );
     let key = runtime.block_on(init)?;
+    // Before anything is in it, so that no log is there that does not say what it is.
+    let marker = settings.data.demonstration();
+    std::fs::write(&marker, DEMONSTRATION)
+        .with_context(|| format!("{} can't be written", marker.display()))?;
     let _lock = lock(&settings.data)?;
     let filled = runtime
         .block_on(fill(&settings, content))

@@ -133,6 +133,7 @@ impl FaultyLog {
             events: Events::new(2, stop.subscribe()),
             address_header: None,
             operations: Operations::Here,
+            is_demonstration: false,
             request_time_max,
         };
         Self {

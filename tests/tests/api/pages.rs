@@ -119,10 +119,65 @@ fn a_name_alone_leads_to_its_page_and_programs_get_a_problem() {
         let page = ask(path, "text/html,*/*").expect_status(200).text();
         assert!(page.contains(words), "{path}: {page}");
     }
+    // A release without its version is its model, and a word that nobody registered is looked for.
+    let model = ask("/releases/example-lab/tiny", "text/html").expect_status(200);
+    assert!(model.text().contains("Model card of"), "{}", model.text());
+    let word = ask("/nope", "text/html").expect_status(404);
+    assert!(
+        word.text().contains("no page /nope here, and no publisher")
+            && word.text().contains("href=\"/search?q=nope\""),
+        "{}",
+        word.text()
+    );
+    assert_eq!(word.header("vary"), "accept-encoding, accept");
+    assert_eq!(ask("/nope", "*/*").header("vary"), "accept");
     let lost = ask("/a/b/c/d", "text/html").expect_status(404);
     assert!(lost.text().contains("there is nothing at /a/b/c/d"));
     let program = ask("/example-lab", "*/*").expect_status(404);
     assert_eq!(program.header("content-type"), "application/problem+json");
+}
+
+#[test]
+fn what_was_withdrawn_says_why_and_what_answers_says_with_which_settings() {
+    let world = World::new();
+    let banner = world.log.get("/releases/example-lab/tiny-api@1.1.0").text();
+    for words in ["Reason: ", "<q>It was wrong.</q>", "href=\"/records/15\""] {
+        assert!(banner.contains(words), "no {words}: {banner}");
+    }
+    let statement = &world.envelopes[4];
+    let endpoint = candor_tests::statements::statement_of(statement)["predicate"]["endpoint"]
+        .as_str()
+        .expect("an endpoint")
+        .to_owned();
+    for path in [
+        "/releases/example-lab/tiny-api@1.0.0",
+        "/models/example-lab/tiny-api",
+        "/records/4",
+    ] {
+        let page = world.log.get(path).text();
+        assert!(page.contains(&endpoint), "{path} has no {endpoint}: {page}");
+    }
+}
+
+#[test]
+fn a_nul_in_an_address_is_refused_and_asked_of_no_database() {
+    let world = World::new();
+    for path in [
+        "/api/v1/search?q=a%00b",
+        "/api/v1/evaluations?task=%00",
+        "/api/v1/records/%00",
+        "/publishers/a%00",
+        "/search?q=%00",
+    ] {
+        let answer = world.log.get(path);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+    world.log.get("/search?q=%2500").expect_status(200);
 }
 
 #[test]

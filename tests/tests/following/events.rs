@@ -285,6 +285,22 @@ fn a_server_that_stops_ends_its_streams_in_order_and_soon() {
 }
 
 #[test]
+fn one_address_does_not_take_the_places_of_all() {
+    let log = TestLog::start_with(&["--event-listeners-max", "12"]);
+    let url = format!("{}{PATH}", log.url());
+    let listeners: Vec<_> = (0..8)
+        .map(|_| Events::open(log.url(), PATH, None))
+        .collect();
+    let refused = http::get(&url).expect_status(429);
+    assert_eq!(
+        refused.json()["type"],
+        "urn:candor:problem:too-many-requests"
+    );
+    assert_eq!(refused.header("retry-after"), "15");
+    drop(listeners);
+}
+
+#[test]
 fn there_are_only_so_many_places_and_they_are_given_back() {
     let log = TestLog::start_with(&["--event-listeners-max", "2"]);
     let lab = TestPublisher::new("example-lab");

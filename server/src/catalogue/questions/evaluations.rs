@@ -14,6 +14,9 @@ use crate::storage::StorageError;
 /// others, so that neither side can publish the other's out of sight.
 pub const COMPARED_MAX: u32 = 10_000;
 
+/// Of how many values of a model the tasks are looked for that were measured most often, the newest ones first.
+const LOOKED_AT_MAX: i64 = 20_000;
+
 /// How many standard errors of their difference two values may be apart and still agree: some 95 of 100 honest pairs
 /// are no further apart than 1.96.
 const AGREE_WITHIN: f64 = 1.96;
@@ -304,7 +307,8 @@ impl Catalogue {
         })
     }
 
-    /// The tasks and metrics that a model's releases were measured by, most often first, with how many values.
+    /// The tasks and metrics that a model's releases were measured by, most often first, with how many values: of the
+    /// newest [`LOOKED_AT_MAX`].
     pub async fn measured_of_model(
         &self,
         model: &str,
@@ -313,10 +317,17 @@ impl Catalogue {
         let rows = self
             .pool
             .rows(
-                "SELECT task, metric, count(*) FROM evaluation WHERE model = $1 AND withdrawn_by IS NULL
+                "SELECT task, metric, count(*) FROM (
+                    SELECT task, metric, author, by_others FROM evaluation
+                    WHERE model = $1 AND withdrawn_by IS NULL ORDER BY record DESC, n DESC LIMIT $3
+                 ) AS newest
                  GROUP BY task, metric
                  ORDER BY count(DISTINCT author) DESC, count(*) DESC, max(by_others) DESC, task, metric LIMIT $2",
-                vec![model.into(), i64::from(limit).into()],
+                vec![
+                    model.into(),
+                    i64::from(limit).into(),
+                    LOOKED_AT_MAX.into(),
+                ],
             )
             .await?;
         rows.iter()

@@ -24,9 +24,10 @@
 mod feed;
 mod listener;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -38,8 +39,10 @@ use utoipa::IntoParams;
 
 use super::Shared;
 use super::answer::{QueryOf, parse};
+use super::asker::Asker;
 use super::problem::{Name, Problem};
 use crate::metrics::Metrics;
+use crate::rates::Client;
 use crate::storage::RecordFilter;
 
 use feed::Feed;
@@ -57,17 +60,28 @@ const UNBUFFERED: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("no"),
 );
 
+/// One address gets a tenth of all places, so that nobody takes them all; and these in any case.
+const OF_ADDRESS: (usize, usize) = (10, 8);
+
 /// What all listeners share.
 pub struct Events {
     feed: Feed,
-    listeners: Arc<AtomicUsize>,
+    listeners: Arc<Mutex<Listeners>>,
     listeners_max: usize,
     stop: watch::Receiver<bool>,
 }
 
+/// Who listens.
+#[derive(Default)]
+struct Listeners {
+    count: usize,
+    of_address: HashMap<Client, usize>,
+}
+
 /// A listener's place, until it is dropped.
 struct Place {
-    listeners: Arc<AtomicUsize>,
+    client: Client,
+    listeners: Arc<Mutex<Listeners>>,
     metrics: Arc<Metrics>,
 }
 
@@ -82,19 +96,28 @@ impl Events {
         }
     }
 
-    fn place(&self, metrics: &Arc<Metrics>) -> Result<Place, Problem> {
-        let more = |listeners: usize| (listeners < self.listeners_max).then(|| listeners + 1);
-        let taken = self
-            .listeners
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        if taken.is_err() {
+    fn place(&self, client: Client, metrics: &Arc<Metrics>) -> Result<Place, Problem> {
+        let mut listeners = locked(&self.listeners);
+        let of_address = listeners.of_address.get(&client).copied().unwrap_or(0);
+        let (part, at_least) = OF_ADDRESS;
+        let of_address_max = (self.listeners_max / part).max(at_least);
+        if listeners.count >= self.listeners_max {
             let detail = format!("{} listeners are here already", self.listeners_max);
             return Err(Problem::new(Name::Overloaded, detail)
                 .hint("come back in a while, or ask /api/v1/records now and then")
                 .retry_after(NO_PLACE_SECONDS));
         }
+        if of_address >= of_address_max {
+            let detail = format!("{of_address} listeners are here from this address already");
+            return Err(Problem::new(Name::TooManyRequests, detail)
+                .hint("let one listener tell the others, or ask /api/v1/records now and then")
+                .retry_after(NO_PLACE_SECONDS));
+        }
+        listeners.count += 1;
+        listeners.of_address.insert(client, of_address + 1);
         metrics.event_listeners.inc();
         Ok(Place {
+            client,
             listeners: Arc::clone(&self.listeners),
             metrics: Arc::clone(metrics),
         })
@@ -103,9 +126,20 @@ impl Events {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.listeners.fetch_sub(1, Ordering::Relaxed);
+        let mut listeners = locked(&self.listeners);
+        listeners.count -= 1;
+        let left = listeners.of_address.get(&self.client).map(|it| it - 1);
+        match left {
+            Some(left @ 1..) => listeners.of_address.insert(self.client, left),
+            _ => listeners.of_address.remove(&self.client),
+        };
         self.metrics.event_listeners.dec();
     }
+}
+
+/// Counts are whole after each change, so a panic elsewhere leaves nothing half done.
+fn locked(listeners: &Mutex<Listeners>) -> std::sync::MutexGuard<'_, Listeners> {
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From where on, and which.
@@ -140,6 +174,10 @@ pub(super) struct EventsParameters {
     responses(
         (status = 200, description = "Events without end", body = String, content_type = "text/event-stream"),
         (
+            status = 429, description = "So many listen from this address that there is no further place for it: come back after the time in the header retry-after",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
             status = 503, description = "So many listen already that there is no place, or the server is stopping: come back after the time in the header retry-after",
             body = Problem, content_type = "application/problem+json"
         ),
@@ -148,6 +186,7 @@ pub(super) struct EventsParameters {
 pub(super) async fn events(
     State(log): Shared,
     QueryOf(parameters): QueryOf<EventsParameters>,
+    Extension(asker): Extension<Asker>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = match headers.get(LAST_EVENT_ID) {
@@ -168,7 +207,7 @@ pub(super) async fn events(
             .transpose()?,
         subject: None,
     };
-    let place = log.events.place(&log.metrics)?;
+    let place = log.events.place(asker.client, &log.metrics)?;
     // What any server has released is to come, also where this one has not heard of it yet.
     let size = log.sequencer.newest().await.head.size;
     let listener = Listener::new(log, place, filter, size, next);

@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::extract::State;
 
-use super::shown::{Listed, ListedRelease};
+use super::shown::{Listed, ListedRelease, counted};
 use super::{Frame, Html, Page};
 use crate::catalogue::Catalogue;
-use crate::catalogue::questions::{HitOf, Search};
+use crate::catalogue::questions::{Growth, HitOf, Search, Statistics};
 use crate::catalogue::terms::{Filter, Question};
 use crate::drawing::{GrowthPoint, growth};
 use crate::http::Shared;
@@ -32,8 +32,13 @@ struct Home {
 struct Found {
     releases: Vec<ListedRelease>,
     models: i64,
+    /// What else has a name.
+    others: String,
     publishers: i64,
+    is_cut: bool,
     growth: Option<String>,
+    /// The day that all of it is from, if that is one: a curve of a day shows nothing.
+    only_day: Option<String>,
 }
 
 /// `GET /`
@@ -43,7 +48,7 @@ pub(super) async fn home(State(log): Shared) -> Page {
         Ok(catalogue) => Some(Found::of(&catalogue).await?),
         Err(_) => None,
     };
-    let released = log.sequencer.released();
+    let released = log.sequencer.newest().await;
     let page = RecordPage {
         before: released.head.size,
         limit: RECORDS,
@@ -79,6 +84,9 @@ impl Found {
             releases: newest.collect(),
             models: statistics.models,
             publishers: statistics.publishers,
+            others: others_words(&statistics),
+            is_cut: statistics.is_cut,
+            only_day: only_day(&statistics.growth),
             growth: draw_growth(&statistics.growth),
         })
     }
@@ -92,8 +100,28 @@ const RELEASE_KINDS: [Kind; 4] = [
     Kind::ApiVersion,
 ];
 
+/// `2 APIs and 1 card alone`
+pub(super) fn others_words(statistics: &Statistics) -> String {
+    let Statistics { apis, cards, .. } = *statistics;
+    let apis = (apis > 0).then(|| counted(apis, "API", "APIs"));
+    let cards = (cards > 0).then(|| {
+        let cards = counted(cards, "name", "names");
+        format!("{cards} with a card alone that tells no task, as data sets have")
+    });
+    let parts: Vec<_> = [apis, cards].into_iter().flatten().collect();
+    parts.join(" and ")
+}
+
+/// The day of all records, if it is one.
+pub(super) fn only_day(days: &[Growth]) -> Option<String> {
+    match days {
+        [only] => Some(only.day?.to_string()),
+        _ => None,
+    }
+}
+
 /// The growth of the log as a drawing, where its days are known.
-pub(super) fn draw_growth(days: &[crate::catalogue::questions::Growth]) -> Option<String> {
+pub(super) fn draw_growth(days: &[Growth]) -> Option<String> {
     let points: Vec<GrowthPoint> = days
         .iter()
         .filter_map(|it| {

@@ -82,6 +82,8 @@ struct Frame {
     feed: Option<String>,
     /// What is searched for.
     question: String,
+    /// Whether the log was made to show what a log is.
+    is_demonstration: bool,
 }
 
 impl Frame {
@@ -99,6 +101,7 @@ impl Frame {
             style: STYLE,
             feed: None,
             question: String::new(),
+            is_demonstration: log.is_demonstration,
         }
     }
 
@@ -144,6 +147,8 @@ struct ProblemPage {
     title: String,
     detail: String,
     hint: String,
+    /// What to search for instead.
+    search: Option<String>,
 }
 
 /// The routes of all pages, below `/`.
@@ -239,6 +244,15 @@ fn whole(html: &Html) -> Response {
 
 /// A problem, as people read it, with the headers that programs are told with.
 fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
+    problem_page_with(log, problem, headers, None)
+}
+
+fn problem_page_with(
+    log: &Log,
+    problem: &Problem,
+    headers: &HeaderMap,
+    search: Option<String>,
+) -> Response {
     let status = problem.name().status();
     let status = StatusCode::from_u16(status).expect("names have HTTP statuses only");
     let html = Html::with(
@@ -250,6 +264,7 @@ fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
             title: problem.name().title().to_owned(),
             detail: problem.detail().to_owned(),
             hint: problem.hint_text().to_owned(),
+            search,
         },
     );
     let mut response = whole(&html);
@@ -264,20 +279,51 @@ fn problem_page(log: &Log, problem: &Problem, headers: &HeaderMap) -> Response {
 
 /// For paths that lead nowhere: people who guessed an address are led to what they meant, programs get a problem.
 pub(super) async fn not_found(State(log): Shared, uri: Uri, headers: HeaderMap) -> Response {
+    let mut response = nowhere(&log, uri, &headers).await;
+    // Whoever keeps the answer keeps it for those alone who take the same.
+    response
+        .headers_mut()
+        .append(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+async fn nowhere(log: &Log, uri: Uri, headers: &HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok());
     let is_for_people =
         accepts.is_some_and(|it| it.contains("text/html")) && !uri.path().starts_with("/api/");
     if !is_for_people {
         return super::problem::not_found(uri).await.into_response();
     }
-    if let Some(path) = guessed(uri.path()) {
-        let location = HeaderValue::from_str(&path).expect("names and slashes");
-        return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
-    }
     let path: String = uri.path().chars().take(200).collect();
-    let problem = Problem::new(Name::NotFound, format!("there is nothing at {path}"))
+    let mut search = None;
+    let mut detail = format!("there is nothing at {path}");
+    if let Some(leads) = guessed(uri.path()) {
+        match leads.strip_prefix("/publishers/") {
+            // Most words are names that a publisher could have.
+            Some(name) if !is_publisher(log, name).await => {
+                detail = format!("there is no page {path} here, and no publisher {name}");
+                search = Some(name.to_owned());
+            }
+            _ => return lead_to(&leads),
+        }
+    }
+    let problem = Problem::new(Name::NotFound, detail)
         .hint("search for a model, a publisher or the digest of a file");
-    problem_page(&log, &problem, &HeaderMap::new())
+    problem_page_with(log, &problem, &HeaderMap::new(), search)
+}
+
+/// Whether somebody registered this name. Where nobody can tell, its page says why.
+async fn is_publisher(log: &Log, name: &str) -> bool {
+    let Ok(catalogue) = log.catalogue().await else {
+        return true;
+    };
+    !matches!(catalogue.publisher(name).await, Ok(None))
+}
+
+/// Leads a reader to `path`, which is made of names, slashes and what is escaped.
+fn lead_to(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).expect("names and slashes");
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }
 
 /// Where an address without `/models` and the like before it should lead: `/meta-ai/opt-66b`.

@@ -42,6 +42,8 @@ struct ModelPage {
     card: Option<Card>,
     lineage: Option<String>,
     plots: Plots,
+    plots_are_cut: bool,
+    plotted_max: u32,
     /// What answered behind it, or as it.
     timeline: Option<String>,
     api_versions: Vec<ShownApiVersion>,
@@ -103,7 +105,7 @@ pub(super) async fn model(
     };
     let card = card_of(&log, &newest).await?;
     let lineage = draw_lineage(&catalogue, &newest.name).await?;
-    let plots = plots(&catalogue, &text).await?;
+    let (plots, plots_are_cut) = plots(&catalogue, &text).await?;
     let api_versions = api_versions(&catalogue, &text).await?;
     Ok(Html::of(&ModelPage {
         frame: Frame::of(&log)
@@ -118,6 +120,8 @@ pub(super) async fn model(
         card,
         lineage,
         plots,
+        plots_are_cut,
+        plotted_max: VALUES,
         timeline: draw_timeline(&api_versions),
         api_versions: api_versions.into_iter().map(ShownApiVersion::of).collect(),
         name: text,
@@ -191,7 +195,9 @@ fn draw_timeline(versions: &[ApiVersion]) -> Option<String> {
 }
 
 /// What was measured most often of a model's releases, as plots.
-async fn plots(catalogue: &Catalogue, model: &str) -> Result<Plots, StorageError> {
+/// Whether there is more than is drawn, it says besides.
+async fn plots(catalogue: &Catalogue, model: &str) -> Result<(Plots, bool), StorageError> {
+    let mut is_cut = false;
     let mut panels: Vec<(String, Vec<Evaluation>)> = Vec::new();
     for (task, metric, _) in catalogue.measured_of_model(model, PLOTS).await? {
         let filter = EvaluationFilter {
@@ -200,10 +206,11 @@ async fn plots(catalogue: &Catalogue, model: &str) -> Result<Plots, StorageError
             metric: Some(metric.clone()),
             ..EvaluationFilter::default()
         };
-        let values = catalogue.evaluations(&filter, None, VALUES).await?;
+        let mut values = catalogue.evaluations(&filter, None, VALUES + 1).await?;
+        is_cut |= cut_page(&mut values, VALUES);
         panels.push((format!("{task}: {metric}"), values));
     }
-    Ok(draw_plots(&panels))
+    Ok((draw_plots(&panels), is_cut))
 }
 
 /// Draws values, a panel for each list, a column for each release in the order of its version's number or of the log.

@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use candor_core::Sha256;
 use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::{TrainingConfig, Weights};
-use candor_core::record::{Predicate, ReleaseName, SignedRecord, Statement};
+use candor_core::record::{ModelName, Predicate, ReleaseName, SignedRecord, Statement};
 use candor_core::weights::{Manifest, ManifestFile};
 
 use super::measured::{Notices, ShownMeasured};
 use super::model::{Plots, ShownApiVersion, draw_plots};
 use super::said::settings_of_api;
 use super::shown::{self, Listed, ListedRelease, ShownWithdrawal, in_path};
-use super::{Frame, Html, Page};
+use super::{Frame, Html, Page, lead_to};
 use crate::catalogue::questions::{
     Agreement, COMPARED_MAX, Direction, Evaluation, LineageLimit, Measured, Measurement,
 };
@@ -127,14 +128,23 @@ struct ReleasePage {
 pub(super) async fn release(
     State(log): Shared,
     PathOf((publisher, release)): PathOf<(String, String)>,
-) -> Page {
-    let name: ReleaseName = parse("release", &format!("{publisher}/{release}"))?;
+) -> Result<Response, Problem> {
+    let text = format!("{publisher}/{release}");
+    // A release without its version is a model.
+    if let Ok(model) = text.parse::<ModelName>() {
+        return Ok(lead_to(&format!("/models/{model}")));
+    }
+    let name: ReleaseName = parse("release", &text)?;
+    shown_release(&log, &name).await.map(Html::into_response)
+}
+
+async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
     let limit = EntriesLimit {
         items: RECORDS,
         bytes: 1 << 20,
     };
     let page = log.view(log.storage.release(&name, None, limit)).await?;
-    let page = page.ok_or_else(|| not_here(&name))?;
+    let page = page.ok_or_else(|| not_here(name))?;
     let catalogue = log.catalogue().await?;
     let text = name.to_string();
     // A moment ago it may not have been there.
@@ -142,9 +152,9 @@ pub(super) async fn release(
         .release(&text)
         .await?
         .ok_or_else(Problem::not_released)?;
-    let own = Own::of(&page.records, &name)?;
+    let own = Own::of(&page.records, name)?;
     let (manifest, files) = match &own.weights {
-        Some((_, weights)) => files_of(&log, weights, FILES).await?,
+        Some((_, weights)) => files_of(log, weights, FILES).await?,
         None => (None, Vec::new()),
     };
     let measurement = catalogue.measurement(&text).await?;
@@ -164,7 +174,7 @@ pub(super) async fn release(
         .map(|it| it.author.as_str())
         .collect();
     Ok(Html::of(&ReleasePage {
-        frame: Frame::of(&log)
+        frame: Frame::of(log)
             .await
             .with_feed(format!("/models/{}/feed.atom", name.model())),
         licence_name: own.licence_name.clone(),
@@ -193,9 +203,9 @@ pub(super) async fn release(
         measured_total: measurement.measured.len(),
         others: measurement.measured.iter().filter(by_others).count(),
         other_authors: other_authors.into_iter().map(str::to_owned).collect(),
-        notices: Notices::of(&log, &failures).await?,
+        notices: Notices::of(log, &failures).await?,
         has_notices: !failures.of_authors.is_empty(),
-        withdrawal: withdrawal_of(&log, known.fallen_by).await?,
+        withdrawal: withdrawal_of(log, known.fallen_by).await?,
         compared_max: COMPARED_MAX,
         agree: agreement(Agreement::Agree),
         differ: agreement(Agreement::Differ),
@@ -208,7 +218,7 @@ pub(super) async fn release(
             .collect(),
         records: page.records.iter().map(|it| Listed::of(&it.row)).collect(),
         more_records: page.more,
-        card: card_of(&log, &known).await?,
+        card: card_of(log, &known).await?,
         release: ListedRelease::of(&known),
     }))
 }

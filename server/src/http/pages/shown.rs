@@ -56,6 +56,11 @@ pub(super) fn count(number: u64) -> String {
     number.to_string()
 }
 
+/// `1 release`, `2 releases`.
+pub(super) fn counted(number: i64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// A measured value, with as many digits as it is known to.
 #[expect(
     clippy::cast_possible_truncation,

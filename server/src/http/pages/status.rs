@@ -4,7 +4,8 @@ use askama::Template;
 use axum::extract::State;
 use candor_core::note::LogKey;
 
-use super::home::draw_growth;
+use super::home::{draw_growth, only_day, others_words};
+use super::shown::counted;
 use super::{Frame, Html, Page};
 use crate::http::Shared;
 use crate::http::operations::checks;
@@ -20,14 +21,14 @@ struct Status {
     retired: bool,
     checks: Vec<(&'static str, bool)>,
     ready: bool,
-    catalogue_size: u64,
+    /// How many entries are searched; nothing while the catalogue is not open.
+    catalogue_size: Option<u64>,
     behind: u64,
     left_out: Vec<i64>,
     kinds: Vec<(String, i64)>,
-    publishers: i64,
-    models: i64,
-    releases: i64,
+    counts: String,
     growth: Option<String>,
+    only_day: Option<String>,
     days: Vec<(String, i64, i64)>,
     busiest: Vec<(String, i64)>,
     registration: &'static str,
@@ -43,10 +44,17 @@ const LEFT_OUT: u32 = 20;
 /// `GET /status`
 pub(super) async fn status(State(log): Shared) -> Page {
     let released = log.sequencer.newest().await;
-    let catalogue = log.catalogue().await?;
-    let statistics = catalogue.statistics().await?;
-    let left_out = catalogue.left_out(LEFT_OUT).await?;
-    let busiest = catalogue.busiest_publishers(PUBLISHERS).await?;
+    // Whoever wants to know what is wrong is told, also where the catalogue can't be opened.
+    let catalogue = log.catalogue().await.ok();
+    let (statistics, busiest, left_out) = match &catalogue {
+        Some(catalogue) => (
+            catalogue.statistics().await?,
+            catalogue.busiest_publishers(PUBLISHERS).await?,
+            catalogue.left_out(LEFT_OUT).await?,
+        ),
+        None => Default::default(),
+    };
+    let catalogue_size = catalogue.map(|it| it.size());
     let (checks, _) = checks(&log).await;
     let key = LogKey::from(log.identity.key.clone());
     // The signature lines of the checkpoint: the log's own, and those of others.
@@ -58,6 +66,18 @@ pub(super) async fn status(State(log): Shared) -> Page {
     let cosigners = names
         .filter(|name| *name != key.origin().to_string())
         .map(str::to_owned);
+    let others = Some(others_words(&statistics)).filter(|it| !it.is_empty());
+    let counts = [
+        Some(counted(statistics.publishers, "publisher", "publishers")),
+        Some(counted(statistics.models, "model", "models")),
+        others,
+        Some(counted(statistics.releases, "release", "releases")),
+        statistics
+            .is_cut
+            .then(|| "and more than was counted".to_owned()),
+    ];
+    let counts: Vec<_> = counts.into_iter().flatten().collect();
+    let counts = counts.join(", ");
     let days = statistics.growth.iter().rev().take(DAYS).map(|it| {
         let day = it
             .day
@@ -69,17 +89,16 @@ pub(super) async fn status(State(log): Shared) -> Page {
         checkpoint: released.checkpoint.clone(),
         cosigners: cosigners.collect(),
         retired: released.retirement().is_some(),
-        ready: checks.iter().all(|(_, good)| *good),
+        ready: catalogue_size.is_some() && checks.iter().all(|(_, good)| *good),
         checks,
-        catalogue_size: catalogue.size(),
         left_out: left_out.into_iter().map(|(index, _)| index).collect(),
-        behind: released.head.size.get().saturating_sub(catalogue.size()),
+        behind: catalogue_size.map_or(0, |it| released.head.size.get().saturating_sub(it)),
+        catalogue_size,
         growth: draw_growth(&statistics.growth),
+        only_day: only_day(&statistics.growth),
         days: days.collect(),
         kinds: statistics.kinds.into_iter().collect(),
-        publishers: statistics.publishers,
-        models: statistics.models,
-        releases: statistics.releases,
+        counts,
         busiest: busiest
             .into_iter()
             .map(|it| (it.name, it.records))
