@@ -245,7 +245,7 @@ const OF_CHECKPOINTS = ({ otherKey, otherCheckpoint, theirCheckpoint }) => [
         name: 'a page names the key of another log',
         about: /^\/records\/11$/,
         lie: text(/(name="candor-log-key" content=")[^"]*/, `$1${otherKey}`),
-        words: /Failed: the log at this address had another key before/,
+        words: /Failed: the log of this site had another key before/,
     },
     {
         name: 'a checkpoint that the key signed for another tree',

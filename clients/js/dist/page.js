@@ -1374,8 +1374,11 @@ worker.postMessage({ file });
 });
 }
 const LOG_KEY = 'candor-log-key';
-const placeOf = (url) => `${LOG_KEY} ${url.replace(/\/+$/, '')}`;
+const KNOWN = 'candor-log-keys';
+const KNOWN_MAX = 32;
 const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+const knownKeys = () => new Map(JSON.parse(localStorage.getItem(KNOWN) ?? '[]'));
+const addressOf = (url) => url.replace(/\/+$/, '');
 const pinnedKey = () => localStorage.getItem(LOG_KEY);
 function pinKey(key) {
 if (key) localStorage.setItem(LOG_KEY, key);
@@ -1386,13 +1389,15 @@ const refuse = ( what,  hint) => ({
 refusal: { verdict: 'refuted', what, hint: `${hint}; this page names ${named || 'none'}` },
 });
 try {
-const [pinned, known] = [pinnedKey(), localStorage.getItem(placeOf(url))];
+const [pinned, known] = [pinnedKey(), knownKeys()];
 if (pinned && pinned !== named)
 return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
-if (!pinned && known && known !== named)
+const own = known.get(addressOf(url));
+const expected = own ? [own] : [...known.values()];
+if (!pinned && expected.length && !expected.includes(named))
 return refuse(
-'the log at this address had another key before, and what was seen of that says nothing of this one',
-`ask its operator why, and pin the new key only if they confirm it: it was ${known}`,
+'the log of this site had another key before, and what was seen of that says nothing of this one',
+`ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
 );
 return {};
 } catch {
@@ -1401,7 +1406,9 @@ return { notChecked: [NO_STORAGE] };
 }
 function keepKey(url, key) {
 try {
-localStorage.setItem(placeOf(url), key);
+const [known, address] = [knownKeys(), addressOf(url)];
+if (known.size >= KNOWN_MAX && !known.has(address)) return;
+localStorage.setItem(KNOWN, JSON.stringify([...known.set(address, key)]));
 } catch {
 }
 }

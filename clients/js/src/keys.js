@@ -2,19 +2,25 @@
  * The keys that the reader's browser knows, in `localStorage`, which all pages of one web origin share.
  *
  *     candor-log-key          the one that the reader pinned: no other is believed
- *     candor-log-key URL      the one that the log at URL had when it was verified here
+ *     candor-log-keys         [[URL, key], …]: those under which logs were verified here
  *
- * Always: a log's address keeps its key until the reader pins another. What was seen of a log is remembered by the log's
- * name, so that one that comes under a new name would have no past.
+ * Always: a site that showed a log shows none with another key, at whatever address, until the reader pins that. What was
+ * seen of a log is remembered by the log's name, so that one that comes under a new name would have no past.
  */
 
 /** The name of what is pinned, and of what a page says. */
 export const LOG_KEY = 'candor-log-key';
 
-/** Where the key of the log at an address is kept. @param {string} url */
-const placeOf = (url) => `${LOG_KEY} ${url.replace(/\/+$/, '')}`;
-
+const KNOWN = 'candor-log-keys';
+/** A site that names ever new addresses fills no storage. */
+const KNOWN_MAX = 32;
 const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+
+/** @returns {Map<string, string>} */
+const knownKeys = () => new Map(JSON.parse(localStorage.getItem(KNOWN) ?? '[]'));
+
+/** An address as it is kept. @param {string} url */
+const addressOf = (url) => url.replace(/\/+$/, '');
 
 /** The key that the reader pinned, if there is one. */
 export const pinnedKey = () => localStorage.getItem(LOG_KEY);
@@ -35,13 +41,15 @@ export function judgeKey(url, named) {
         refusal: { verdict: 'refuted', what, hint: `${hint}; this page names ${named || 'none'}` },
     });
     try {
-        const [pinned, known] = [pinnedKey(), localStorage.getItem(placeOf(url))];
+        const [pinned, known] = [pinnedKey(), knownKeys()];
         if (pinned && pinned !== named)
             return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
-        if (!pinned && known && known !== named)
+        const own = known.get(addressOf(url));
+        const expected = own ? [own] : [...known.values()];
+        if (!pinned && expected.length && !expected.includes(named))
             return refuse(
-                'the log at this address had another key before, and what was seen of that says nothing of this one',
-                `ask its operator why, and pin the new key only if they confirm it: it was ${known}`,
+                'the log of this site had another key before, and what was seen of that says nothing of this one',
+                `ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
             );
         return {};
     } catch {
@@ -52,7 +60,9 @@ export function judgeKey(url, named) {
 /** Remembers the key of a log whose checkpoint it signed. @param {string} url @param {string} key */
 export function keepKey(url, key) {
     try {
-        localStorage.setItem(placeOf(url), key);
+        const [known, address] = [knownKeys(), addressOf(url)];
+        if (known.size >= KNOWN_MAX && !known.has(address)) return;
+        localStorage.setItem(KNOWN, JSON.stringify([...known.set(address, key)]));
     } catch {
         // A browser that keeps nothing was told of by `judgeKey`. One that is full still has what was kept before.
     }

@@ -41,8 +41,8 @@ const logs = {
     forked: logOf('forked.example/log'),
     moving: logOf('moving.example/log'),
     slow: logOf('slow.example/log'),
+    renamed: logOf('renamed.example/log'),
 };
-const renamed = logOf('renamed.example/log');
 const article = (index, body = '', more = '') =>
     `<article data-candor-record="${index}" ${more}>${body}<p data-verdict></p></article>`;
 /** What a page says of a record, and what it leaves out of that. */
@@ -58,7 +58,7 @@ const html = (log, body, head = '') =>
     `<!doctype html><html lang="en"><head><meta name="candor-log-key" content="${log.key}"><meta name="candor-log-url" content="/logs/${log.name}/">${head}<script type="module" src="/js/dist/page.js"></script></head><body>${body}</body></html>`;
 for (const [name, log] of Object.entries(logs)) log.name = name;
 
-const { good, forked, moving, slow } = logs;
+const { good, forked, moving, slow, renamed } = logs;
 const DROP = (more = '') =>
     `<section data-candor-drop ${more}><input type="file"><progress></progress><p data-verdict></p><ul data-releases></ul></section>`;
 const PAGES = {
@@ -86,7 +86,9 @@ const PAGES = {
     noDatabase: html(good, shown(good, 0), '<script src="/no-database.js"></script>'),
     noStorage: html(good, shown(good, 0), '<script src="/no-storage.js"></script>'),
     moving: html(moving, shown(moving, 0)),
-    moved: html(renamed, shown(renamed, 0)).replace('/logs/undefined/', '/logs/moving/'),
+    moved: html(renamed, shown(renamed, 0)).replace('/logs/renamed/', '/logs/moving/'),
+    movedAway: html(renamed, shown(renamed, 0)),
+    sameElsewhere: html(moving, shown(moving, 0)).replace('/logs/moving/', '/logs/moving/also/'),
     slow: html(slow, shown(slow, 0) + DROP()),
     words: html(
         good,
@@ -149,6 +151,8 @@ async function drive() {
         });
         return isWaitedFor ? settled() : null;
     };
+    /** Forgets which keys the logs of this site had: in the wild, each has a site of its own. */
+    const newSite = async () => localStorage.removeItem('candor-log-keys');
     const settled = async () => {
         for (let n = 0; n < 2400; n++) {
             await wait(25);
@@ -218,6 +222,7 @@ async function drive() {
     try {
         const seen = {};
         for (const name of [
+            'noKey',
             'good',
             'goodAgain',
             'changed',
@@ -234,7 +239,6 @@ async function drive() {
             'summary',
             'noRecords',
             'hex',
-            'noKey',
             'noKeyNow',
             'wrongKey',
             'oldBrowser',
@@ -266,6 +270,7 @@ async function drive() {
         await wait(300);
         seen.unpinnedElsewhere = await settled();
         // A key is pinned while what was asked before is still to be answered.
+        await newSite();
         for (const what of ['records', 'files']) {
             await open('slow');
             if (what === 'files') await drop([new File(['README.md'], 'README.md')]);
@@ -281,7 +286,10 @@ async function drive() {
             localStorage.removeItem('candor-log-key');
             await wait(300);
         }
+        await newSite();
         seen.moving = await open('moving');
+        seen.movedAway = await open('movedAway');
+        seen.sameElsewhere = await open('sameElsewhere');
         await fetch('/move');
         seen.moved = await open('moved');
         localStorage.setItem('candor-log-key', await (await fetch('/new-key')).text());
@@ -289,6 +297,7 @@ async function drive() {
         localStorage.removeItem('candor-log-key');
         seen.movedConfirmed = await open('moved');
         seen.movedBack = await open('moving');
+        await newSite();
         seen.forkedFirst = await open('forked');
         await fetch('/fork');
         seen.forked = await open('forked');
@@ -350,7 +359,7 @@ function pagesOf() {
         if (path === '/fast') return { body: String(hurry()) };
         const name = /^\/pages\/(\w+)$/.exec(path)?.[1];
         if (name) return { type: 'text/html', body: PAGES[name] };
-        const [, log, rest] = /^\/logs\/(\w+)(\/.*)$/.exec(path) ?? [];
+        const [, log, rest] = /^\/logs\/(\w+)(?:\/also)?(\/.*)$/.exec(path) ?? [];
         if (!log) return null;
         if (log === 'slow') await isFast;
         const asked = log === 'forked' && isForked ? other : log === 'moving' && isMoved ? renamed : logs[log];
@@ -437,7 +446,7 @@ test(
             is(seen.otherWords, ...parts.map(other));
             is(seen.noKey, ['unknown', /this page names no key of a log/]);
             is(seen.noKeyNow, ['failed', /had another key before.*; this page names none\)$/]);
-            is(seen.wrongKey, ['failed', /the log at this address had another key before/]);
+            is(seen.wrongKey, ['failed', /the log of this site had another key before/]);
             is(seen.broken, ['unknown', /there is no telling: Error: it breaks/], ['verified', /model-card/]);
         });
         await t.test('a browser that can not check Ed25519 says so, and passes nothing', () => {
@@ -511,8 +520,11 @@ test(
         });
         await t.test('a log that comes under another name is refused until its key is pinned', () => {
             is(seen.moving, ['verified', /./]);
-            const refused = ['failed', /^Failed: the log at this address had another key before/];
+            const refused = ['failed', /^Failed: the log of this site had another key before/];
             is(seen.moved, refused);
+            // Nor does it help to name another address.
+            is(seen.movedAway, refused);
+            is(seen.sameElsewhere, ['verified', /./]);
             is(seen.movedPinned, ['verified', /./]);
             is(seen.movedConfirmed, ['verified', /./]);
             is(seen.movedBack, refused);
