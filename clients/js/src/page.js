@@ -64,7 +64,7 @@ function openLog() {
 }
 
 /**
- * Asks the log, and says with the answer what was left open before. What it says first of a key is kept.
+ * Asks the log, and says with the answer what was left open before. The key is kept once the log's checkpoint is signed by it.
  * @param {(client: LogClient) => Promise<any>} ask @param {ReturnType<openLog>} log
  * @returns {Promise<any>} a verdict, whatever happens
  */
