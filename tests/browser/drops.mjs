@@ -139,8 +139,12 @@ async function onTheHomePage(browser) {
     const it = await Drops.start(browser);
     await it.open('/');
     const isOf = (name) =>
-        new RegExp(`^Verified: it is ${name} of ${release}, which example-lab signed \\(entry \\d+\\) \\(not checked: whether the log's lists`);
-    const isFolder = new RegExp(`^Verified: they are ${release}, which example-lab signed \\(entry \\d+\\) \\(not checked: `);
+        new RegExp(
+            `^Verified: it is ${name} of ${release}, which example-lab signed \\(entry \\d+\\) \\(not checked: whether the log's lists`,
+        );
+    const isFolder = new RegExp(
+        `^Verified: they are ${release}, which example-lab signed \\(entry \\d+\\) \\(not checked: `,
+    );
     for (const [how, give] of [
         ['chosen', it.choose('file', file('config.json'))],
         ['dropped', it.drop(file('config.json'))],
