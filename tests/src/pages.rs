@@ -62,7 +62,7 @@ pub const PAGES: [(&str, u16, &str); 30] = [
         200,
         "zeta-lab tried, and did not find what was claimed.",
     ),
-    ("/records/15", 200, "In its author's words"),
+    ("/records/15", 200, "Takes back"),
     ("/records/99", 404, "There is no record"),
     (
         "/compare?a=example-lab/tiny@1.0.0&b=example-lab/tiny-api@1.0.0",

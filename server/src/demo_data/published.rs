@@ -57,9 +57,9 @@ impl PublishedData {
     /// Reads all files.
     pub(super) fn read(folder: &Path) -> Result<Self, DemoDataError> {
         for part in ["opt", "pythia"] {
-            if !folder.join(part).is_dir() {
-                let rule = format!("it has no folder {part}/. {LAYOUT}");
-                return Err(form(folder, rule));
+            let path = folder.join(format!("{part}/"));
+            if !path.is_dir() {
+                return Err(form(&path, format!("there is no such folder. {LAYOUT}")));
             }
         }
         let folder = Folder(folder);

@@ -156,7 +156,13 @@ impl Operation {
 
 impl Body {
     fn of(api: &Value, content_type: &str, content: &Value) -> Self {
-        let schema = resolved(api, &content["schema"], 4);
+        // Of several forms, the first one shows what the others refer to.
+        let levels = if content_type == "application/json" {
+            4
+        } else {
+            1
+        };
+        let schema = resolved(api, &content["schema"], levels);
         Self {
             content_type: content_type.to_owned(),
             schema: serde_json::to_string_pretty(&schema).expect("it was JSON"),

@@ -281,9 +281,12 @@ fn problem_page_with(
 pub(super) async fn not_found(State(log): Shared, uri: Uri, headers: HeaderMap) -> Response {
     let mut response = nowhere(&log, uri, &headers).await;
     // Whoever keeps the answer keeps it for those alone who take the same.
-    response
-        .headers_mut()
-        .append(header::VARY, HeaderValue::from_static("accept"));
+    let vary = match response.headers().get(header::VARY) {
+        Some(_) => "accept-encoding, accept",
+        None => "accept",
+    };
+    let vary = HeaderValue::from_static(vary);
+    response.headers_mut().insert(header::VARY, vary);
     response
 }
 
