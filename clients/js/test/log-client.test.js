@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { base64, concat, hex, utf8 } from '../src/bytes.js';
+import { base64, hex, utf8 } from '../src/bytes.js';
 import { isFork } from '../src/evidence.js';
 import { LogClient } from '../src/log-client.js';
 import { FileMemory } from '../src/memory-file.js';
 import { MemoryOnly } from '../src/memory.js';
-import { leafHash, nodeHash } from '../src/rfc6962.js';
+import { leafHash } from '../src/rfc6962.js';
 import { parseVerifierKey } from '../src/signed-note.js';
-import { card, digestOf, key, mth, publisher, record, RELEASE, signed, TestLog, withdrawal } from './support.js';
+import { card, digestOf, key, publisher, record, RELEASE, signed, TestLog, withdrawal } from './support.js';
 
 const [one, two, three] = [1, 2, 3].map(key);
 
@@ -425,61 +425,6 @@ test('a fork is refuted with both signed checkpoints, and the log is refused fro
         // To somebody who saw nothing before, it is a log.
         is(await clientOf(log).verifyCheckpoint(), 'holds', /./);
     }
-});
-
-test('a fork is refuted where its evidence can not be kept', async () => {
-    const log = storyLog();
-    const memory = new MemoryOnly();
-    is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /./);
-    const full = {
-        get: (origin) => memory.get(origin),
-        replace: () => Promise.reject(new DOMException('the disk is full', 'QuotaExceededError')),
-    };
-    const other = new TestLog();
-    other.pad(log.entries.length);
-    for (let n = 0; n < 2; n++) {
-        const found = is(await clientOf(other, full).verifyCheckpoint(), 'refuted', /^the log signed two histories/);
-        assert.match(found.hint, /keep the evidence yourself: QuotaExceededError: the disk is full$/);
-        assert.ok(await isFork(found.evidence, parseVerifierKey(log.key)));
-    }
-});
-
-test("evidence whose hashes only look like the log's shows no fork", async () => {
-    const log = storyLog();
-    const [a, b, c, d] = log.leaves();
-    const [ab, size] = [nodeHash(a, b), 4];
-    assert.deepEqual(nodeHash(ab, nodeHash(c, d)), mth(log.leaves(size)));
-    const made = (first, second, more) => ({
-        type: 'urn:candor:evidence:v1',
-        finding: 'fork',
-        origin: log.origin,
-        logKey: log.key,
-        seen: log.checkpoint(3),
-        shown: log.checkpoint(size),
-        proof: {
-            from: 3,
-            to: size,
-            rootInLargerTree: base64(nodeHash(ab, first)),
-            hashes: [first, second, ab].map(base64),
-        },
-        ...more,
-    });
-    const isEvidence = (evidence) => isFork(evidence, parseVerifierKey(log.key));
-    // The two have the same bytes one after the other, so that what stands above them is as the log has it.
-    assert.equal(await isEvidence(made(concat(c, d.subarray(0, 1)), d.subarray(1))), false);
-    assert.equal(await isEvidence(made(c, d)), false);
-    for (const proof of [{}, { hashes: 5 }, { from: 3, to: size, hashes: [5, null] }, { from: 3, to: size }])
-        assert.equal(await isEvidence(made(c, d, { proof })), false);
-    // What it says of the sizes has to be so too, as `candor` has it.
-    const other = new TestLog();
-    other.pad(9);
-    const memory = new MemoryOnly();
-    log.shownSize = 5;
-    is(await clientOf(log, memory).verifyCheckpoint(), 'holds', /./);
-    const { evidence } = is(await clientOf(other, memory).verifyCheckpoint(), 'refuted', /two histories/);
-    assert.equal(await isEvidence(evidence), true);
-    for (const wrong of [{ from: 4 }, { to: 8 }])
-        assert.equal(await isEvidence({ ...evidence, proof: { ...evidence.proof, ...wrong } }), false);
 });
 
 test('evidence that proves nothing refuses no log', async () => {
