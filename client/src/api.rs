@@ -124,18 +124,25 @@ pub struct ReleaseView {
     pub withdrawn_by: Option<LeafIndex>,
 }
 
-/// One value in a list: which record it is in.
+/// Somebody who says that they did not find what was claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct EvaluationRow {
-    /// Where that stands.
+pub struct NotReproduced {
+    /// Who.
+    pub author: PublisherName,
+    /// A record of theirs that says so.
     pub index: LeafIndex,
 }
 
-/// `GET /api/v1/evaluations`.
+/// `GET /api/v1/releases/{release}/evaluations`, as far as it is read here.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct EvaluationsView {
-    /// Oldest first; a record with several values is there several times.
-    pub evaluations: Vec<EvaluationRow>,
+#[serde(rename_all = "camelCase")]
+pub struct ComparisonView {
+    /// Each of them once, those who said so first first.
+    #[serde(default)]
+    pub not_reproduced: Vec<NotReproduced>,
+    /// Whether there are more.
+    #[serde(default)]
+    pub more_not_reproduced: bool,
 }
 
 /// What `POST /api/v1/records` answers.

@@ -32,7 +32,7 @@ use candor_core::{Sha256, Verified};
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    EvaluationsView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView,
+    ComparisonView, ModelView, ModelsView, PublishedView, PublisherView, PublishersView,
     RecordView, RecordsView, ReleaseView,
 };
 use crate::problem::Problem;
@@ -396,13 +396,10 @@ impl LogClient {
         Ok(rows)
     }
 
-    /// The records that say of `release` that somebody did not find what was claimed: the first of them, by the log's list.
-    pub fn failures(&self, release: &ReleaseName) -> Result<Vec<LeafIndex>, LogError> {
-        let release = query_value(release);
-        let page: EvaluationsView = self.view(&format!(
-            "api/v1/evaluations?limit={PAGE_ITEMS}&outcome=failed-to-reproduce&release={release}"
-        ))?;
-        Ok(page.evaluations.into_iter().map(|it| it.index).collect())
+    /// Who did not find what was claimed of `release`, by the log's list, which has each of them once: however much else
+    /// one of them publishes, it pushes nobody off.
+    pub fn failures(&self, release: &ReleaseName) -> Result<ComparisonView, LogError> {
+        self.view(&format!("api/v1/releases/{release}/evaluations"))
     }
 
     /// The newest records about `release`, by whomever, until `is_enough` of those that were read so far. Says besides

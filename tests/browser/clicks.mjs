@@ -66,7 +66,7 @@ const questions = {
     },
     'Does anybody find what example-lab says of tiny-lm?': async (visit) => {
         await visit.click('link', 'example-lab/tiny-lm@2.0.0');
-        await visit.end('measured by example-evals, who did not publish it', 'example-evals tried, and did not find what example-lab claimed', 'they agree on 3 and differ on 1');
+        await visit.end('measured by example-evals, who did not publish it', 'example-evals says that it tried, and did not find what example-lab claimed', 'they agree on 3 and differ on 1');
     },
     'How did Pythia 70M learn?': async (visit) => {
         await visit.click('link', 'Models');

@@ -40,7 +40,7 @@ pub const PAGES: [(&str, u16, &str); 30] = [
     (
         "/releases/example-lab/tiny-api@1.0.0/evaluations",
         200,
-        "zeta-lab</a> tried, and did not find what was claimed",
+        "zeta-lab</a> says that it tried, and did not find what was claimed",
     ),
     (
         "/releases/example-lab/tiny@1.0.0/files",
@@ -60,7 +60,7 @@ pub const PAGES: [(&str, u16, &str); 30] = [
     (
         "/records/13",
         200,
-        "zeta-lab tried, and did not find what was claimed.",
+        "zeta-lab says that it tried, and did not find what was claimed.",
     ),
     ("/records/15", 200, "Takes back"),
     ("/records/99", 404, "There is no record"),

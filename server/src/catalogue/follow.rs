@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candor_core::Sha256;
-use candor_core::merkle::{Entry, LeafHash, LeafIndex, TreeSize};
+use candor_core::merkle::{Entry, LeafHash, LeafIndex, TileIndex, TileLevel, TilePath, TreeSize};
 use candor_core::record::{Kind, Predicate, SignedRecord};
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -24,6 +24,9 @@ const DOCUMENT_BYTES_MAX: usize = 32 << 20;
 
 /// How long to wait before trying again what failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Of how many records that could not be read it is tried again whether they can, at the start.
+const UNREAD_TRIED: u32 = 100;
 
 /// How much longer than it works it rests while the log grows: whoever publishes goes first.
 const REST: u32 = 2;
@@ -92,7 +95,7 @@ async fn catch_up(
     is_checked: &mut bool,
 ) -> Result<(), StorageError> {
     if !*is_checked {
-        check_history(catalogue, storage, identity, size).await?;
+        check_history(catalogue, storage, identity).await?;
         *is_checked = true;
     }
     // Up to here, one by one: there is one among them that is left out.
@@ -103,7 +106,7 @@ async fn catch_up(
         let is_alone = at < alone_until;
         match step(catalogue, storage, size, if is_alone { 1 } else { BATCH }).await {
             Err(error) if error.is_refusal() && is_alone => {
-                leave_out(catalogue, storage, at, &error.to_string()).await?;
+                leave_out(catalogue, storage, at, error.to_string()).await?;
             }
             Err(error) if error.is_refusal() => alone_until = at + u64::from(BATCH),
             done => done?,
@@ -127,7 +130,6 @@ async fn check_history(
     catalogue: &Catalogue,
     storage: &dyn Storage,
     identity: &LogIdentity,
-    size: TreeSize,
 ) -> Result<(), StorageError> {
     let mut changes = catalogue.writer.begin().await?;
     let found = held_progress(&mut changes).await?;
@@ -135,23 +137,55 @@ async fn check_history(
     let Some(last) = found.size.checked_sub(1) else {
         return Ok(());
     };
-    let is_the_same = if found.size > size.get() {
-        false
+    // It may be ahead of `size`, which another server had before this one looked; never of what is stored.
+    let entries = storage.entries(LeafIndex::new(last), 1).await?;
+    let last = entries
+        .first()
+        .map(|entry| LeafHash::of(entry).to_hash().to_string());
+    let why = if last.as_deref() != Some(found.last_leaf.as_str()) {
+        "it is of another history of this log"
+    } else if reads_more_now(catalogue, storage).await? {
+        "this program reads records that another could not"
     } else {
-        let entries = storage.entries(LeafIndex::new(last), 1).await?;
-        let last = entries
-            .first()
-            .map(|entry| LeafHash::of(entry).to_hash().to_string());
-        last.as_deref() == Some(found.last_leaf.as_str())
+        return Ok(());
     };
-    if !is_the_same {
-        info!(
-            size = found.size,
-            "the catalogue is of another history of this log, and is made anew"
-        );
-        catalogue.clear(identity).await?;
+    info!(size = found.size, why, "the catalogue is made anew");
+    catalogue.clear(identity).await
+}
+
+/// Whether one of the records can be read that were left out because they could not be.
+async fn reads_more_now(
+    catalogue: &Catalogue,
+    storage: &dyn Storage,
+) -> Result<bool, StorageError> {
+    for index in catalogue.unread(UNREAD_TRIED).await? {
+        let index = u64::try_from(index).map_err(StorageError::damaged)?;
+        let entries = storage.entries(LeafIndex::new(index), 1).await?;
+        if entries
+            .first()
+            .is_some_and(|entry| SignedRecord::from_entry(entry).is_ok())
+        {
+            return Ok(true);
+        }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Whether an entry is what was logged, and not what a disk made of it.
+async fn is_logged(
+    storage: &dyn Storage,
+    index: LeafIndex,
+    size: TreeSize,
+    entry: &Entry,
+) -> Result<bool, StorageError> {
+    let (tile, place) = (index.get() / 256, index.get() % 256);
+    let Some(path) = TilePath::in_tree(TileLevel::LEAVES, TileIndex::new(tile), size) else {
+        return Ok(false);
+    };
+    let tiles = storage.tiles(&[path]).await?;
+    let place = usize::try_from(place).expect("below 256");
+    let leaf = tiles.get(&path).and_then(|tile| tile.hashes().get(place));
+    Ok(leaf == Some(&LeafHash::of(entry).to_hash()))
 }
 
 /// Takes in one batch of at most `most` entries, or finds that another server did.
@@ -179,7 +213,7 @@ async fn leave_out(
     catalogue: &Catalogue,
     storage: &dyn Storage,
     at: u64,
-    why: &str,
+    why: String,
 ) -> Result<(), StorageError> {
     let mut changes = catalogue.writer.begin().await?;
     if held_progress(&mut changes).await?.size != at {
@@ -190,7 +224,7 @@ async fn leave_out(
         .first()
         .ok_or_else(|| StorageError::damaged(format!("entry {at} of the log is not there")))?;
     let mut reached = Reached::behind(at);
-    reached.leave_out(LeafIndex::new(at), entry, why);
+    reached.leave_out(LeafIndex::new(at), entry, Why::Refused(why));
     finish(catalogue, changes, reached).await
 }
 
@@ -206,9 +240,12 @@ async fn finish(
     reached: Reached,
 ) -> Result<(), StorageError> {
     let left_out = reached.left_out.iter();
-    let rows = left_out.map(|(index, why)| vec![number(*index).into(), why.as_str().into()]);
+    let rows = left_out.map(|(index, why)| {
+        let is_unread = i64::from(matches!(why, Why::Unread(_)));
+        vec![number(*index).into(), why.words().into(), is_unread.into()]
+    });
     changes
-        .insert("left_out", "record, why", rows.collect(), "")
+        .insert("left_out", "record, why, is_unread", rows.collect(), "")
         .await?;
     let update = "UPDATE progress SET size = $1, last_leaf = $2";
     let size = number(LeafIndex::new(reached.size));
@@ -216,7 +253,7 @@ async fn finish(
     changes.execute(update, values).await?;
     changes.commit().await?;
     for (index, why) in reached.left_out {
-        error!(%index, %why, "a record is left out of the catalogue: search and pages don't have it, the log does");
+        error!(%index, why = why.words(), "a record is left out of the catalogue: search and pages don't have it, the log does");
     }
     catalogue.size.send_replace(reached.size);
     Ok(())
@@ -226,7 +263,23 @@ async fn finish(
 struct Reached {
     size: u64,
     last_leaf: String,
-    left_out: Vec<(LeafIndex, String)>,
+    left_out: Vec<(LeafIndex, Why)>,
+}
+
+/// Why a record is left out.
+enum Why {
+    /// This program can't read it.
+    Unread(String),
+    /// The catalogue's database does not take what it says.
+    Refused(String),
+}
+
+impl Why {
+    fn words(&self) -> &str {
+        match self {
+            Self::Unread(words) | Self::Refused(words) => words,
+        }
+    }
 }
 
 impl Reached {
@@ -245,9 +298,9 @@ impl Reached {
         self.last_leaf = LeafHash::of(entry).to_hash().to_string();
     }
 
-    fn leave_out(&mut self, index: LeafIndex, entry: &Entry, why: &str) {
+    fn leave_out(&mut self, index: LeafIndex, entry: &Entry, why: Why) {
         self.pass(entry);
-        self.left_out.push((index, why.to_owned()));
+        self.left_out.push((index, why));
     }
 }
 
@@ -293,9 +346,14 @@ impl Loaded {
         for (index, entry) in (first..).map(LeafIndex::new).zip(&entries) {
             let record = match SignedRecord::from_entry(entry) {
                 Ok(record) => record,
-                // Another version of this program may have taken what this one would refuse.
+                Err(error) if !is_logged(storage, index, size, entry).await? => {
+                    let what = format!("entry {index} is not what its leaf hash is of: {error}");
+                    return Err(StorageError::damaged(what));
+                }
+                // Another version of this program took what this one would refuse.
                 Err(error) => {
-                    loaded.reached.leave_out(index, entry, &error.to_string());
+                    let why = error.to_string();
+                    loaded.reached.leave_out(index, entry, Why::Unread(why));
                     continue;
                 }
             };

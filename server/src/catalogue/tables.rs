@@ -118,13 +118,15 @@ CREATE TABLE evaluation (
 );
 CREATE INDEX evaluation_by_release ON evaluation (release, task, metric, record, n);
 CREATE INDEX evaluation_by_release_and_record ON evaluation (release, record, n);
-CREATE INDEX evaluation_by_release_and_side ON evaluation (release, by_others, record, n);
+CREATE INDEX evaluation_by_release_and_side ON evaluation (release, by_others, record, n) WHERE withdrawn_by IS NULL;
+CREATE INDEX evaluation_by_release_and_outcome ON evaluation (release, outcome, record, n);
 -- A row for each record that says so, so that nobody's record gets lost among many values.
 CREATE INDEX evaluation_by_failure ON evaluation (release, author, record)
     WHERE outcome = 'failed-to-reproduce' AND n = 0 AND withdrawn_by IS NULL;
-CREATE INDEX evaluation_of_failure ON evaluation (release, record, n) WHERE outcome = 'failed-to-reproduce';
 CREATE INDEX evaluation_by_model ON evaluation (model, task, metric, record, n);
 CREATE INDEX evaluation_by_model_and_record ON evaluation (model, record, n);
+-- What was withdrawn, however much it is, takes nobody's time who asks for what stands.
+CREATE INDEX evaluation_standing_of_model ON evaluation (model, record DESC, n DESC) WHERE withdrawn_by IS NULL;
 CREATE INDEX evaluation_by_task ON evaluation (task, metric, record, n);
 CREATE INDEX evaluation_by_task_and_record ON evaluation (task, record, n);
 CREATE INDEX evaluation_by_metric ON evaluation (metric, record, n);
@@ -188,7 +190,9 @@ CREATE TABLE file (
 -- Records that are not in the other tables: they could not be read, or the database did not take them.
 CREATE TABLE left_out (
     record {key},
-    why {text} NOT NULL
+    why {text} NOT NULL,
+    -- 1 if this program could not read it: another version of it may.
+    is_unread BIGINT NOT NULL
 );
 
 CREATE TABLE growth (

@@ -36,7 +36,7 @@ pub(super) struct EvaluationParameters {
     author: Option<String>,
     /// `true`: only by others than the release's publisher; `false`: only by that one.
     by_others: Option<bool>,
-    /// Only with this outcome: `reported`, `reproduced` or `failed-to-reproduce`.
+    /// Only with this outcome, of a release that is named too: `reported`, `reproduced` or `failed-to-reproduce`.
     #[param(example = "failed-to-reproduce")]
     outcome: Option<String>,
     /// `true`: those that were withdrawn too.
@@ -130,6 +130,9 @@ impl EvaluationParameters {
         let author = author
             .map(|it| parse::<PublisherName>("author", it))
             .transpose()?;
+        if self.outcome.is_some() && release.is_none() {
+            return Err(Problem::parameter("outcome", "name a release too"));
+        }
         Ok(EvaluationFilter {
             release: release.map(|it| it.to_string()),
             model: model.map(|it| it.to_string()),
@@ -219,7 +222,8 @@ struct ComparisonAnswer {
     measured: Vec<MeasuredAnswer>,
     /// Whether there is more than was compared: the newest 10,000 values of its publisher, and as many of others.
     truncated: bool,
-    /// Who tried what was claimed and did not find it, whatever else was measured; those who said so first first.
+    /// Who says that they tried what was claimed and did not find it, whatever else was measured; those who said so first
+    /// first. Of more than a thousand, the first thousand by name.
     not_reproduced: Vec<NotReproduced>,
     /// Whether there are more of them.
     more_not_reproduced: bool,

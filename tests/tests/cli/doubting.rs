@@ -105,6 +105,46 @@ fn a_stranger_who_says_much_about_a_release_leaves_it_verifiable() {
 }
 
 #[test]
+fn whoever_says_much_hides_nobody_who_did_not_find_what_was_claimed() {
+    let scene = Scene::new();
+    let [honest, stranger] = ["honest", "stranger"].map(TestPublisher::new);
+    scene
+        .log
+        .publish(&[honest.register(), stranger.register()])
+        .expect_status(201);
+    let claim = scene.auditor("show 1 --json").json()["statement"].clone();
+    let failed = |author: &TestPublisher, count| {
+        let reported = evaluations(&scene, author, count);
+        let failing = |envelope: &Value| {
+            let mut statement = statement_of(envelope);
+            statement["predicate"]["outcome"] = json!("failed-to-reproduce");
+            statement["predicate"]["answers"] = claim.clone();
+            author.sign(to_canonical_json(&statement))
+        };
+        reported.iter().map(failing).collect::<Vec<_>>()
+    };
+    // The honest one's record is the oldest, so that it does not come along; and the list of values has the stranger's
+    // before it, by name and by number.
+    scene.log.publish(&failed(&honest, 1)).expect_status(201);
+    for chunk in failed(&stranger, 150).chunks(50) {
+        scene.log.publish(chunk).expect_status(201);
+    }
+    let ran = scene
+        .auditor(&format!("verify {RELEASE}"))
+        .expect_code(0)
+        .expect_words("NOT REPRODUCED: honest says")
+        .expect_words("NOT REPRODUCED: stranger says");
+    assert_eq!(ran.stdout.matches("NOT REPRODUCED").count(), 2);
+    let json = scene
+        .auditor(&format!("verify {RELEASE} --json"))
+        .expect_code(0)
+        .json();
+    let told = json["notReproduced"].as_array().expect("a list");
+    let authors: Vec<_> = told.iter().map(|it| it["author"].as_str()).collect();
+    assert_eq!(authors, [Some("stranger"), Some("honest")]);
+}
+
+#[test]
 fn a_file_of_that_name_does_not_stand_in_for_the_log() {
     let scene = Scene::new();
     let bundle = scene.auditor.read("tiny.candor");

@@ -77,7 +77,7 @@ pub struct EvaluationFilter {
     pub author: Option<String>,
     /// By others than the release's publisher, or by that one alone.
     pub by_others: Option<bool>,
-    /// With this outcome.
+    /// With this outcome, among those of a release.
     pub outcome: Option<Outcome>,
     /// Whether those that were withdrawn are asked for too.
     pub with_withdrawn: bool,
@@ -227,13 +227,7 @@ impl EvaluationFilter {
             conditions.add_if(condition, value.as_deref());
         }
         conditions.add_if("by_others = ?", self.by_others.map(i64::from));
-        match self.outcome {
-            // As it stands in the index, which a value in its place would not lead to.
-            Some(Outcome::FailedToReproduce) => {
-                conditions.add("outcome = 'failed-to-reproduce'", []);
-            }
-            outcome => conditions.add_if("outcome = ?", outcome.map(Outcome::name)),
-        }
+        conditions.add_if("outcome = ?", self.outcome.map(Outcome::name));
         if !self.with_withdrawn {
             conditions.add("withdrawn_by IS NULL", []);
         }

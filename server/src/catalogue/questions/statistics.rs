@@ -64,6 +64,16 @@ impl Catalogue {
             .collect()
     }
 
+    /// The first records that are left out because they could not be read; at most `limit`.
+    pub(in crate::catalogue) async fn unread(&self, limit: u32) -> Result<Vec<i64>, StorageError> {
+        let select = "SELECT record FROM left_out WHERE is_unread = 1 ORDER BY record LIMIT $1";
+        let rows = self
+            .pool
+            .rows(select, vec![i64::from(limit).into()])
+            .await?;
+        rows.iter().map(|row| row.at(0)).collect()
+    }
+
     /// Counts. `growth` has a row for each day and kind, and publishers, models and releases are counted as they are.
     pub async fn statistics(&self) -> Result<Statistics, StorageError> {
         let mut found = Statistics::default();
@@ -106,8 +116,8 @@ impl Catalogue {
             "SELECT what, count(*) FROM (
                 SELECT CASE WHEN it.weights IS NOT NULL OR it.config IS NOT NULL OR it.task IS NOT NULL THEN 'model'
                     WHEN it.api IS NOT NULL THEN 'api' WHEN it.card IS NOT NULL THEN 'card' ELSE 'model' END AS what
-                FROM (SELECT newest FROM model ORDER BY newest DESC LIMIT {LOOKED_AT_MAX}) AS some
-                JOIN release AS it ON it.id = some.newest
+                FROM (SELECT newest FROM model ORDER BY newest DESC LIMIT {LOOKED_AT_MAX}) AS recent
+                JOIN release AS it ON it.id = recent.newest
              ) AS named GROUP BY what"
         );
         for row in self.pool.rows(select, Vec::new()).await? {

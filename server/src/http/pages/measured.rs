@@ -95,10 +95,14 @@ pub(super) struct Claim {
 
 impl Notices {
     /// Those that a release's page has, with what they are about.
-    pub(super) async fn of(log: &Log, failures: &Failures) -> Result<Self, Problem> {
+    pub(super) async fn of(
+        log: &Log,
+        release: &ReleaseName,
+        failures: &Failures,
+    ) -> Result<Self, Problem> {
         let mut notices = Self::up_to(NOTICES, failures);
         for notice in &mut notices.shown {
-            notice.claim = Claim::tried_in(log, notice.record).await?;
+            notice.claim = Claim::tried_in(log, notice.record, release).await?;
         }
         Ok(notices)
     }
@@ -134,7 +138,12 @@ impl Notice {
 }
 
 impl Claim {
-    async fn tried_in(log: &Log, record: i64) -> Result<Option<Self>, Problem> {
+    /// What the record at `record` answers, if that is about this release: a record may name any other.
+    async fn tried_in(
+        log: &Log,
+        record: i64,
+        release: &ReleaseName,
+    ) -> Result<Option<Self>, Problem> {
         let index = LeafIndex::new(u64::try_from(record).unwrap_or_default());
         let Some(logged) = log.view(log.storage.record(index)).await? else {
             return Ok(None);
@@ -146,7 +155,11 @@ impl Claim {
             return Ok(None);
         };
         let claim = find(log, &answers.to_string()).await?;
-        Ok(claim.map(|it| Self {
+        let Some(claim) = claim else {
+            return Ok(None);
+        };
+        let is_about_it = statement(&claim)?.release() == Some(release);
+        Ok(is_about_it.then_some(claim).map(|it| Self {
             author: it.row.publisher.to_string(),
             record: it.row.index.get(),
             is_withdrawn: it.row.withdrawn_by.is_some(),

@@ -152,7 +152,7 @@ async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
         .release(&text)
         .await?
         .ok_or_else(Problem::not_released)?;
-    let own = Own::of(&page.records, name)?;
+    let own = Own::of(log, &known).await?;
     let (manifest, files) = match &own.weights {
         Some((_, weights)) => files_of(log, weights, FILES).await?,
         None => (None, Vec::new()),
@@ -203,7 +203,7 @@ async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
         measured_total: measurement.measured.len(),
         others: measurement.measured.iter().filter(by_others).count(),
         other_authors: other_authors.into_iter().map(str::to_owned).collect(),
-        notices: Notices::of(log, &failures).await?,
+        notices: Notices::of(log, name, &failures).await?,
         has_notices: !failures.of_authors.is_empty(),
         withdrawal: withdrawal_of(log, known.fallen_by).await?,
         compared_max: COMPARED_MAX,
@@ -257,14 +257,17 @@ struct Own {
 }
 
 impl Own {
-    fn of(records: &[LoggedRecord], name: &ReleaseName) -> Result<Self, StorageError> {
+    /// Where the catalogue has found them: the list of a release's records may be long, with others' among its own.
+    async fn of(log: &Log, release: &Release) -> Result<Self, Problem> {
         let mut own = Self::default();
-        for logged in records {
-            if logged.row.publisher != *name.publisher() {
+        let kinds = [release.card, release.weights, release.config, release.api];
+        for index in kinds.into_iter().filter_map(|it| it.record) {
+            let index = u64::try_from(index).map_err(StorageError::damaged)?;
+            let logged = log.view(log.storage.record(LeafIndex::new(index))).await?;
+            let Some(logged) = logged else {
                 continue;
-            }
-            let index = logged.row.index.get();
-            match statement(logged)?.predicate {
+            };
+            match statement(&logged)?.predicate {
                 Predicate::ModelCard(card) => own.licence_name = card.license_name,
                 Predicate::Weights(weights) => own.weights = Some((index, weights)),
                 Predicate::TrainingConfig(config) => own.training = Some((index, config)),

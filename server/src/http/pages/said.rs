@@ -5,7 +5,9 @@ use candor_core::record::kinds::{
     ApiVersion, Behind, Evaluation, ModelCard, Outcome, Publisher, Relation, Scope, Strength,
     SystemPrompt, TrainingConfig, Undisclosed, Unnamed, Weights, Withdrawal,
 };
-use candor_core::record::{DigestSet, Predicate, ReleaseName, Statement};
+use candor_core::record::{
+    DigestSet, Predicate, ReleaseName, Statement, UnsafeText, check_plain_text,
+};
 use serde_json::{Map, Value};
 
 use super::release::{ShownFile, files_of};
@@ -25,7 +27,7 @@ const FILES: usize = 25;
 const CHARS: usize = 600;
 
 /// How many of a list are named.
-const NAMED: usize = 30;
+const NAMED: usize = 32;
 
 /// What a record says.
 #[derive(Default)]
@@ -310,7 +312,7 @@ impl Said {
         }
         if it.outcome == Outcome::FailedToReproduce {
             let author = &it.author;
-            let note = format!("{author} tried, and did not find what was claimed.");
+            let note = format!("{author} says that it tried, and did not find what was claimed.");
             self.notes.push(note);
         }
         let version = it.harness.version.as_deref().unwrap_or_default();
@@ -321,9 +323,8 @@ impl Said {
         self.digests("Commit", it.harness.digest.as_ref());
         self.maybe("When it ran", it.date.as_ref());
         if let Some(config) = &it.config {
-            for (name, value) in flat(&config.parameters).into_iter().take(NAMED) {
-                self.add(&name, value);
-            }
+            // In one row under a name of ours: their own could be those of other rows.
+            self.maybe("Settings of the harness", spelled_out(&config.parameters));
         }
         let rows = it.results.iter().map(|it| {
             let count = |it: Option<u64>| it.map(|it| it.to_string()).unwrap_or_default();
@@ -394,11 +395,8 @@ pub(super) fn settings_of_api(it: &ApiVersion) -> Vec<(&'static str, String)> {
     if let Some(Value::Object(decoding)) =
         (it.decoding.as_ref()).and_then(|it| serde_json::to_value(it).ok())
     {
-        let settings = flat(&decoding).into_iter().take(NAMED);
-        let settings: Vec<_> = settings.map(|(name, it)| format!("{name} {it}")).collect();
-        if !settings.is_empty() {
-            said.push(("Settings, if the client names none", settings.join(", ")));
-        }
+        let settings = spelled_out(&decoding);
+        said.extend(settings.map(|it| ("Settings, if the client names none", it)));
     }
     if let Some(prompt) = &it.system_prompt {
         let words = match prompt {
@@ -435,14 +433,41 @@ fn flat(settings: &Map<String, Value>) -> Vec<(String, String)> {
     rows
 }
 
+/// Settings in one line; nothing if there are none.
+fn spelled_out(settings: &Map<String, Value>) -> Option<String> {
+    let rows = flat(settings);
+    let named = rows.iter().take(NAMED);
+    let mut named: Vec<String> = named.map(|(name, it)| format!("{name} {it}")).collect();
+    if rows.len() > NAMED {
+        named.push(format!("and {} more", rows.len() - NAMED));
+    }
+    (!rows.is_empty()).then(|| named.join(", "))
+}
+
 /// Text without its quotes, and everything else as JSON.
 fn plain(value: &Value) -> String {
     let text = value.as_str().map(str::to_owned);
     text.unwrap_or_else(|| value.to_string())
 }
 
+/// A name or a value of somebody else's choice. Names of settings may be any text: what would reorder or hide the text
+/// around it is shown as what it is.
 fn cell(text: &str) -> String {
-    shortened(text, 120)
+    let is_shown = |c: char| {
+        !matches!(
+            check_plain_text(c.encode_utf8(&mut [0; 4])),
+            Err(UnsafeText::Control(_) | UnsafeText::Invisible(_))
+        )
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in shortened(text, 120).chars() {
+        if is_shown(c) {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_unicode());
+        }
+    }
+    shown
 }
 
 fn relation_words(relation: Relation) -> &'static str {

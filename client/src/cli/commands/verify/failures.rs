@@ -2,11 +2,12 @@
 //!
 //! It changes nothing about whether the records hold; whoever relies on the release wants to know it all the same.
 
+use std::collections::BTreeSet;
+
 use candor_core::bundle::{LoggedRecord, withdrawn};
-use candor_core::merkle::LeafIndex;
 use candor_core::record::kinds::Outcome;
 use candor_core::record::{Predicate, PublisherName, ReleaseName};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::report::Report;
 use crate::bundle_maker::{BundleMakerError, Others};
@@ -16,23 +17,24 @@ use crate::log_client::LogClient;
 use crate::memory::Memory;
 use crate::replay::Replay;
 
-/// How many are told. The log lists all.
+/// How many authors are told, of those in a bundle and of those beside it. The log lists all.
 const TOLD_MAX: usize = 5;
 
-/// Those among verified records of a release.
+/// Those among verified records of a release: the first record of each author, so that nobody's many hide another's.
 pub(super) fn judge(records: &[LoggedRecord], report: &mut Report) {
-    let failed = records
+    let mut authors = BTreeSet::new();
+    let failed: Vec<_> = records
         .iter()
-        .filter(|it| is_failure(it) && withdrawn(it, records).is_none());
-    let failed: Vec<_> = failed.collect();
+        .filter(|it| is_failure(it) && withdrawn(it, records).is_none())
+        .filter(|it| authors.insert(it.record.statement().publisher()))
+        .collect();
     for logged in failed.iter().take(TOLD_MAX) {
         tell(logged, "", report);
     }
     if failed.len() > TOLD_MAX {
-        report.remarks.push(format!(
-            "{} more of its records say so, too",
-            failed.len() - TOLD_MAX
-        ));
+        let more = failed.len() - TOLD_MAX;
+        let remark = format!("{more} more publishers say so in its records");
+        report.remarks.push(remark);
     }
 }
 
@@ -67,33 +69,40 @@ fn find(
     memory: &Memory,
     report: &mut Report,
 ) -> Result<(), CliError> {
-    let known: Vec<LeafIndex> = report.logged.iter().map(|it| it.index).collect();
-    let mut listed: Vec<LeafIndex> = client.failures(release)?;
-    listed.sort_unstable();
-    listed.dedup();
-    listed.retain(|index| !known.contains(index));
-    if listed.is_empty() {
-        return Ok(());
-    }
-    let (checkpoint, _) = memory.fetch(client)?;
-    for index in listed.iter().take(TOLD_MAX) {
-        let (entry, _) = client.listed_entry(*index, &checkpoint)?;
-        let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
-        let statement = logged.record.statement();
-        if !is_failure(&logged) || statement.release() != Some(release) {
-            return Err(BundleMakerError::OtherRecord {
-                index: *index,
-                publisher: statement.publisher().clone(),
-                release: release.clone(),
+    let found = client.failures(release)?;
+    let mut listed = found.not_reproduced;
+    let told = report.more.get("notReproduced").and_then(Value::as_array);
+    let told: BTreeSet<&str> = (told.into_iter().flatten())
+        .filter_map(|it| it["author"].as_str())
+        .collect();
+    listed.retain(|it| !told.contains(it.author.as_str()));
+    if !listed.is_empty() {
+        let (checkpoint, _) = memory.fetch(client)?;
+        for it in listed.iter().take(TOLD_MAX) {
+            let (entry, _) = client.listed_entry(it.index, &checkpoint)?;
+            let logged = Replay::default().check_alone(client, &checkpoint, &entry)?;
+            let statement = logged.record.statement();
+            let is_theirs = statement.publisher() == &it.author;
+            if !is_failure(&logged) || !is_theirs || statement.release() != Some(release) {
+                return Err(BundleMakerError::OtherRecord {
+                    index: it.index,
+                    publisher: statement.publisher().clone(),
+                    release: release.clone(),
+                }
+                .into());
             }
-            .into());
+            tell(&logged, "; that it was not withdrawn, the log says", report);
         }
-        tell(&logged, "; that it was not withdrawn, the log says", report);
     }
-    if listed.len() > TOLD_MAX {
+    let more = listed.len().saturating_sub(TOLD_MAX);
+    if more > 0 || found.more_not_reproduced {
+        let over = if found.more_not_reproduced {
+            " and over"
+        } else {
+            ""
+        };
         report.remarks.push(format!(
-            "the log lists {} more records that say so, or over",
-            listed.len() - TOLD_MAX
+            "the log lists {more}{over} more publishers who say so: see {release} on its pages"
         ));
     }
     Ok(())
@@ -110,7 +119,7 @@ fn tell(logged: &LoggedRecord, but: &str, report: &mut Report) {
     let author: &PublisherName = logged.record.statement().publisher();
     let index = logged.index;
     report.remarks.push(format!(
-        "NOT REPRODUCED: {author} tried what was claimed, and did not find it (entry {index}: `candor show {index}`){but}"
+        "NOT REPRODUCED: {author} says that it tried what was claimed, and did not find it (entry {index}: `candor show {index}`){but}"
     ));
     let told = report.more.entry("notReproduced");
     if let Some(told) = told.or_insert_with(|| json!([])).as_array_mut() {
