@@ -122,7 +122,7 @@ const OF_PAGES = [
         about: /^\/releases\//,
         lie: text(/ data-shows="[a-z]*"/g, ''),
         state: 'unknown',
-        words: /could not be compared with it: it does not say which kind and subject it shows/,
+        words: /could not be compared with it: it does not say which kind and subject and publisher it shows/,
     },
     {
         name: 'a page shows a withdrawn record as one that stands',
@@ -151,6 +151,21 @@ const OF_PAGES = [
         about: /^\/releases\//,
         lie: text(/(data-shows="publisher"[^>]*>)example-lab/, '$1auditor'),
         words: /Failed: what is shown is not entry 1[01] of the log: its publisher is another/,
+    },
+    {
+        name: 'a list has another name in the place of who signed, and does not say that it is that',
+        path: RELEASE,
+        about: /^\/releases\//,
+        lie: text(/data-shows="publisher"( [^>]*>)example-lab/, '$1auditor'),
+        state: 'unknown',
+        words: /and signed by example-lab, but the page .* does not say which publisher it shows/,
+    },
+    {
+        name: 'a page of a record has another name in the place of who signed',
+        about: /^\/records\/11$/,
+        lie: text(/data-shows="publisher"( [^>]*>)example-lab/, '$1auditor'),
+        state: 'unknown',
+        words: /and signed by example-lab, but the page .* does not say which publisher it shows/,
     },
 ];
 

@@ -10,11 +10,11 @@ const [modules, url, ...paths] = process.argv.slice(2);
 const axe = readFileSync(modulesOf(modules).resolve('axe-core/axe.min.js'), 'utf8');
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** Records whose kind, subject or index the page does not mark as such, so that nothing is held against the log. */
+/** Records whose kind, subject, publisher or index the page does not mark as such, so that nothing is held against the log. */
 function unmarked() {
     return [...document.querySelectorAll('[data-candor-record]')].flatMap((mark) => {
         const says = [...mark.closest('tr, main').querySelectorAll('[data-shows]')].map((it) => it.dataset.shows);
-        const missing = ['kind', 'subject', 'index'].filter((part) => !says.includes(part));
+        const missing = ['kind', 'subject', 'publisher', 'index'].filter((part) => !says.includes(part));
         return missing.map((part) => `entry ${mark.dataset.candorRecord} has no ${part} to compare`);
     });
 }

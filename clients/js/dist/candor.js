@@ -2499,7 +2499,7 @@ predicate: statement.predicate,
 leafHash: base64(leaf),
 signedBy: signedBy.map(({ keyid }) => keyid),
 };
-const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
+const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by ${statement.publisher}`;
 const by = await this.#withdrawal(at, statement, signedBy);
 const withdrawn = by && `the record is ${withdrawnWords(by)}`;
 const more = by ? { ...found, withdrawnBy: plainNumber(by.index) } : found;

@@ -2147,7 +2147,7 @@ predicate: statement.predicate,
 leafHash: base64(leaf),
 signedBy: signedBy.map(({ keyid }) => keyid),
 };
-const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by those who had to`;
+const what = `the ${statement.kind} record of ${statement.subject.name} is in the log, at entry ${index}, and signed by ${statement.publisher}`;
 const by = await this.#withdrawal(at, statement, signedBy);
 const withdrawn = by && `the record is ${withdrawnWords(by)}`;
 const more = by ? { ...found, withdrawnBy: plainNumber(by.index) } : found;
@@ -2393,7 +2393,7 @@ root: found.predicate.root,
 statement: canonical(payload),
 entry: fromUtf8(entry),
 });
-const missing = new Set(['kind', 'subject']);
+const missing = new Set(['kind', 'subject', 'publisher']);
 const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
 const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
 for (const it of [...beside, ...elsewhere]) {
@@ -2413,7 +2413,8 @@ hint: "believe the log's record, and not what is shown here",
 }
 missing.delete(part);
 }
-if (!missing.size) return found;
+const notChecked = ['what else this page says in words of its own', ...found.notChecked];
+if (!missing.size) return { ...found, notChecked };
 return {
 ...found,
 verdict: 'unknown',

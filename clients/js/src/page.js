@@ -4,7 +4,7 @@
  *     <meta name="candor-log-key" content="origin+id+key">  <meta name="candor-log-url" content="/">  (the default)
  *
  *     <article data-candor-record="7" data-leaf-hash="…" data-statement="…"> … <p data-verdict></p>
- *         <h1 data-shows="subject">…</h1> <b data-shows="kind">…</b> <pre data-shows="statement">…</pre>
+ *         <h1 data-shows="subject">…</h1> <b data-shows="kind">…</b> <b data-shows="publisher">…</b>
  *
  *     <section data-candor-drop> <input type="file"> <progress></progress> <p data-verdict></p> <ul data-releases></ul>
  *
@@ -12,8 +12,8 @@
  *
  * A record with `data-withdrawn` is shown as one that was withdrawn: then it is its withdrawal that has to be in the log.
  * What the page says in words of a record (`data-shows`: see {@link holdWords}), in the mark's row of a table or else anywhere in
- * its `main`, has to be what the record says; what kind it is and of what it is has to be among that. What says so of the record
- * at 7 elsewhere on the page has `data-of="7"`.
+ * its `main`, has to be what the record says; what kind it is, of what and by whom has to be among that. What says so of the record
+ * at 7 elsewhere on the page has `data-of="7"`. What has no such mark nothing is held against, and each verdict says so.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
  * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
@@ -179,7 +179,7 @@ async function holdWords(client, element, found) {
         statement: canonical(payload),
         entry: fromUtf8(entry),
     });
-    const missing = new Set(['kind', 'subject']);
+    const missing = new Set(['kind', 'subject', 'publisher']);
     const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
     const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
     for (const it of [...beside, ...elsewhere]) {
@@ -200,7 +200,8 @@ async function holdWords(client, element, found) {
         }
         missing.delete(part);
     }
-    if (!missing.size) return found;
+    const notChecked = ['what else this page says in words of its own', ...found.notChecked];
+    if (!missing.size) return { ...found, notChecked };
     return {
         ...found,
         verdict: 'unknown',

@@ -45,7 +45,7 @@ test('a record is verified from tiles, entries and the publisher records before 
     const found = is(
         await clientOf(log).verifyRecord(log.card),
         'holds',
-        /^the model-card record of example-lab\/tiny-lm@1.0.0 is in the log, at entry 6, and signed by those who had to$/,
+        /^the model-card record of example-lab\/tiny-lm@1.0.0 is in the log, at entry 6, and signed by example-lab$/,
     );
     assert.deepEqual(found.signedBy, [two.keyid]);
     assert.equal(found.leafHash, base64(leafHash(log.entries[log.card])));
@@ -267,7 +267,7 @@ test('a record that was withdrawn is refuted, and by whom is said', async () => 
     const shown = is(
         await clientOf(log).verifyRecord(log.card, { withdrawn: true }),
         'holds',
-        /^the model-card record .* signed by those who had to; the record is withdrawn by entry 9 \(error\): The wrong file/,
+        /^the model-card record .* signed by example-lab; the record is withdrawn by entry 9 \(error\): The wrong file/,
     );
     assert.equal(shown.withdrawnBy, by);
     is(

@@ -47,12 +47,13 @@ const article = (index, body = '', more = '') =>
     `<article data-candor-record="${index}" ${more}>${body}<p data-verdict></p></article>`;
 /** What a page says of a record, and what it leaves out of that. */
 const shown = (log, index, more = '', leftOut = '') => {
-    const { kind, subject } = record(JSON.parse(new TextDecoder().decode(log.entries[index]))).statement;
+    const { kind, subject, publisher: by } = record(JSON.parse(new TextDecoder().decode(log.entries[index]))).statement;
     const words = [
         ['kind', kind.replace('-', ' ')],
         ['subject', subject.name],
+        ['publisher', by],
     ].map(([part, text]) => (part === leftOut ? `<b>${text}</b>` : `<b data-shows="${part}">${text}</b>`));
-    return article(index, words.join(' of '), `data-leaf-hash="${base64(leafHash(log.entries[index]))}" ${more}`);
+    return article(index, words.join(' '), `data-leaf-hash="${base64(leafHash(log.entries[index]))}" ${more}`);
 };
 const html = (log, body, head = '') =>
     `<!doctype html><html lang="en"><head><meta name="candor-log-key" content="${log.key}"><meta name="candor-log-url" content="/logs/${log.name}/">${head}<script type="module" src="/js/dist/page.js"></script></head><body>${body}</body></html>`;
@@ -80,7 +81,7 @@ const PAGES = {
     withdrawnSummary: html(good, `<p data-candor-summary></p>${shown(good, 0)}${shown(good, 4, 'data-withdrawn')}`),
     unmarked: html(
         good,
-        `${shown(good, good.card, '', 'subject')}<table><tr><td data-shows="subject">${RELEASE}</td><td>${article(good.card)}</td></tr></table>${article(good.card)}`,
+        `${shown(good, good.card, '', 'subject')}${shown(good, good.card, '', 'publisher')}<table><tr><td data-shows="subject">${RELEASE}</td><td>${article(good.card)}</td></tr></table>${article(good.card)}`,
     ),
     broken: html(good, shown(good, 0) + shown(good, good.card), '<script src="/breaks.js"></script>'),
     noDatabase: html(good, shown(good, 0), '<script src="/no-database.js"></script>'),
@@ -394,14 +395,14 @@ test(
                 seen.good,
                 [
                     'verified',
-                    /^Verified: the publisher record of example-lab is in the log, at entry 0, and signed .* \(not checked: whether the log's lists leave records out; whether this is the history that others see: no checkpoint of this log was seen here before\)$/,
+                    /^Verified: the publisher record of example-lab is in the log, at entry 0, and signed by example-lab \(not checked: what else this page says in words of its own; whether the log's lists leave records out; whether this is the history that others see: no checkpoint of this log was seen here before\)$/,
                 ],
                 ['verified', /model-card/],
                 ['verified', /weights/],
             );
             is(
                 seen.goodAgain,
-                ...Array(3).fill(['verified', /not checked: whether the log's lists leave records out\)$/]),
+                ...Array(3).fill(['verified', /words of its own; whether the log's lists leave records out\)$/]),
             );
             is(seen.hex, ['verified', /publisher record/]);
             is(seen.words, ['verified', /model-card/]);
@@ -425,14 +426,21 @@ test(
             );
             assert.match(
                 seen.withdrawn[2][5],
-                /the record is withdrawn by entry 5 .*not checked: whether the log's lists/,
+                /the record is withdrawn by entry 5 .*not checked: what else .*; whether the log's lists/,
             );
             assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
             const without = (parts) => [
                 'unknown',
                 new RegExp(`could not be compared with it: it does not say which ${parts} it`),
             ];
-            is(seen.unmarked, without('subject'), without('kind'), without('kind and subject'));
+            // Whoever signed is no detail: another name could stand there in its place.
+            is(
+                seen.unmarked,
+                without('subject'),
+                without('publisher'),
+                without('kind and publisher'),
+                without('kind and subject and publisher'),
+            );
             const parts = ['kind', 'subject', 'publisher', 'digest', 'statement', 'statement', 'nonsense'].concat([
                 'index',
                 'subject-digest',
