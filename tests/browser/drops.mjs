@@ -236,20 +236,20 @@ async function pinning(browser) {
     await reader.open('/status');
     // What the server says is the key is no decision of the reader's.
     await holds('at first', '');
-    await pin(key, 'verified', 'Verified: the key is pinned in this browser');
+    await pin(key, 'done', 'Done: the key is pinned in this browser');
     await reader.reload();
     await holds('after a reload', key);
     await pin('nonsense', 'unknown', 'Could not tell: ');
     await reader.reload();
     await holds('after nonsense', key);
-    await pin(otherKey, 'verified', 'Verified: the key is pinned in this browser');
+    await pin(otherKey, 'done', 'Done: the key is pinned in this browser');
     await reader.reload();
     await holds('after another key', otherKey);
     await it.open('/');
     const refused = /^Failed: this log is not signed by the key that you pinned/;
     await it.expect('a file under that key', it.choose('file', file('config.json')), 'failed', refused);
     await reader.open('/status');
-    await pin('', 'verified', 'Verified: no key is pinned');
+    await pin('', 'done', 'Done: no key is pinned');
     await reader.reload();
     await holds('with none', '');
     await it.end();

@@ -136,7 +136,7 @@ async function pin(browser) {
         await it.open('/status');
         await page.fill('[data-candor-pin] input', key);
         await page.click('[data-candor-pin] button');
-        await page.waitForSelector('[data-candor-pin] .verified');
+        await page.waitForSelector('[data-candor-pin] .done');
     };
     await it.expect('before', RECORD, 'verified');
     await write(otherKey);

@@ -1377,7 +1377,15 @@ const LOG_KEY = 'candor-log-key';
 const KNOWN = 'candor-log-keys';
 const KNOWN_MAX = 32;
 const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
-const knownKeys = () => new Map(JSON.parse(localStorage.getItem(KNOWN) ?? '[]'));
+const BROKEN = "which key this log had before: what this browser kept of that can't be read";
+function knownKeys() {
+const kept = localStorage.getItem(KNOWN) ?? '[]';
+try {
+return new Map(JSON.parse(kept));
+} catch {
+return undefined;
+}
+}
 const addressOf = (url) => url.replace(/\/+$/, '');
 const pinnedKey = () => localStorage.getItem(LOG_KEY);
 function pinKey(key) {
@@ -1390,11 +1398,14 @@ refusal: { verdict: 'refuted', what, hint: `${hint}; this page names ${named || 
 });
 try {
 const [pinned, known] = [pinnedKey(), knownKeys()];
-if (pinned && pinned !== named)
-return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+if (pinned)
+return pinned === named
+? {}
+: refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+if (!known) return { notChecked: [BROKEN] };
 const own = known.get(addressOf(url));
 const expected = own ? [own] : [...known.values()];
-if (!pinned && expected.length && !expected.includes(named))
+if (expected.length && !expected.includes(named))
 return refuse(
 'the log of this site had another key before, and what was seen of that says nothing of this one',
 `ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
@@ -1406,7 +1417,7 @@ return { notChecked: [NO_STORAGE] };
 }
 function keepKey(url, key) {
 try {
-const [known, address] = [knownKeys(), addressOf(url)];
+const [known, address] = [knownKeys() ?? new Map(), addressOf(url)];
 if (known.size >= KNOWN_MAX && !known.has(address)) return;
 localStorage.setItem(KNOWN, JSON.stringify([...known.set(address, key)]));
 } catch {
@@ -2290,11 +2301,13 @@ if (shown.statement !== undefined && shown.statement !== digest)
 throw differs('statement digest', shown.statement, digest);
 }
 const WORKER = new URL('./hash-worker.js', import.meta.url);
+const MEMORY = defaultMemory();
 const LABELS =  ({
 holds: ['verified', 'Verified'],
 refuted: ['failed', 'Failed'],
 unknown: ['unknown', 'Could not tell'],
 checking: ['checking', 'Checking'],
+done: ['done', 'Done'],
 });
 const meta = (name) =>
 (document.querySelector(`meta[name="${name}"]`))?.content ?? '';
@@ -2302,7 +2315,7 @@ function openLog() {
 try {
 const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
 const judged = judgeKey(url, meta(LOG_KEY));
-return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY) }), ...judged };
+return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY), memory: MEMORY }), ...judged };
 } catch (error) {
 const what = `this page names no key of a log: ${(error).message}`;
 return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
@@ -2428,6 +2441,7 @@ let newest = 0;
 const answer = async ( hashing) => {
 const own = ++newest;
 const tell = ( verdict) => own === newest && show(place, verdict);
+showReleases(element, []);
 tell({ verdict: 'checking', what: 'reading the files' });
 try {
 const hashed = await hashing;
@@ -2456,8 +2470,8 @@ event.preventDefault();
 element.classList.remove('over');
 if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
 });
-for (const input of element.querySelectorAll('input')) {
-if (input.type !== 'file') continue;
+const inputs = element.querySelectorAll('input[type=file]');
+for (const input of inputs) {
 input.addEventListener('click', () => (input.value = ''));
 input.addEventListener('change', () => input.files?.length && take(filesOfInput(input.files)));
 }
@@ -2512,7 +2526,7 @@ event.preventDefault();
 attempt(() => {
 const key = input.value.trim();
 pinKey(key && parseVerifierKey(key).text);
-show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
+show(place, { verdict: 'done', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
 verifyPage();
 });
 });

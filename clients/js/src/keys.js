@@ -15,9 +15,17 @@ const KNOWN = 'candor-log-keys';
 /** A site that names ever new addresses fills no storage. */
 const KNOWN_MAX = 32;
 const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+const BROKEN = "which key this log had before: what this browser kept of that can't be read";
 
-/** @returns {Map<string, string>} */
-const knownKeys = () => new Map(JSON.parse(localStorage.getItem(KNOWN) ?? '[]'));
+/** What can't be read is as good as nothing, or no key would be kept ever again. @returns {Map<string, string> | undefined} */
+function knownKeys() {
+    const kept = localStorage.getItem(KNOWN) ?? '[]';
+    try {
+        return new Map(JSON.parse(kept));
+    } catch {
+        return undefined;
+    }
+}
 
 /** An address as it is kept. @param {string} url */
 const addressOf = (url) => url.replace(/\/+$/, '');
@@ -42,11 +50,14 @@ export function judgeKey(url, named) {
     });
     try {
         const [pinned, known] = [pinnedKey(), knownKeys()];
-        if (pinned && pinned !== named)
-            return refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+        if (pinned)
+            return pinned === named
+                ? {}
+                : refuse('this log is not signed by the key that you pinned', `pinned: ${pinned}`);
+        if (!known) return { notChecked: [BROKEN] };
         const own = known.get(addressOf(url));
         const expected = own ? [own] : [...known.values()];
-        if (!pinned && expected.length && !expected.includes(named))
+        if (expected.length && !expected.includes(named))
             return refuse(
                 'the log of this site had another key before, and what was seen of that says nothing of this one',
                 `ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
@@ -60,7 +71,7 @@ export function judgeKey(url, named) {
 /** Remembers the key of a log whose checkpoint it signed. @param {string} url @param {string} key */
 export function keepKey(url, key) {
     try {
-        const [known, address] = [knownKeys(), addressOf(url)];
+        const [known, address] = [knownKeys() ?? new Map(), addressOf(url)];
         if (known.size >= KNOWN_MAX && !known.has(address)) return;
         localStorage.setItem(KNOWN, JSON.stringify([...known.set(address, key)]));
     } catch {

@@ -16,7 +16,8 @@
  * at 7 elsewhere on the page has `data-of="7"`. What has no such mark nothing is held against, and each verdict says so.
  * Inside `[data-candor-short]`, a verdict that is not a refusal is a word, and its `title` says the rest.
  *
- * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`.
+ * A verdict's place gets the verdict as text, and one of the classes `verified`, `failed`, `unknown`, or `checking`; a form's
+ * also `done`, which proves nothing.
  * A drop zone with `data-weights="7"` holds files against that weights record; others ask which release the files are.
  * Where there is one `[data-candor-summary]`, that is what is read out, and not each verdict.
  *
@@ -32,16 +33,21 @@ import { hashInWorkers } from './hash-pool.js';
 import { canonicalJson, parseJson } from './json.js';
 import { judgeKey, keepKey, LOG_KEY, pinKey, pinnedKey } from './keys.js';
 import { LogClient } from './log-client.js';
+import { defaultMemory } from './memory.js';
 import { parseVerifierKey } from './signed-note.js';
 import { parseStatement } from './statement.js';
 
 const WORKER = new URL('./hash-worker.js', import.meta.url);
+
+/** One for all that the page asks, or what a browser without a database saw would be gone with each question. */
+const MEMORY = defaultMemory();
 
 const LABELS = /** @type {Record<string, [string, string]>} */ ({
     holds: ['verified', 'Verified'],
     refuted: ['failed', 'Failed'],
     unknown: ['unknown', 'Could not tell'],
     checking: ['checking', 'Checking'],
+    done: ['done', 'Done'],
 });
 
 /** @param {string} name */
@@ -56,7 +62,7 @@ function openLog() {
     try {
         const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
         const judged = judgeKey(url, meta(LOG_KEY));
-        return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY) }), ...judged };
+        return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY), memory: MEMORY }), ...judged };
     } catch (error) {
         const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
         return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
@@ -219,6 +225,8 @@ function listenForFiles(element) {
     const answer = async (/** @type {ReturnType<typeof hashFiles>} */ hashing) => {
         const own = ++newest;
         const tell = (/** @type {any} */ verdict) => own === newest && show(place, verdict);
+        // What was found before is not of these files, nor under this pin.
+        showReleases(element, []);
         tell({ verdict: 'checking', what: 'reading the files' });
         try {
             const hashed = await hashing;
@@ -247,8 +255,9 @@ function listenForFiles(element) {
         element.classList.remove('over');
         if (event.dataTransfer) take(filesOfDrop(event.dataTransfer));
     });
-    for (const input of element.querySelectorAll('input')) {
-        if (input.type !== 'file') continue;
+    /** @type {NodeListOf<HTMLInputElement>} */
+    const inputs = element.querySelectorAll('input[type=file]');
+    for (const input of inputs) {
         // The same files again are no change otherwise, and would not be looked at.
         input.addEventListener('click', () => (input.value = ''));
         input.addEventListener('change', () => input.files?.length && take(filesOfInput(input.files)));
@@ -322,7 +331,7 @@ function listenForPin(form) {
         attempt(() => {
             const key = input.value.trim();
             pinKey(key && parseVerifierKey(key).text);
-            show(place, { verdict: 'holds', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
+            show(place, { verdict: 'done', what: key ? 'the key is pinned in this browser' : 'no key is pinned' });
             verifyPage();
         });
     });

@@ -85,6 +85,8 @@ const PAGES = {
     ),
     broken: html(good, shown(good, 0) + shown(good, good.card), '<script src="/breaks.js"></script>'),
     noDatabase: html(good, shown(good, 0), '<script src="/no-database.js"></script>'),
+    brokenKeys: html(good, shown(good, 0)),
+    noDatabaseForked: html(forked, shown(forked, 0) + DROP(), '<script src="/no-database.js"></script>'),
     noStorage: html(good, shown(good, 0), '<script src="/no-storage.js"></script>'),
     moving: html(moving, shown(moving, 0)),
     moved: html(renamed, shown(renamed, 0)).replace('/logs/renamed/', '/logs/moving/'),
@@ -205,7 +207,9 @@ async function drive() {
         const transfer = new DataTransfer();
         for (const it of files) transfer.items.add(it);
         zone.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        const left = frame.contentDocument.querySelectorAll('li').length;
         return {
+            left,
             places: await settled(),
             releases: [...frame.contentDocument.querySelectorAll('li')].map((it) => [
                 it.className,
@@ -245,8 +249,19 @@ async function drive() {
             'oldBrowser',
         ])
             seen[name] = await open(name);
+        // Something broke what was kept of keys: this is said, and the next page knows better.
+        localStorage.setItem('candor-log-keys', '[[');
+        seen.brokenKeys = [await open('brokenKeys'), await open('brokenKeys'), await open('wrongKey')];
         await open('drop');
         seen.dropped = await drop([new File(['README.md'], 'README.md')]);
+        const { Worker } = frame.contentWindow;
+        frame.contentWindow.Worker = class {
+            constructor() {
+                throw new Error('it is gone');
+            }
+        };
+        seen.unreadable = await drop([new File(['x'], 'x')]);
+        frame.contentWindow.Worker = Worker;
         seen.nobodys = await drop([new File(['nobody has this'], 'x')]);
         seen.large = await choose([new File(['x'.repeat(3000000)], 'model.bin')]);
         seen.folder = await choose(folder());
@@ -298,6 +313,19 @@ async function drive() {
         localStorage.removeItem('candor-log-key');
         seen.movedConfirmed = await open('moved');
         seen.movedBack = await open('moving');
+        // What keeps nothing for good still keeps it for as long as the page is open.
+        await newSite();
+        seen.unkept = [await open('noDatabaseForked')];
+        const again = async () => {
+            frame.contentWindow.dispatchEvent(new StorageEvent('storage', { key: null }));
+            await wait(300);
+            return settled();
+        };
+        seen.unkept.push(await again());
+        await fetch('/fork');
+        seen.unkept.push(await again());
+        seen.unkeptDrop = await drop([new File(['README.md'], 'README.md')]);
+        await fetch('/unfork');
         await newSite();
         seen.forkedFirst = await open('forked');
         await fetch('/fork');
@@ -463,6 +491,20 @@ test(
         await t.test('a browser that keeps nothing verifies all the same, and says what it can not know', () => {
             is(seen.noDatabase, ['verified', /no checkpoint of this log was seen here before; .*nothing is kept here/]);
             is(seen.noStorage, ['verified', /not checked: whether you pinned a key, .*: this browser keeps nothing/]);
+            const [first, second, third] = seen.unkept;
+            const isFirst = /no checkpoint of this log was seen here before/;
+            is(first, ['verified', isFirst], ['', /^$/]);
+            is(second, ['verified', /nothing is kept here/], ['', /^$/]);
+            assert.doesNotMatch(second[0][1], isFirst);
+            const twoHistories = /^Failed: the log signed two histories/;
+            is(third, ['failed', twoHistories], ['', /^$/]);
+            assert.match(seen.unkeptDrop.places[1][1], /^Failed: .*two histories/);
+        });
+        await t.test('what a browser kept of keys and can not be read is said, and does not stay', () => {
+            const [first, second, third] = seen.brokenKeys;
+            is(first, ['verified', /not checked: which key this log had before: what this browser kept .* can't be read;/]);
+            is(second, ['verified', /not checked: what else this page says/]);
+            is(third, ['failed', /the log of this site had another key before/]);
         });
         await t.test('a summary is read out in place of each verdict', () => {
             assert.deepEqual(
@@ -485,6 +527,10 @@ test(
             assert.deepEqual(seen.dropped.releases, [
                 ['verified', path('releases/example-lab/tiny-lm@1.0.0'), path('records/2')],
             ]);
+            // What was found before is not said of what came after, be it read or not.
+            assert.equal(seen.unreadable.left, 0);
+            is(seen.unreadable.places, ['unknown', /^Could not tell: the files could not be read: it is gone$/]);
+            assert.deepEqual(seen.unreadable.releases, []);
             is(seen.nobodys.places, ['unknown', /^Could not tell: the log lists no release with a file/]);
             assert.deepEqual(seen.nobodys.releases, []);
             is(seen.large.places, ['verified', /it is a\/model.bin of example-lab/]);
@@ -503,11 +549,12 @@ test(
             is(seen.badPin, ['unknown', /three parts/], ['verified', /./]);
             is(
                 seen.pinned,
-                ['verified', /the key is pinned in this browser/],
+                ['done', /^Done: the key is pinned in this browser$/],
                 ['failed', /^Failed: this log is not signed by the key that you pinned/],
             );
             is(seen.pinnedReload, ...Array(3).fill(['failed', /this log is not signed by the key that you pinned/]));
-            is(seen.unpinned, ['verified', /no key is pinned/], ['verified', /./]);
+            // It was not verified that nothing is pinned.
+            is(seen.unpinned, ['done', /^Done: no key is pinned$/], ['verified', /./]);
             // It is not filled in with what the page says.
             assert.equal(seen.field, '');
         });
