@@ -84,6 +84,11 @@ return Object.assign(new Refusal(this.verdict, `${where}${this.message}`, this.h
 const refuted = ( what, hint = '', more = {}) => new Refusal('refuted', what, hint, more);
 const badInput = ( what, hint = '') => new Refusal('bad-input', what, hint);
 const unknown = ( what, hint = '', more = {}) => new Refusal('unknown', what, hint, more);
+function verdictOf(error) {
+const { verdict, message, hint, name, ...more } =
+error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
+return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+}
 const shortened = ( text, max = 80) =>
 JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
 const P = 2n ** 255n - 19n;
@@ -1875,8 +1880,7 @@ throw refuted(
 );
 }
 if (weak.length || notCompared.length) {
-throw new Refusal(
-'unknown',
+throw unknown(
 `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`,
 'ask the publisher for SHA-256 digests',
 );
@@ -1892,10 +1896,9 @@ return attempt(async () => {
 await client.checkpoint();
 const { [field]: listed } = await client.view(path);
 if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
-throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
+throw unknown(`the log's list of releases with ${what} can't be read`, 'tell its operator');
 if (!listed.length)
-throw new Refusal(
-'unknown',
+throw unknown(
 `the log lists no release with ${what}, which nobody can prove`,
 'check that you have all of it, and nothing else',
 );
@@ -1924,15 +1927,12 @@ more,
 };
 }
 async function recordAt(client, index) {
-if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
+if (!isIndex(index)) throw unknown(`${shortened(String(index))} is no entry's index`);
 const found = await client.verifyRecord(index);
-if (found.verdict !== 'holds') {
-const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
-throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
-index,
-subject: found.subject,
-publisher: found.publisher,
-});
+const { verdict, what, hint, subject, publisher } = found;
+if (verdict !== 'holds') {
+const name = subject ? `${subject.name} (entry ${index}): ` : '';
+throw new Refusal(verdict, name + what, hint, { index, subject, publisher });
 }
 return found;
 }
@@ -1947,9 +1947,7 @@ async function attempt(check) {
 try {
 return await check();
 } catch (error) {
-const { verdict, message, hint, name, ...more } =
-error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
-return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+return verdictOf(error);
 }
 }
 const LEFT_OUT = ['.git', '.cache/huggingface', '.candor-fetch'];
@@ -2544,17 +2542,7 @@ notChecked.push(
 }
 return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
 } catch (error) {
-const { verdict, message, hint, name, ...more } =
-error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
-return {
-verdict: verdict === 'refuted' ? verdict : 'unknown',
-what: message,
-detail: message,
-hint,
-checkpoint,
-notChecked: [],
-...more,
-};
+return { checkpoint, notChecked: [], ...verdictOf(error) };
 }
 }
 #record(index) {

@@ -84,6 +84,11 @@ return Object.assign(new Refusal(this.verdict, `${where}${this.message}`, this.h
 const refuted = ( what, hint = '', more = {}) => new Refusal('refuted', what, hint, more);
 const badInput = ( what, hint = '') => new Refusal('bad-input', what, hint);
 const unknown = ( what, hint = '', more = {}) => new Refusal('unknown', what, hint, more);
+function verdictOf(error) {
+const { verdict, message, hint, name, ...more } =
+error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
+return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+}
 const shortened = ( text, max = 80) =>
 JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));
 const DEPTH_MAX = 32;
@@ -1183,8 +1188,7 @@ throw refuted(
 );
 }
 if (weak.length || notCompared.length) {
-throw new Refusal(
-'unknown',
+throw unknown(
 `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`,
 'ask the publisher for SHA-256 digests',
 );
@@ -1200,10 +1204,9 @@ return attempt(async () => {
 await client.checkpoint();
 const { [field]: listed } = await client.view(path);
 if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
-throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
+throw unknown(`the log's list of releases with ${what} can't be read`, 'tell its operator');
 if (!listed.length)
-throw new Refusal(
-'unknown',
+throw unknown(
 `the log lists no release with ${what}, which nobody can prove`,
 'check that you have all of it, and nothing else',
 );
@@ -1232,15 +1235,12 @@ more,
 };
 }
 async function recordAt(client, index) {
-if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
+if (!isIndex(index)) throw unknown(`${shortened(String(index))} is no entry's index`);
 const found = await client.verifyRecord(index);
-if (found.verdict !== 'holds') {
-const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
-throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
-index,
-subject: found.subject,
-publisher: found.publisher,
-});
+const { verdict, what, hint, subject, publisher } = found;
+if (verdict !== 'holds') {
+const name = subject ? `${subject.name} (entry ${index}): ` : '';
+throw new Refusal(verdict, name + what, hint, { index, subject, publisher });
 }
 return found;
 }
@@ -1255,9 +1255,7 @@ async function attempt(check) {
 try {
 return await check();
 } catch (error) {
-const { verdict, message, hint, name, ...more } =
-error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
-return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+return verdictOf(error);
 }
 }
 const BUNDLE_TYPE = 'urn:candor:bundle:v1';
@@ -2203,17 +2201,7 @@ notChecked.push(
 }
 return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
 } catch (error) {
-const { verdict, message, hint, name, ...more } =
-error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
-return {
-verdict: verdict === 'refuted' ? verdict : 'unknown',
-what: message,
-detail: message,
-hint,
-checkpoint,
-notChecked: [],
-...more,
-};
+return { checkpoint, notChecked: [], ...verdictOf(error) };
 }
 }
 #record(index) {
@@ -2328,7 +2316,7 @@ const verdict = await ask(client);
 if (verdict.checkpoint) keepKey(client.server.url, client.key.text);
 return { ...verdict, notChecked: [...notChecked, ...(verdict.notChecked ?? [])] };
 } catch (error) {
-return { verdict: 'unknown', what: `there is no telling: ${error}` };
+return verdictOf(error);
 }
 }
 function show(element, verdict) {
@@ -2406,7 +2394,7 @@ root: found.predicate.root,
 statement: canonical(payload),
 entry: fromUtf8(entry),
 });
-const missing = new Set(['kind', 'subject', 'publisher']);
+const compared = new Set();
 const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
 const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
 for (const it of [...beside, ...elsewhere]) {
@@ -2424,14 +2412,16 @@ what: `what is shown is not entry ${found.index} of the log: its ${part} is anot
 hint: "believe the log's record, and not what is shown here",
 };
 }
-missing.delete(part);
+compared.add(part);
 }
-const notChecked = ['what else this page says in words of its own', ...found.notChecked];
-if (!missing.size) return { ...found, notChecked };
+const also = element.closest('tr') || compared.has('statement') ? '' : 'the statement, and ';
+const notChecked = [`${also}what else this page says in words of its own`, ...found.notChecked];
+const missing = ['kind', 'subject', 'publisher'].filter((it) => !compared.has(it));
+if (!missing.length) return { ...found, notChecked };
 return {
 ...found,
 verdict: 'unknown',
-what: `${found.what}, but the page could not be compared with it: it does not say which ${[...missing].join(' and ')} it shows`,
+what: `${found.what}, but the page could not be compared with it: it does not say which ${missing.join(' and ')} it shows`,
 };
 }
 function listenForFiles(element) {
@@ -2517,7 +2507,7 @@ const attempt = ( work) => {
 try {
 work();
 } catch (error) {
-show(place, { verdict: 'unknown', what:  (error).message });
+show(place, verdictOf(error));
 }
 };
 attempt(() => (input.value = pinnedKey() ?? ''));

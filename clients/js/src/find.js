@@ -7,7 +7,7 @@
 
 import { isIndex } from './log-server.js';
 import { checkStated, compareFolder, manifestOf, parseManifest } from './manifest.js';
-import { refuted, Refusal, shortened } from './refusal.js';
+import { refuted, Refusal, shortened, unknown, verdictOf } from './refusal.js';
 
 const MANIFEST_BYTES_MAX = 32 << 20;
 /** How many releases are looked at. The first is what counts, and comes first. */
@@ -82,8 +82,7 @@ export function compareWithRelease(client, index, files) {
             );
         }
         if (weak.length || notCompared.length) {
-            throw new Refusal(
-                'unknown',
+            throw unknown(
                 `${same} files are as ${name} lists them, and of ${weak.length + notCompared.length} it has no strong digest`,
                 'ask the publisher for SHA-256 digests',
             );
@@ -109,10 +108,9 @@ function find(client, path, field, what, prove) {
         await client.checkpoint();
         const { [field]: listed } = await client.view(path);
         if (!Array.isArray(listed) || !listed.every((it) => isIndex(it?.index)))
-            throw new Refusal('unknown', `the log's list of releases with ${what} can't be read`, 'tell its operator');
+            throw unknown(`the log's list of releases with ${what} can't be read`, 'tell its operator');
         if (!listed.length)
-            throw new Refusal(
-                'unknown',
+            throw unknown(
                 `the log lists no release with ${what}, which nobody can prove`,
                 'check that you have all of it, and nothing else',
             );
@@ -149,15 +147,12 @@ function judgeFound(releases, more) {
 
 /** @param {LogClient} client @param {any} index as a log's list or a page names it */
 async function recordAt(client, index) {
-    if (!isIndex(index)) throw new Refusal('unknown', `${shortened(String(index))} is no entry's index`);
+    if (!isIndex(index)) throw unknown(`${shortened(String(index))} is no entry's index`);
     const found = await client.verifyRecord(index);
-    if (found.verdict !== 'holds') {
-        const name = found.subject ? `${found.subject.name} (entry ${index}): ` : '';
-        throw Object.assign(new Refusal(found.verdict, `${name}${found.what}`, found.hint), {
-            index,
-            subject: found.subject,
-            publisher: found.publisher,
-        });
+    const { verdict, what, hint, subject, publisher } = found;
+    if (verdict !== 'holds') {
+        const name = subject ? `${subject.name} (entry ${index}): ` : '';
+        throw new Refusal(verdict, name + what, hint, { index, subject, publisher });
     }
     return found;
 }
@@ -180,8 +175,6 @@ async function attempt(check) {
     try {
         return await check();
     } catch (error) {
-        const { verdict, message, hint, name, ...more } =
-            error instanceof Refusal ? error : new Refusal('unknown', `there is no telling: ${error}`);
-        return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+        return verdictOf(error);
     }
 }

@@ -18,7 +18,7 @@ import { LogHistory } from './log-history.js';
 import { Answers, LogServer } from './log-server.js';
 import { LogTiles } from './log-tiles.js';
 import { defaultMemory } from './memory.js';
-import { refuted, Refusal, unknown } from './refusal.js';
+import { refuted, unknown, verdictOf } from './refusal.js';
 import { leafHash } from './rfc6962.js';
 import { parseVerifierKey } from './signed-note.js';
 import { withdrawnBy, withdrawnWords } from './standing.js';
@@ -147,7 +147,7 @@ export class LogClient {
     }
 
     /**
-     * The verdict that a check comes to: the one place where a refusal becomes one.
+     * The verdict that a check comes to, with what it was held against.
      * @param {() => Promise<any>} check
      * @returns {Promise<any>}
      */
@@ -172,17 +172,7 @@ export class LogClient {
             }
             return { verdict: 'holds', what, detail, hint: '', checkpoint, notChecked, ...more };
         } catch (error) {
-            const { verdict, message, hint, name, ...more } =
-                error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
-            return {
-                verdict: verdict === 'refuted' ? verdict : 'unknown',
-                what: message,
-                detail: message,
-                hint,
-                checkpoint,
-                notChecked: [],
-                ...more,
-            };
+            return { checkpoint, notChecked: [], ...verdictOf(error) };
         }
     }
 

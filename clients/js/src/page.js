@@ -34,6 +34,7 @@ import { canonicalJson, parseJson } from './json.js';
 import { judgeKey, keepKey, LOG_KEY, pinKey, pinnedKey } from './keys.js';
 import { LogClient } from './log-client.js';
 import { defaultMemory } from './memory.js';
+import { verdictOf } from './refusal.js';
 import { parseVerifierKey } from './signed-note.js';
 import { parseStatement } from './statement.js';
 
@@ -81,7 +82,7 @@ async function askLog(ask, { client, refusal, notChecked = [] }) {
         if (verdict.checkpoint) keepKey(client.server.url, client.key.text);
         return { ...verdict, notChecked: [...notChecked, ...(verdict.notChecked ?? [])] };
     } catch (error) {
-        return { verdict: 'unknown', what: `there is no telling: ${error}` };
+        return verdictOf(error);
     }
 }
 
@@ -185,7 +186,7 @@ async function holdWords(client, element, found) {
         statement: canonical(payload),
         entry: fromUtf8(entry),
     });
-    const missing = new Set(['kind', 'subject', 'publisher']);
+    const compared = new Set();
     const beside = (element.closest('tr, main') ?? element).querySelectorAll('[data-shows]:not([data-of])');
     const elsewhere = document.querySelectorAll(`[data-shows][data-of="${found.index}"]`);
     for (const it of [...beside, ...elsewhere]) {
@@ -204,14 +205,17 @@ async function holdWords(client, element, found) {
                 hint: "believe the log's record, and not what is shown here",
             };
         }
-        missing.delete(part);
+        compared.add(part);
     }
-    const notChecked = ['what else this page says in words of its own', ...found.notChecked];
-    if (!missing.size) return { ...found, notChecked };
+    // A row of a table has no statement to show.
+    const also = element.closest('tr') || compared.has('statement') ? '' : 'the statement, and ';
+    const notChecked = [`${also}what else this page says in words of its own`, ...found.notChecked];
+    const missing = ['kind', 'subject', 'publisher'].filter((it) => !compared.has(it));
+    if (!missing.length) return { ...found, notChecked };
     return {
         ...found,
         verdict: 'unknown',
-        what: `${found.what}, but the page could not be compared with it: it does not say which ${[...missing].join(' and ')} it shows`,
+        what: `${found.what}, but the page could not be compared with it: it does not say which ${missing.join(' and ')} it shows`,
     };
 }
 
@@ -321,7 +325,7 @@ function listenForPin(form) {
         try {
             work();
         } catch (error) {
-            show(place, { verdict: 'unknown', what: /** @type {Error} */ (error).message });
+            show(place, verdictOf(error));
         }
     };
     // What the page names stays out of it: the server says that, and the reader is to have the key from somebody else.

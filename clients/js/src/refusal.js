@@ -33,6 +33,16 @@ export const refuted = (/** @type {string} */ what, hint = '', more = {}) => new
 export const badInput = (/** @type {string} */ what, hint = '') => new Refusal('bad-input', what, hint);
 export const unknown = (/** @type {string} */ what, hint = '', more = {}) => new Refusal('unknown', what, hint, more);
 
+/**
+ * The verdict that something thrown comes to: the one place where a refusal becomes one. Whatever else went wrong shows nothing.
+ * @param {any} error @returns {any}
+ */
+export function verdictOf(error) {
+    const { verdict, message, hint, name, ...more } =
+        error instanceof Refusal ? error : unknown(`there is no telling: ${error}`);
+    return { verdict: verdict === 'refuted' ? verdict : 'unknown', what: message, detail: message, hint, ...more };
+}
+
 /** At most `max` characters of what somebody else wrote. */
 export const shortened = (/** @type {string} */ text, max = 80) =>
     JSON.stringify([...text.slice(0, 2 * max)].slice(0, max).join(''));

@@ -87,7 +87,7 @@ const PAGES = {
     noDatabase: html(good, shown(good, 0), '<script src="/no-database.js"></script>'),
     brokenKeys: html(good, shown(good, 0)),
     noDatabaseForked: html(forked, shown(forked, 0) + DROP(), '<script src="/no-database.js"></script>'),
-    noStorage: html(good, shown(good, 0), '<script src="/no-storage.js"></script>'),
+    noStorage: html(good, `<table><tr><td>${shown(good, 0)}</td></tr></table>`, '<script src="/no-storage.js"></script>'),
     moving: html(moving, shown(moving, 0)),
     moved: html(renamed, shown(renamed, 0)).replace('/logs/renamed/', '/logs/moving/'),
     movedAway: html(renamed, shown(renamed, 0)),
@@ -423,7 +423,7 @@ test(
                 seen.good,
                 [
                     'verified',
-                    /^Verified: the publisher record of example-lab is in the log, at entry 0, and signed by example-lab \(not checked: what else this page says in words of its own; whether the log's lists leave records out; whether this is the history that others see: no checkpoint of this log was seen here before\)$/,
+                    /^Verified: the publisher record of example-lab is in the log, at entry 0, and signed by example-lab \(not checked: the statement, and what else this page says in words of its own; whether the log's lists leave records out; whether this is the history that others see: no checkpoint of this log was seen here before\)$/,
                 ],
                 ['verified', /model-card/],
                 ['verified', /weights/],
@@ -433,7 +433,7 @@ test(
                 ...Array(3).fill(['verified', /words of its own; whether the log's lists leave records out\)$/]),
             );
             is(seen.hex, ['verified', /publisher record/]);
-            is(seen.words, ['verified', /model-card/]);
+            is(seen.words, ['verified', /model-card.*not checked: what else this page says/]);
             is(seen.elsewhere, ['verified', /weights/]);
             is(seen.otherElsewhere, ['failed', /is not entry 2 of the log: its root is another/]);
         });
@@ -454,7 +454,7 @@ test(
             );
             assert.match(
                 seen.withdrawn[2][5],
-                /the record is withdrawn by entry 5 .*not checked: what else .*; whether the log's lists/,
+                /the record is withdrawn by entry 5 .*not checked: the statement, and what else .*; whether the log's lists/,
             );
             assert.match(seen.withdrawnSummary[0][1], /^Verified: 2 of 2 .* and signed, 1 of them withdrawn; 0 failed/);
             const without = (parts) => [
@@ -490,7 +490,7 @@ test(
         });
         await t.test('a browser that keeps nothing verifies all the same, and says what it can not know', () => {
             is(seen.noDatabase, ['verified', /no checkpoint of this log was seen here before; .*nothing is kept here/]);
-            is(seen.noStorage, ['verified', /not checked: whether you pinned a key, .*: this browser keeps nothing/]);
+            is(seen.noStorage, ['verified', /not checked: whether you pinned a key, .* keeps nothing; what else this page/]);
             const [first, second, third] = seen.unkept;
             const isFirst = /no checkpoint of this log was seen here before/;
             is(first, ['verified', isFirst], ['', /^$/]);
@@ -503,7 +503,7 @@ test(
         await t.test('what a browser kept of keys and can not be read is said, and does not stay', () => {
             const [first, second, third] = seen.brokenKeys;
             is(first, ['verified', /not checked: which key this log had before: what this browser kept .* can't be read;/]);
-            is(second, ['verified', /not checked: what else this page says/]);
+            is(second, ['verified', /not checked: the statement, and what else/]);
             is(third, ['failed', /the log of this site had another key before/]);
         });
         await t.test('a summary is read out in place of each verdict', () => {

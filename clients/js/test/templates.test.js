@@ -19,7 +19,7 @@ test('each mark of a page comes with what it takes to be verified', () => {
 test("a page says which words are the server's own, before it comes to them, and without a script", () => {
     const record = read('record.html');
     const own = "in this server's words; what is proven is";
-    assert.match(record, new RegExp(`<h2>What it says</h2>\n<p class="quiet">${own.replace('in', 'In')} the signed statement below\\.</p>`));
+    assert.ok(record.includes(`<h2>What it says</h2>\n<p class="quiet">I${own.slice(1)} the signed statement below.</p>`));
     // Nothing that the server says of what was found, or withdrawn, comes before that.
     const release = read('release.html');
     const at = release.indexOf(`${own} that the <a href="#records">records</a> below are in the log`);
