@@ -55,7 +55,11 @@ pub const PAGES: [(&str, u16, &str); 30] = [
     ("/records", 200, "Newest records"),
     ("/records/0", 200, "Place in the tree"),
     ("/records/4", 200, "What answers"),
-    ("/records/10", 200, "In this server's words; what is proven is"),
+    (
+        "/records/10",
+        200,
+        "In this server's words; what is proven is",
+    ),
     ("/records/11", 200, "model.safetensors"),
     (
         "/records/13",
