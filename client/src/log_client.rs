@@ -40,7 +40,7 @@ use crate::transport::{Request, RequestBody, Response, Transport};
 pub use error::LogError;
 use static_log::Index;
 pub use static_log::Progress;
-pub use url::LogUrl;
+pub use url::{LogUrl, query_value};
 
 /// A full tile: 256 hashes of 32 bytes.
 const TILE_BYTES_MAX: usize = TILE_WIDTH as usize * 32;
@@ -568,11 +568,6 @@ fn records_about(release: &ReleaseName) -> String {
         "/api/v1/records?limit={PAGE_ITEMS}&subject={}",
         query_value(release)
     )
-}
-
-/// A release in a query, where a plus sign means a space.
-pub fn query_value(release: &ReleaseName) -> String {
-    release.to_string().replace('+', "%2B")
 }
 
 /// The body of a success, or the error that the status means.

@@ -1,5 +1,7 @@
 //! Where a log is: an address on the web, or a folder.
 
+use candor_core::record::ReleaseName;
+
 use super::LogError;
 
 /// What the address of a folder begins with.
@@ -52,4 +54,9 @@ impl std::fmt::Display for LogUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A release in a query, where a plus sign means a space.
+pub fn query_value(release: &ReleaseName) -> String {
+    release.to_string().replace('+', "%2B")
 }

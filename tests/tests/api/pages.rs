@@ -130,14 +130,16 @@ fn a_name_alone_leads_to_its_page_and_programs_get_a_problem() {
     // A release without its version is its model, and a word that nobody registered is looked for.
     let model = ask("/releases/example-lab/tiny", "text/html").expect_status(200);
     assert!(model.text().contains("Model card of"), "{}", model.text());
-    let word = ask("/nope", "text/html").expect_status(404);
+    let no_page = ask("/nope", "text/html").expect_status(404);
     assert!(
-        word.text().contains("no page /nope here, and no publisher")
-            && word.text().contains("href=\"/search?q=nope\""),
+        no_page
+            .text()
+            .contains("no page /nope here, and no publisher")
+            && no_page.text().contains("href=\"/search?q=nope\""),
         "{}",
-        word.text()
+        no_page.text()
     );
-    assert_eq!(word.header("vary"), "accept-encoding, accept");
+    assert_eq!(no_page.header("vary"), "accept-encoding, accept");
     assert_eq!(ask("/nope", "*/*").header("vary"), "accept");
     let lost = ask("/a/b/c/d", "text/html").expect_status(404);
     assert!(lost.text().contains("there is nothing at /a/b/c/d"));

@@ -302,7 +302,7 @@ impl Catalogue {
     }
 
     /// The tasks and metrics that a model's releases were measured by, most often first, with how many values: of the
-    /// newest [`LOOKED_AT_MAX`].
+    /// newest 20,000.
     pub async fn measured_of_model(
         &self,
         model: &str,

@@ -25,7 +25,7 @@ pub struct Failure {
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// One for each author, those who said so first first. Of more than [`AUTHORS_MAX`], the first by name.
+    /// One for each author, those who said so first first. Of more than a thousand, the first by name.
     pub of_authors: Vec<Failure>,
     /// Whether there are more authors than were counted.
     pub is_more: bool,

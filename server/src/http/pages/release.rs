@@ -111,7 +111,6 @@ struct ReleasePage {
     other_authors: Vec<String>,
     /// Who tried and did not find what was claimed, and the record that says so.
     notices: Notices,
-    has_notices: bool,
     /// Why it was withdrawn, if it was.
     withdrawal: Option<ShownWithdrawal>,
     agree: usize,
@@ -143,7 +142,7 @@ async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
         items: RECORDS,
         bytes: 1 << 20,
     };
-    let page = log.view(log.storage.release(&name, None, limit)).await?;
+    let page = log.view(log.storage.release(name, None, limit)).await?;
     let page = page.ok_or_else(|| not_here(name))?;
     let catalogue = log.catalogue().await?;
     let text = name.to_string();
@@ -204,7 +203,6 @@ async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
         others: measurement.measured.iter().filter(by_others).count(),
         other_authors: other_authors.into_iter().map(str::to_owned).collect(),
         notices: Notices::of(log, name, &failures).await?,
-        has_notices: !failures.of_authors.is_empty(),
         withdrawal: withdrawal_of(log, known.fallen_by).await?,
         compared_max: COMPARED_MAX,
         agree: agreement(Agreement::Agree),

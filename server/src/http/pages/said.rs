@@ -158,13 +158,11 @@ impl Said {
         for key in it.keys.iter().take(NAMED) {
             self.code("Key that counts", key.keyid().to_string());
         }
-        match it.previous {
-            Some(previous) => self.record(log, "Takes the place of", previous).await,
-            None => {
-                self.add("What it does", "registers the publisher");
-                Ok(())
-            }
-        }
+        let Some(previous) = it.previous else {
+            self.add("What it does", "registers the publisher");
+            return Ok(());
+        };
+        self.record(log, "Takes the place of", previous).await
     }
 
     fn model_card(&mut self, it: &ModelCard) {
