@@ -69,13 +69,13 @@ const OF_PAGES = [
     {
         name: 'a page shows another statement',
         about: /^\/records\/11$/,
-        lie: text(/(data-shows="statement">[^<]*sha256&#34;: &#34;.{8})./, '$1_'),
+        lie: text(/(data-shows="statement">[^<]*sha256": ".{8})./, '$1_'),
         words: /Failed: what is shown is not entry 11 of the log: its statement is another/,
     },
     {
         name: 'a page shows other raw bytes',
         about: /^\/records\/11$/,
-        lie: text(/(&#34;sig&#34;:&#34;.{10})./, '$1.'),
+        lie: text(/("sig":".{10})./, '$1.'),
         words: /Failed: what is shown is not entry 11 of the log: its entry is another/,
     },
     {
@@ -122,7 +122,7 @@ const OF_PAGES = [
         about: /^\/releases\//,
         lie: text(/ data-shows="[a-z]*"/g, ''),
         state: 'unknown',
-        words: /could not be compared with it: it does not say which kind and subject and publisher it shows/,
+        words: /this page does not say which kind and subject and publisher it shows/,
     },
     {
         name: 'a page shows a withdrawn record as one that stands',
@@ -158,14 +158,14 @@ const OF_PAGES = [
         about: /^\/releases\//,
         lie: text(/data-shows="publisher"( [^>]*>)example-lab/, '$1auditor'),
         state: 'unknown',
-        words: /and signed by example-lab, but the page .* does not say which publisher it shows/,
+        words: /and signed by example-lab, but this page does not say which publisher it shows/,
     },
     {
         name: 'a page of a record has another name in the place of who signed',
         about: /^\/records\/11$/,
         lie: text(/data-shows="publisher"( [^>]*>)example-lab/, '$1auditor'),
         state: 'unknown',
-        words: /and signed by example-lab, but the page .* does not say which publisher it shows/,
+        words: /and signed by example-lab, but this page does not say which publisher it shows/,
     },
 ];
 

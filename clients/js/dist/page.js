@@ -1172,17 +1172,17 @@ what: `they are ${found.subject.name}, which ${found.publisher} signed (entry ${
 },
 );
 }
-function compareWithRelease(client, index, files) {
+function compareWithRelease(client, index, files, isPart = false) {
 return attempt(async () => {
 const { found, manifest } = await weightsAt(client, index);
 const { same, weak, notCompared, changed, missing, extra } = compareFolder(manifest, files);
 const name = found.subject.name;
-const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) =>
+const differs = Object.entries({ changed, missing: isPart ? [] : missing, 'not listed': extra }).flatMap(([how, paths]) =>
 paths.map((path) => `${how}: ${path}`),
 );
 if (differs.length) {
 throw refuted(
-`these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`,
+`these are not the files of ${name}, by ${differs.length}: ${differs.slice(0, 5).join(', ')}`,
 "don't use them",
 { differs },
 );
@@ -1195,7 +1195,7 @@ throw unknown(
 }
 return {
 ...found,
-what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
+what: `${same} of its ${same + missing.length} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
 };
 });
 }
@@ -1251,13 +1251,7 @@ const manifest = parseManifest(await client.attachment(found.predicate.manifest.
 checkStated(manifest, found.predicate);
 return { found, manifest };
 }
-async function attempt(check) {
-try {
-return await check();
-} catch (error) {
-return verdictOf(error);
-}
-}
+const attempt = (check) => check().catch(verdictOf);
 const BUNDLE_TYPE = 'urn:candor:bundle:v1';
 const BUNDLE_BYTES_MAX = 128 << 20;
 const BUNDLE_VALUES_MAX = 500000;
@@ -1374,7 +1368,7 @@ worker.postMessage({ file });
 const LOG_KEY = 'candor-log-key';
 const KNOWN = 'candor-log-keys';
 const KNOWN_MAX = 32;
-const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+const NO_STORAGE = 'whether you pinned a key, and which this log had before: this browser keeps nothing';
 const BROKEN = "which key this log had before: what this browser kept of that can't be read";
 function knownKeys() {
 const kept = localStorage.getItem(KNOWN) ?? '[]';
@@ -1406,7 +1400,7 @@ const expected = own ? [own] : [...known.values()];
 if (expected.length && !expected.includes(named))
 return refuse(
 'the log of this site had another key before, and what was seen of that says nothing of this one',
-`ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
+`pin the new key only if its operator confirms it: it was ${expected[0]}`,
 );
 return {};
 } catch {
@@ -2305,7 +2299,7 @@ const url = new URL(meta('candor-log-url') || '/', document.baseURI).href;
 const judged = judgeKey(url, meta(LOG_KEY));
 return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY), memory: MEMORY }), ...judged };
 } catch (error) {
-const what = `this page names no key of a log: ${(error).message}`;
+const what = `this page names no log's key: ${(error).message}`;
 return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
 }
 }
@@ -2319,27 +2313,26 @@ return { ...verdict, notChecked: [...notChecked, ...(verdict.notChecked ?? [])] 
 return verdictOf(error);
 }
 }
+const make = (tag, textContent = '', more) => Object.assign(document.createElement(tag), { textContent, ...more });
 function show(element, verdict) {
 const { what, hint, notChecked = [], withdrawnBy } = verdict;
 const [name, label] = LABELS[verdict.verdict];
 const said = withdrawnBy !== undefined && name === 'verified' ? `${label}, withdrawn` : label;
 const aside = [hint, notChecked.length && `not checked: ${notChecked.join('; ')}`].filter(Boolean).join('; ');
-const words = `${said}: ${what}${aside && ` (${aside})`}`;
 const isShort = element.closest('[data-candor-short]') && name !== 'failed';
-element.textContent = isShort ? said : words;
-(element).title = isShort ? words : '';
+const words = `${said}: ${what}`;
+const more = aside && ` (${aside})`;
+element.replaceChildren(isShort ? said : words, make('small', isShort ? '' : more));
+(element).title = isShort ? words + more : '';
 for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
 element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }
 function placeIn(element) {
-const place = element.querySelector('[data-verdict]') ?? element.appendChild(document.createElement('p'));
+const place = element.querySelector('[data-verdict]') ?? element.appendChild(make('p'));
 if (!document.querySelector('[data-candor-summary]')) readOut(place);
 return place;
 }
-function readOut(place) {
-place.setAttribute('role', 'status');
-place.setAttribute('aria-live', 'polite');
-}
+const readOut = (place) => place.setAttribute('role', 'status');
 let newestRun = 0;
 async function verifyRecords() {
 const own = ++newestRun;
@@ -2421,7 +2414,7 @@ if (!missing.length) return { ...found, notChecked };
 return {
 ...found,
 verdict: 'unknown',
-what: `${found.what}, but the page could not be compared with it: it does not say which ${missing.join(' and ')} it shows`,
+what: `${found.what}, but this page does not say which ${missing.join(' and ')} it shows`,
 };
 }
 function listenForFiles(element) {
@@ -2477,21 +2470,20 @@ return { isFolder, hashed };
 }
 async function verifyFiles(element, client, { isFolder, hashed }) {
 if (!hashed.length)
-return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
+return { verdict: 'unknown', what: 'there are no files', hint: 'choose others' };
 const { weights } = element.dataset;
-if (weights !== undefined) return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed);
+if (weights !== undefined)
+return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed, !isFolder);
 return isFolder
 ? findFolder(client, hashed)
 : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
 }
 function showReleases(element, releases, client) {
-const link = ( path,  text) => {
-const href = `${client?.server.url}/${path}`;
-return Object.assign(document.createElement('a'), { href, textContent: text });
-};
+const link = ( path,  text) =>
+make('a', text, { href: `${client?.server.url}/${path}` });
 element.querySelector('[data-releases]')?.replaceChildren(
 ...releases.map((verdict) => {
-const item = document.createElement('li');
+const item = make('li');
 show(item, verdict);
 const { subject, index } = verdict;
 if (subject)

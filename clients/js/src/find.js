@@ -65,18 +65,20 @@ export function findFolder(client, files) {
 /**
  * Holds a folder against the release whose weights record is at `index`.
  * @param {LogClient} client @param {number} index @param {import('./manifest.js').ManifestFile[]} files
+ * @param {boolean} isPart whether they are some files of it, and what is missing is of no account
  */
-export function compareWithRelease(client, index, files) {
+export function compareWithRelease(client, index, files, isPart = false) {
     return attempt(async () => {
         const { found, manifest } = await weightsAt(client, index);
         const { same, weak, notCompared, changed, missing, extra } = compareFolder(manifest, files);
         const name = found.subject.name;
-        const differs = Object.entries({ changed, missing, 'not listed': extra }).flatMap(([how, paths]) =>
+        // Whoever holds one file against a release has not said that it is all of it.
+        const differs = Object.entries({ changed, missing: isPart ? [] : missing, 'not listed': extra }).flatMap(([how, paths]) =>
             paths.map((path) => `${how}: ${path}`),
         );
         if (differs.length) {
             throw refuted(
-                `these are not the files of ${name}: ${differs.slice(0, 5).join(', ')}${differs.length > 5 ? ` and ${differs.length - 5} more` : ''}`,
+                `these are not the files of ${name}, by ${differs.length}: ${differs.slice(0, 5).join(', ')}`,
                 "don't use them",
                 { differs },
             );
@@ -89,7 +91,7 @@ export function compareWithRelease(client, index, files) {
         }
         return {
             ...found,
-            what: `all ${same} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
+            what: `${same} of its ${same + missing.length} files are as ${name} lists them, which ${found.publisher} signed (entry ${index})`,
         };
     });
 }
@@ -170,11 +172,5 @@ async function weightsAt(client, index) {
     return { found, manifest };
 }
 
-/** @param {() => Promise<any>} check @returns {Promise<any>} */
-async function attempt(check) {
-    try {
-        return await check();
-    } catch (error) {
-        return verdictOf(error);
-    }
-}
+/** @param {() => Promise<any>} check an async function @returns {Promise<any>} */
+const attempt = (check) => check().catch(verdictOf);

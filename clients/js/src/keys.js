@@ -14,7 +14,7 @@ export const LOG_KEY = 'candor-log-key';
 const KNOWN = 'candor-log-keys';
 /** A site that names ever new addresses fills no storage. */
 const KNOWN_MAX = 32;
-const NO_STORAGE = 'whether you pinned a key, and which one this log had before: this browser keeps nothing';
+const NO_STORAGE = 'whether you pinned a key, and which this log had before: this browser keeps nothing';
 const BROKEN = "which key this log had before: what this browser kept of that can't be read";
 
 /** What can't be read is as good as nothing, or no key would be kept ever again. @returns {Map<string, string> | undefined} */
@@ -60,7 +60,7 @@ export function judgeKey(url, named) {
         if (expected.length && !expected.includes(named))
             return refuse(
                 'the log of this site had another key before, and what was seen of that says nothing of this one',
-                `ask its operator why, and pin the new key only if they confirm it: it was ${expected[0]}`,
+                `pin the new key only if its operator confirms it: it was ${expected[0]}`,
             );
         return {};
     } catch {

@@ -65,7 +65,7 @@ function openLog() {
         const judged = judgeKey(url, meta(LOG_KEY));
         return judged.refusal ? judged : { client: new LogClient({ url, key: meta(LOG_KEY), memory: MEMORY }), ...judged };
     } catch (error) {
-        const what = `this page names no key of a log: ${/** @type {Error} */ (error).message}`;
+        const what = `this page names no log's key: ${/** @type {Error} */ (error).message}`;
         return { refusal: { verdict: 'unknown', what, hint: "get the key from the log's operator, and pin it" } };
     }
 }
@@ -86,6 +86,9 @@ async function askLog(ask, { client, refusal, notChecked = [] }) {
     }
 }
 
+/** @param {string} tag @param {string} [textContent] @param {object} [more] */
+const make = (tag, textContent = '', more) => Object.assign(document.createElement(tag), { textContent, ...more });
+
 /**
  * Writes a verdict where it belongs. Text is text, whoever wrote it.
  * @param {Element} element
@@ -97,26 +100,25 @@ function show(element, verdict) {
     // What was proven says so, and not what the page has beside it.
     const said = withdrawnBy !== undefined && name === 'verified' ? `${label}, withdrawn` : label;
     const aside = [hint, notChecked.length && `not checked: ${notChecked.join('; ')}`].filter(Boolean).join('; ');
-    const words = `${said}: ${what}${aside && ` (${aside})`}`;
     const isShort = element.closest('[data-candor-short]') && name !== 'failed';
-    element.textContent = isShort ? said : words;
-    /** @type {HTMLElement} */ (element).title = isShort ? words : '';
+    const words = `${said}: ${what}`;
+    const more = aside && ` (${aside})`;
+    // What was not checked is set apart from what was.
+    element.replaceChildren(isShort ? said : words, make('small', isShort ? '' : more));
+    /** @type {HTMLElement} */ (element).title = isShort ? words + more : '';
     for (const [other] of Object.values(LABELS)) element.classList.toggle(other, other === name);
     element.dispatchEvent(new CustomEvent('candor-verdict', { bubbles: true, detail: verdict }));
 }
 
 /** The place of a verdict inside `element`, which is read out when it changes. @param {Element} element */
 function placeIn(element) {
-    const place = element.querySelector('[data-verdict]') ?? element.appendChild(document.createElement('p'));
+    const place = element.querySelector('[data-verdict]') ?? element.appendChild(make('p'));
     if (!document.querySelector('[data-candor-summary]')) readOut(place);
     return place;
 }
 
-/** @param {Element} place */
-function readOut(place) {
-    place.setAttribute('role', 'status');
-    place.setAttribute('aria-live', 'polite');
-}
+/** A status is read out politely (WAI-ARIA 1.2, "status"). @param {Element} place */
+const readOut = (place) => place.setAttribute('role', 'status');
 
 /** Which run over the page's records is the newest. */
 let newestRun = 0;
@@ -215,7 +217,7 @@ async function holdWords(client, element, found) {
     return {
         ...found,
         verdict: 'unknown',
-        what: `${found.what}, but the page could not be compared with it: it does not say which ${missing.join(' and ')} it shows`,
+        what: `${found.what}, but this page does not say which ${missing.join(' and ')} it shows`,
     };
 }
 
@@ -287,9 +289,10 @@ async function hashFiles(element, chosen) {
  */
 async function verifyFiles(element, client, { isFolder, hashed }) {
     if (!hashed.length)
-        return { verdict: 'unknown', what: 'there are no files', hint: 'choose a file, or a folder with files in it' };
+        return { verdict: 'unknown', what: 'there are no files', hint: 'choose others' };
     const { weights } = element.dataset;
-    if (weights !== undefined) return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed);
+    if (weights !== undefined) 
+        return compareWithRelease(client, /^\d+$/.test(weights) ? Number(weights) : NaN, hashed, !isFolder);
     return isFolder
         ? findFolder(client, hashed)
         : findFile(client, { sha256: hashed[0].digest.sha256, size: hashed[0].size });
@@ -300,13 +303,11 @@ async function verifyFiles(element, client, { isFolder, hashed }) {
  * @param {HTMLElement} element @param {any[]} releases @param {LogClient} [client]
  */
 function showReleases(element, releases, client) {
-    const link = (/** @type {string} */ path, /** @type {string} */ text) => {
-        const href = `${client?.server.url}/${path}`;
-        return Object.assign(document.createElement('a'), { href, textContent: text });
-    };
+    const link = (/** @type {string} */ path, /** @type {string} */ text) =>
+        make('a', text, { href: `${client?.server.url}/${path}` });
     element.querySelector('[data-releases]')?.replaceChildren(
         ...releases.map((verdict) => {
-            const item = document.createElement('li');
+            const item = make('li');
             show(item, verdict);
             // Only what was proven to be a record has a name.
             const { subject, index } = verdict;

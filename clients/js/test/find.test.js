@@ -134,13 +134,13 @@ test('a document that rotted in a cache is fetched past it', async () => {
 test('a folder is held against the release that it should be, and how it differs is said', async () => {
     const log = twoLabs();
     const client = clientOf(log);
-    is(await compareWithRelease(client, log.own, FILES), 'holds', /^all 2 files are as first-lab\/model@1 lists them/);
+    is(await compareWithRelease(client, log.own, FILES), 'holds', /^2 of its 2 files are as first-lab\/model@1 lists them/);
     for (const index of [NaN, 0.5, -1, 2 ** 53])
         is(await compareWithRelease(client, index, FILES), 'unknown', /is no entry's index$/);
     const found = is(
         await compareWithRelease(client, log.own, [file('README.md', 'x'), file('extra')]),
         'refuted',
-        /^these are not the files of first-lab\/model@1: changed: README.md, missing: model.bin, not listed: extra$/,
+        /^these are not the files of first-lab\/model@1, by 3: changed: README.md, missing: model.bin, not listed: extra$/,
     );
     assert.deepEqual(found.differs, ['changed: README.md', 'missing: model.bin', 'not listed: extra']);
     is(

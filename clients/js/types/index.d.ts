@@ -251,7 +251,7 @@ export function findFile(client: LogClient, file: { sha256: string; size?: numbe
 /** The releases that are exactly these files. Throws a {@link Refusal} if they can't be a release. */
 export function findFolder(client: LogClient, files: ManifestFile[]): Promise<FoundVerdict>;
 /** Holds files against the release whose weights record is at `index`. */
-export function compareWithRelease(client: LogClient, index: number, files: ManifestFile[]): Promise<FoundVerdict>;
+export function compareWithRelease(client: LogClient, index: number, files: ManifestFile[], isPart?: boolean): Promise<FoundVerdict>;
 
 /** Reads a manifest, which must be canonical. Throws a {@link Refusal}. */
 export function parseManifest(bytes: Uint8Array): Manifest;

@@ -16,6 +16,12 @@ pub(super) struct DigestError(usize);
 /// How many hexadecimal digits the digests have that manifests list.
 const DIGITS: [usize; 6] = [32, 40, 56, 64, 96, 128];
 
+/// Of text that is only hexadecimal digits, but not as many as a digest has: how many.
+pub(super) fn digits_of_none(text: &str) -> Option<usize> {
+    let is_hexadecimal = text.len() >= DIGITS[0] && text.bytes().all(|b| b.is_ascii_hexdigit());
+    (is_hexadecimal && !DIGITS.contains(&text.len())).then_some(text.len())
+}
+
 impl Digest {
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
@@ -25,8 +31,12 @@ impl Digest {
 impl FromStr for Digest {
     type Err = DigestError;
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        // As some lists and image stores write it.
-        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        // As pages, lists and image stores write it: `sha256:…`, `md5:…`.
+        let is_name = |it: &str| it.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let digits = match text.split_once(':') {
+            Some((algorithm, digits)) if is_name(algorithm) => digits,
+            _ => text,
+        };
         let error = || DigestError(text.chars().count());
         if !DIGITS.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(error());

@@ -59,7 +59,7 @@ pub(super) struct SearchParameters {
     #[param(minimum = 1, maximum = 500, default = 50)]
     pub(super) limit: Option<u32>,
     /// Only these fields of each item, with commas between.
-    #[param(example = "name,kinds")]
+    #[param(example = "name,release")]
     pub(super) fields: Option<String>,
 }
 

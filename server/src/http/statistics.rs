@@ -41,6 +41,7 @@ struct StatisticsAnswer {
     /// Day by day, oldest first, by the server's clock, which nothing proves.
     growth: Vec<GrowthAnswer>,
     /// The newest of the records that search, pages and these counts don't have, as their database did not take them.
+    #[serde(rename = "leftOut")]
     left_out: Vec<LeftOutAnswer>,
 }
 

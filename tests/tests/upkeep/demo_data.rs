@@ -1,5 +1,6 @@
 //! `candor-server demo-data`: a log that somebody new looks at, and that everything else takes for a log.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -90,6 +91,33 @@ fn expect_each_record_to_say_what_it_is(log: &TestLog) {
     }
 }
 
+/// The pages that the home page leads to, by links alone: each is there, and small.
+fn expect_pages_that_lead_on_and_are_small(log: &TestLog) {
+    let mut seen = BTreeSet::new();
+    let mut todo = vec!["/".to_owned()];
+    while let Some(path) = todo.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let page = log.get(&path).expect_status(200).text();
+        assert!(
+            page.len() < 50 * 1024,
+            "{path} has {} bytes of HTML",
+            page.len()
+        );
+        let links = page.split("href=\"").skip(1);
+        let links = links.filter_map(|it| it.split(['"', '#']).next());
+        let is_page = |it: &&str| {
+            let is_other = ["/api/", "/badges/", "/checkpoint", "/tile/"]
+                .iter()
+                .any(|other| it.starts_with(other));
+            it.starts_with('/') && !is_other && !it.contains(".atom") && !it.contains(".svg")
+        };
+        todo.extend(links.filter(is_page).map(|it| it.replace("&amp;", "&")));
+    }
+    assert!(seen.len() > 50, "the pages lead nowhere: {seen:?}");
+}
+
 #[test]
 fn somebody_new_finds_what_a_registry_is_for_and_verifies_what_the_command_names() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -105,6 +133,7 @@ fn somebody_new_finds_what_a_registry_is_for_and_verifies_what_the_command_names
         .expect_code(0);
     expect_all_that_a_registry_shows(&log);
     expect_each_record_to_say_what_it_is(&log);
+    expect_pages_that_lead_on_and_are_small(&log);
     assert!(log.stop().success());
     expect_sound(&data);
     // The same once more: the log is there.
@@ -120,6 +149,7 @@ fn what_labs_published_and_a_real_model_become_records_where_they_are_there() {
     let data = folder.path().join("log");
     let (mut log, _) = start(&data, &flags);
     expect_all_that_a_registry_shows(&log);
+    expect_pages_that_lead_on_and_are_small(&log);
     if published_data().is_some() {
         let weights = log
             .get("/api/v1/releases/meta-ai/opt-175b@1.0.0")

@@ -277,7 +277,7 @@ async fn known(log: &Log) -> Result<BTreeMap<&'static str, String>, Problem> {
     let statement = logged.as_ref().map(statement).transpose()?;
     if let Some(Predicate::Weights(weights)) = statement.map(|it| it.predicate) {
         known.insert("sha256", weights.manifest.digest.sha256.to_string());
-        let (_, files) = files_of(log, &weights, 1).await?;
+        let (_, files) = files_of(log, &weights, 0, 1).await?;
         let first = files.into_iter().next();
         if let Some(file) = first.filter(|it| it.algorithm == "sha256") {
             known.insert("digest", file.digest);

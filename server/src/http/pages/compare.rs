@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use candor_core::merkle::LeafIndex;
-use candor_core::record::{Predicate, ReleaseName, SignedRecord};
+use candor_core::record::{ModelName, Predicate, ReleaseName, SignedRecord};
 use candor_core::weights::Manifest;
 use serde::Deserialize;
 
@@ -72,6 +73,8 @@ struct ComparePage {
     asked_a: String,
     asked_b: String,
     both: Option<Both>,
+    /// Why they can't be compared.
+    problem: Option<String>,
 }
 
 /// `GET /compare?a=…&b=…`
@@ -81,35 +84,56 @@ pub(super) async fn compare(
 ) -> Page {
     let asked = |it: &Option<String>| it.clone().unwrap_or_default().trim().to_owned();
     let (asked_a, asked_b) = (asked(&parameters.a), asked(&parameters.b));
-    let both = if asked_a.is_empty() || asked_b.is_empty() {
-        None
-    } else {
-        let a: ReleaseName = parse("a", &asked_a)?;
-        let b: ReleaseName = parse("b", &asked_b)?;
-        let catalogue = log.catalogue().await?;
-        let a = known(&catalogue, &a).await?;
-        let b = known(&catalogue, &b).await?;
-        Some(Both::of(&log, &catalogue, &a, &b).await?)
-    };
-    Ok(Html::of(&ComparePage {
+    let mut page = ComparePage {
         frame: Frame::of(&log).await,
         asked_a,
         asked_b,
-        both,
-    }))
+        both: None,
+        problem: None,
+    };
+    if page.asked_a.is_empty() || page.asked_b.is_empty() {
+        return Ok(Html::of(&page));
+    }
+    match Both::named(&log, &page.asked_a, &page.asked_b).await {
+        Ok(both) => {
+            page.both = Some(both);
+            Ok(Html::of(&page))
+        }
+        // What was typed stays in the form, to be mended there.
+        Err(problem) => {
+            let status = StatusCode::from_u16(problem.name().status());
+            let status = status.expect("names have HTTP statuses only");
+            if status.is_server_error() {
+                return Err(problem);
+            }
+            page.problem = Some(format!("{}: {}", problem.detail(), problem.hint_text()));
+            Ok(Html::with(status, &page))
+        }
+    }
 }
 
-async fn known(catalogue: &Catalogue, name: &ReleaseName) -> Result<Release, Problem> {
-    let found = catalogue.release(&name.to_string()).await?;
-    found.ok_or_else(|| {
-        missing(
-            &format!("release {name}"),
-            "search for it: its name is publisher/model@version",
-        )
-    })
+/// A release by its name, or a model's newest by the model's.
+async fn known(catalogue: &Catalogue, field: &str, text: &str) -> Result<Release, Problem> {
+    let hint = "search for it; a release's name is publisher/model@version";
+    let (found, what) = if let Ok(model) = text.parse::<ModelName>() {
+        let newest = catalogue.releases_of(text, None, 1).await?;
+        (newest.into_iter().next(), format!("model {model}"))
+    } else {
+        let name: ReleaseName = parse(field, text)?;
+        let found = catalogue.release(&name.to_string()).await?;
+        (found, format!("release {name}"))
+    };
+    found.ok_or_else(|| missing(&what, hint))
 }
 
 impl Both {
+    async fn named(log: &Log, a: &str, b: &str) -> Result<Self, Problem> {
+        let catalogue = log.catalogue().await?;
+        let a = known(&catalogue, "a", a).await?;
+        let b = known(&catalogue, "b", b).await?;
+        Self::of(log, &catalogue, &a, &b).await
+    }
+
     async fn of(
         log: &Log,
         catalogue: &Catalogue,

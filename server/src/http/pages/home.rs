@@ -106,7 +106,7 @@ pub(super) fn others_words(statistics: &Statistics) -> String {
     let apis = (apis > 0).then(|| counted(apis, "API", "APIs"));
     let cards = (cards > 0).then(|| {
         let cards = counted(cards, "name", "names");
-        format!("{cards} with a card alone that tells no task, as data sets have")
+        format!("{cards} of which only a card is known that tells no task (data sets, mostly)")
     });
     let parts: Vec<_> = [apis, cards].into_iter().flatten().collect();
     parts.join(" and ")

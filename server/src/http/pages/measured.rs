@@ -16,7 +16,7 @@ use crate::http::records::find;
 use crate::http::{Log, Shared};
 
 /// How many measured things the page of all of them has.
-const MEASURED: usize = 200;
+const MEASURED: usize = 150;
 
 /// How many authors of the same thing are shown.
 const AUTHORS: usize = 12;

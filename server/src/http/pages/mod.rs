@@ -13,6 +13,7 @@
 mod api_docs;
 mod cache;
 mod compare;
+mod files;
 mod home;
 mod lists;
 mod measured;
@@ -161,7 +162,7 @@ pub(super) fn routes(log: Arc<Log>) -> Router<Arc<Log>> {
         .route("/models", get(lists::models))
         .route("/models/{publisher}/{model}", get(model::model))
         .route("/releases/{publisher}/{release}", get(release::release))
-        .route("/releases/{publisher}/{release}/files", get(release::files))
+        .route("/releases/{publisher}/{release}/files", get(files::files))
         .route(
             "/releases/{publisher}/{release}/evaluations",
             get(measured::evaluations),

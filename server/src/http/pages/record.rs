@@ -8,7 +8,7 @@ use candor_core::merkle::{Hash, LeafHash, LeafIndex, TreeSize};
 use candor_core::record::SignedRecord;
 
 use super::said::Said;
-use super::shown::{self, Listed};
+use super::shown::{self, BetweenTags, Listed};
 use super::{Frame, Html, Page};
 use crate::drawing::{PathStep, position};
 use crate::http::Shared;
@@ -20,6 +20,10 @@ use crate::storage::StorageError;
 /// How much of a statement a page shows, in bytes: the API has all of it.
 const STATEMENT_BYTES_MAX: usize = 24 * 1024;
 
+/// An entry up to so long is shown as it is, and of a longer one the beginning: its payload is the statement again.
+const ENTRY_BYTES_MAX: usize = 4 * 1024;
+const ENTRY_BYTES_SHOWN: usize = 1024;
+
 #[derive(Template)]
 #[template(path = "record.html")]
 struct RecordPage {
@@ -29,11 +33,11 @@ struct RecordPage {
     leaf_hash: String,
     signed_by: Vec<(String, String)>,
     said: Said,
-    statement: String,
+    statement: BetweenTags,
     is_cut: bool,
     attachments: Vec<(String, String, String)>,
     /// The entry's bytes, as they are logged.
-    entry: String,
+    entry: BetweenTags,
     entry_is_cut: bool,
     entry_bytes: usize,
     tree: String,
@@ -87,7 +91,7 @@ pub(super) async fn record(State(log): Shared, PathOf(id): PathOf<String>) -> Pa
             .collect(),
         said: Said::of(&log, statement).await?,
         is_cut: text.len() > STATEMENT_BYTES_MAX,
-        statement: cut(text),
+        statement: cut(text, STATEMENT_BYTES_MAX),
         attachments: attachments
             .into_iter()
             .map(|it| {
@@ -98,9 +102,12 @@ pub(super) async fn record(State(log): Shared, PathOf(id): PathOf<String>) -> Pa
                 )
             })
             .collect(),
-        entry_is_cut: entry.len() > STATEMENT_BYTES_MAX / 4,
+        entry_is_cut: entry.len() > ENTRY_BYTES_MAX,
         entry_bytes: entry.len(),
-        entry: entry[..entry.floor_char_boundary(STATEMENT_BYTES_MAX / 4)].to_owned(),
+        entry: match entry.len() {
+            ..=ENTRY_BYTES_MAX => BetweenTags(entry),
+            _ => cut(entry, ENTRY_BYTES_SHOWN),
+        },
         tree: draw_position(leaf, index, released.head.size, path),
         tree_size: size,
         bundle: format!("/api/v1/records/{index}"),
@@ -109,9 +116,9 @@ pub(super) async fn record(State(log): Shared, PathOf(id): PathOf<String>) -> Pa
     }))
 }
 
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(STATEMENT_BYTES_MAX));
-    text
+fn cut(mut text: String, bytes: usize) -> BetweenTags {
+    text.truncate(text.floor_char_boundary(bytes));
+    BetweenTags(text)
 }
 
 /// Draws the way from a leaf to the root, by the recursion that defines inclusion proofs (RFC 9162, 2.1.3.2).

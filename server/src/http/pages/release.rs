@@ -39,9 +39,6 @@ const PLOTS: usize = 4;
 /// How many releases a drawn lineage has.
 const DRAWN: usize = 24;
 
-/// How many files the page of all files shows. The manifest itself has all of up to 200,000.
-const ALL_FILES: usize = 5_000;
-
 /// A card, rendered.
 pub(super) struct Card {
     pub(super) html: String,
@@ -153,7 +150,7 @@ async fn shown_release(log: &Log, name: &ReleaseName) -> Page {
         .ok_or_else(Problem::not_released)?;
     let own = Own::of(log, &known).await?;
     let (manifest, files) = match &own.weights {
-        Some((_, weights)) => files_of(log, weights, FILES).await?,
+        Some((_, weights)) => files_of(log, weights, 0, FILES).await?,
         None => (None, Vec::new()),
     };
     let measurement = catalogue.measurement(&text).await?;
@@ -307,10 +304,11 @@ impl Training {
     }
 }
 
-/// The digest of a release's manifest, and its first files.
+/// The digest of a release's manifest, and its files behind the first `before`.
 pub(super) async fn files_of(
     log: &Log,
     weights: &Weights,
+    before: usize,
     count: usize,
 ) -> Result<(Option<String>, Vec<ShownFile>), Problem> {
     let sha256 = weights.manifest.digest.sha256;
@@ -319,7 +317,12 @@ pub(super) async fn files_of(
     };
     let read = || Manifest::parse(&bytes).map_err(StorageError::damaged);
     let manifest = log.limits.compute(bytes.len(), read).await?;
-    let files = manifest.files().iter().take(count).map(ShownFile::of);
+    let files = manifest
+        .files()
+        .iter()
+        .skip(before)
+        .take(count)
+        .map(ShownFile::of);
     Ok((Some(sha256.to_string()), files.collect()))
 }
 
@@ -431,50 +434,6 @@ fn plots_of(measurement: &Measurement) -> Plots {
         .map(|it| (format!("{}: {}", it.task, it.metric), it.values.clone()))
         .collect();
     draw_plots(&panels)
-}
-
-#[derive(Template)]
-#[template(path = "files.html")]
-struct FilesPage {
-    frame: Frame,
-    release: ListedRelease,
-    manifest: Option<String>,
-    files: Vec<ShownFile>,
-    files_total: u64,
-}
-
-/// `GET /releases/{publisher}/{release}/files`
-pub(super) async fn files(
-    State(log): Shared,
-    PathOf((publisher, release)): PathOf<(String, String)>,
-) -> Page {
-    let name: ReleaseName = parse("release", &format!("{publisher}/{release}"))?;
-    let known = log.catalogue().await?.release(&name.to_string()).await?;
-    let known = known.ok_or_else(|| not_here(&name))?;
-    let index = known.weights.record.and_then(|it| u64::try_from(it).ok());
-    let logged = match index {
-        Some(index) => log.view(log.storage.record(LeafIndex::new(index))).await?,
-        None => None,
-    };
-    let predicate = logged
-        .as_ref()
-        .map(statement)
-        .transpose()?
-        .map(|it| it.predicate);
-    let Some(Predicate::Weights(weights)) = predicate else {
-        return Err(missing(
-            &format!("a list of files of {name}"),
-            "it has no weights record",
-        ));
-    };
-    let (manifest, files) = files_of(&log, &weights, ALL_FILES).await?;
-    Ok(Html::of(&FilesPage {
-        frame: Frame::of(&log).await,
-        release: ListedRelease::of(&known),
-        manifest,
-        files,
-        files_total: weights.files,
-    }))
 }
 
 #[derive(Template)]

@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::records::find;
 
 /// How many rows a table has, and how many settings are spelled out.
-const ROWS: usize = 100;
+const ROWS: usize = 50;
 const SETTINGS: usize = 60;
 
 /// How many files are shown.
@@ -227,7 +227,7 @@ impl Said {
         for parent in it.parents.iter().take(NAMED) {
             self.release(relation_words(parent.relation), &parent.release);
         }
-        let (_, files) = files_of(log, it, FILES).await?;
+        let (_, files) = files_of(log, it, 0, FILES).await?;
         let total = usize::try_from(it.files).unwrap_or(usize::MAX);
         let more = total.saturating_sub(files.len());
         let row = |it: ShownFile| {

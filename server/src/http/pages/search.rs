@@ -8,6 +8,7 @@ use super::{Frame, Html, Page};
 use crate::catalogue::questions::HitOf;
 use crate::http::Shared;
 use crate::http::answer::{QueryOf, cut_page};
+use crate::http::digest::digits_of_none;
 use crate::http::problem::Problem;
 use crate::http::search::SearchParameters;
 
@@ -23,6 +24,8 @@ struct SearchPage {
     next: Option<String>,
     /// What is wrong with what was asked.
     problem: Option<String>,
+    /// Why nothing was found, if what was pasted is a digest or nearly one.
+    no_file: Option<String>,
     kinds: [&'static str; 7],
     /// The same question to the API.
     api: String,
@@ -130,6 +133,7 @@ pub(super) async fn search(
         hits: Vec::new(),
         next: None,
         problem: None,
+        no_file: None,
         kinds: candor_core::record::Kind::ALL.map(candor_core::record::Kind::name),
         api: crate::http::answer::next_page("/api/v1/search", &parameters.named()),
     };
@@ -144,6 +148,13 @@ pub(super) async fn search(
     let more = cut_page(&mut hits, limit);
     let last = hits.last().filter(|_| more).map(|hit| hit.place);
     page.next = last.map(|last| parameters.next("/search", limit, last));
+    page.no_file = match digits_of_none(page.frame.question.trim()) {
+        Some(digits) => Some(format!(
+            "This has {digits} hexadecimal digits, and a SHA-256 has 64"
+        )),
+        None if is_digest => Some("No release here lists a file with this digest".to_owned()),
+        None => None,
+    };
     page.hits = hits.into_iter().map(|hit| shown(hit.of)).collect();
     Ok::<_, Problem>(Html::of(&page))
 }

@@ -1,5 +1,7 @@
 //! What several pages show in one way: names with their links, times, sizes, and records with their verdicts.
 
+use std::fmt::Write as _;
+
 use candor_core::record::Kind;
 use candor_core::record::kinds::Withdrawal;
 
@@ -10,6 +12,24 @@ use crate::storage::RecordRow;
 /// How a name stands in a path. A plus sign means itself there, but some servers and proxies read it as a space.
 pub(super) fn in_path(name: &str) -> String {
     name.replace('+', "%2B")
+}
+
+/// Text between tags, where nothing but `&`, `<` and `>` needs to be written otherwise. JSON is full of quotes, each of
+/// which would take five bytes.
+pub(super) struct BetweenTags(pub(super) String);
+
+impl std::fmt::Display for BetweenTags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A time for people, to the second.
