@@ -153,8 +153,8 @@ fn the_example_in_the_readme_runs() {
     let output = Command::new("node")
         .arg(script)
         .current_dir(&lab.home)
-        .env("LOG_URL", log.url())
-        .env("LOG_KEY", log.key().to_string())
+        .env("CANDOR_LOG", log.url())
+        .env("CANDOR_LOG_KEY", log.key().to_string())
         .output()
         .expect("Node runs");
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -165,7 +165,7 @@ fn the_example_in_the_readme_runs() {
         "{stdout}"
     );
     assert!(
-        lines[1].contains("record of example-lab/tiny-lm@1.0.0 is in the log, at entry 1"),
+        lines[0].contains("record of example-lab/tiny-lm@1.0.0 is in the log, at entry 1"),
         "{stdout}"
     );
 }
