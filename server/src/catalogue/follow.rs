@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candor_core::Sha256;
-use candor_core::merkle::{Entry, LeafHash, LeafIndex, TileIndex, TileLevel, TilePath, TreeSize};
+use candor_core::merkle::{
+    Entry, EntryBundle, LeafHash, LeafIndex, TILE_WIDTH, TileIndex, TileLevel, TilePath, TreeSize,
+};
 use candor_core::record::{Kind, Predicate, SignedRecord};
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -178,12 +180,13 @@ async fn is_logged(
     size: TreeSize,
     entry: &Entry,
 ) -> Result<bool, StorageError> {
-    let (tile, place) = (index.get() / 256, index.get() % 256);
-    let Some(path) = TilePath::in_tree(TileLevel::LEAVES, TileIndex::new(tile), size) else {
+    let tile = TileIndex::new(index.get() / u64::from(TILE_WIDTH));
+    let Some(path) = TilePath::in_tree(TileLevel::LEAVES, tile, size) else {
         return Ok(false);
     };
     let tiles = storage.tiles(&[path]).await?;
-    let place = usize::try_from(place).expect("below 256");
+    // Leaf hashes stand in their tile as entries do in their bundle.
+    let place = EntryBundle::offset(index);
     let leaf = tiles.get(&path).and_then(|tile| tile.hashes().get(place));
     Ok(leaf == Some(&LeafHash::of(entry).to_hash()))
 }

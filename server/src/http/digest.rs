@@ -70,14 +70,26 @@ mod tests {
                 .len(),
             32
         );
+        // As a release's page shows it.
+        let named = format!("md5:{}", md5.to_lowercase()).parse::<Digest>();
+        assert_eq!(named.expect("MD5"), md5.parse::<Digest>().expect("MD5"));
         for text in [
             "",
             "opt",
+            "md5 :d41d8cd98f00b204e9800998ecf8427e",
             "d41d8cd98f00b204e9800998ecf8427",
             "+41d8cd98f00b204e9800998ecf8427e",
             "ｄ41d8cd98f00b204e9800998ecf842",
         ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_that_lost_a_digit_is_told_from_words() {
+        assert_eq!(digits_of_none(&"ab".repeat(32)), None);
+        assert_eq!(digits_of_none(&"ab".repeat(32)[1..]), Some(63));
+        assert_eq!(digits_of_none("facade"), None);
+        assert_eq!(digits_of_none(&"x".repeat(63)), None);
     }
 }

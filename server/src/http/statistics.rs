@@ -21,6 +21,7 @@ const LEFT_OUT: u32 = 100;
 
 /// What is in the log, counted.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct StatisticsAnswer {
     /// How many records are counted: a moment ago, all of them.
     records: u64,
@@ -41,7 +42,6 @@ struct StatisticsAnswer {
     /// Day by day, oldest first, by the server's clock, which nothing proves.
     growth: Vec<GrowthAnswer>,
     /// The newest of the records that search, pages and these counts don't have, as their database did not take them.
-    #[serde(rename = "leftOut")]
     left_out: Vec<LeftOutAnswer>,
 }
 
